@@ -1,0 +1,170 @@
+//! Undoes an admission.
+//!
+//! Invariant: the record stays; only its effect is taken back. What stands afterwards is as if it
+//! had never been: the next entry is the first, and the guest can be admitted again.
+//! Failure: a typed refusal; nothing is recorded.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::caller::Caller;
+use super::entry::{Annuls, CheckIn, Entry, FirstEntry, Kind};
+use super::refusal::moment;
+use super::state::State;
+use super::verdict::{Direction, Effect};
+use super::visits::{Visit, Visits};
+use crate::invalid::Invalid;
+use crate::name;
+use crate::time;
+
+/// How long the device that recorded an admission may undo it, counted from its receipt.
+pub const WINDOW: TimeDelta = TimeDelta::minutes(15);
+
+/// The body of `POST /pulse/check-ins/{id}/annul`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct AnnulIn {
+    /// The check-in table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table_id: Option<Uuid>,
+    /// Chosen by the device and repeated with each retry; 1 to 200 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<String>,
+}
+
+/// Why an admission is not undone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnnulRefusal {
+    /// The record is a refusal: there is nothing to undo.
+    NotAnAdmission,
+    /// It was recorded by another device, and the caller is no manager.
+    OtherDevice,
+    /// It was undone before.
+    AlreadyAnnulled,
+    /// The device's 15 minutes are over.
+    TooLate,
+}
+
+impl AnnulIn {
+    /// Checks what came in.
+    pub fn parse(mut self) -> Result<Self, Invalid> {
+        let mut invalid = Invalid::default();
+        if let Some(nonce) = self.nonce.take() {
+            self.nonce = invalid.take(name::parse("/nonce", &nonce, 200));
+        }
+        invalid.or(self)
+    }
+
+    /// What makes two requests the same annulment; none without a nonce.
+    pub fn nonce_key(&self, origin: Uuid, check_in_id: Uuid) -> Option<String> {
+        let nonce = self.nonce.as_deref()?;
+        Some(format!("{origin}|annul|r{check_in_id}|{nonce}"))
+    }
+}
+
+impl AnnulRefusal {
+    /// The stable word.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::NotAnAdmission => "not_an_admission",
+            Self::OtherDevice => "other_device",
+            Self::AlreadyAnnulled => "already_annulled",
+            Self::TooLate => "too_late",
+        }
+    }
+
+    /// The same for people.
+    pub fn message(self) -> &'static str {
+        match self {
+            Self::NotAnAdmission => "Only an admission or an exit can be undone.",
+            Self::OtherDevice => "Only the device that recorded it, or a manager, may undo it.",
+            Self::AlreadyAnnulled => "It was undone before.",
+            Self::TooLate => "After 15 minutes only a manager may undo it.",
+        }
+    }
+}
+
+/// May this caller undo the record that `original` created?
+pub fn may_annul(
+    state: &State,
+    original: &Entry,
+    caller: &Caller,
+    now: DateTime<Utc>,
+) -> Result<(), AnnulRefusal> {
+    let own = original.session_id.unwrap_or(original.actor.id) == caller.origin();
+    if !original.is_admission() {
+        Err(AnnulRefusal::NotAnAdmission)
+    } else if !own && !caller.manager {
+        Err(AnnulRefusal::OtherDevice)
+    } else if visit(state, original).is_none() {
+        Err(AnnulRefusal::AlreadyAnnulled)
+    } else if !caller.manager && now - original.received_at > WINDOW {
+        Err(AnnulRefusal::TooLate)
+    } else {
+        Ok(())
+    }
+}
+
+/// The log entry that undoes the record `original` created, if this caller may.
+pub fn annul(
+    state: &State,
+    original: &Entry,
+    request: &AnnulIn,
+    caller: &Caller,
+    now: DateTime<Utc>,
+) -> Result<Entry, AnnulRefusal> {
+    let now = time::to_ms(now);
+    may_annul(state, original, caller, now)?;
+    let (visits, visit) = visit(state, original).ok_or(AnnulRefusal::AlreadyAnnulled)?;
+    let mut rest = visits.clone();
+    rest.remove(visit.seq);
+    let (before, after) = (visits.standing(), rest.standing());
+    let check_in_id = original.check_in_id;
+    let nonce_key = request.nonce_key(caller.origin(), check_in_id);
+    let time = moment(&state.config.timezone, visit.at, now);
+    let what = match visit.direction {
+        Direction::Entry => "Check-in",
+        Direction::Exit => "Check-out",
+    };
+    Ok(Entry {
+        seq: state.ledger.last_seq() + 1,
+        kind: Kind::Annul,
+        // A record is annulled once, so without a nonce its id is enough.
+        nonce_key: nonce_key.unwrap_or_else(|| format!("annul|{check_in_id}")),
+        at: now,
+        explanation: format!("{what} {time} undone."),
+        warnings: Vec::new(),
+        first_entry: rest.first().map(|first| FirstEntry {
+            at: first.at,
+            gate: state.ledger.gate_name(first.gate).map(str::to_owned),
+        }),
+        session_id: caller.session_id,
+        actor: caller.actor,
+        scanner: caller.scanner.clone(),
+        effect: Effect::Annul,
+        first_of_guest: before.checked_in && !after.checked_in,
+        inside_delta: before.inside_delta(after),
+        scanned_at: None,
+        sent_at: None,
+        received_at: now,
+        clock_skew_ms: 0,
+        new_row: None,
+        notes: None,
+        annuls: Some(Annuls { check_in_id, seq: visit.seq }),
+        check_in: original.check_in.clone().map(|check_in| CheckIn {
+            scan_count: visit.scans,
+            last_scanned_at: visit.last_scanned_at,
+            annulled_at: Some(now),
+            annulled_by: Some(caller.actor.id),
+            ..check_in
+        }),
+        ..original.clone()
+    })
+}
+
+fn visit<'a>(state: &'a State, original: &Entry) -> Option<(&'a Visits, &'a Visit)> {
+    let visits = state.ledger.guest(original.row_id?)?;
+    visits.get(original.seq).map(|visit| (visits, visit))
+}

@@ -1,0 +1,46 @@
+//! The answer to a scan or an annulment.
+//!
+//! Invariant: a pure view of the log entry, so a replay is answered with the same bytes for ever.
+//! Failure: none.
+
+use serde::Serialize;
+
+use super::entry::{CheckIn, Entry, FirstEntry};
+use super::guest::GuestView;
+use super::verdict::{Reason, Verdict, Warning};
+
+/// The body of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct ScanAnswer<'a> {
+    /// What to do.
+    pub verdict: Verdict,
+    /// Why it was not accepted.
+    pub reason: Option<Reason>,
+    /// The same for people.
+    pub explanation: &'a str,
+    /// What to know besides.
+    pub warnings: &'a [Warning],
+    /// The record.
+    pub check_in: Option<&'a CheckIn>,
+    /// The guest.
+    pub guest: Option<&'a GuestView>,
+    /// When and where the guest first entered.
+    pub first_entry: Option<&'a FirstEntry>,
+    /// Place in the log.
+    pub seq: u64,
+}
+
+/// The answer of a log entry.
+pub fn answer(entry: &Entry) -> ScanAnswer<'_> {
+    ScanAnswer {
+        verdict: entry.verdict,
+        reason: entry.reason,
+        explanation: &entry.explanation,
+        warnings: &entry.warnings,
+        check_in: entry.check_in.as_ref(),
+        guest: entry.guest.as_ref(),
+        first_entry: entry.first_entry.as_ref(),
+        seq: entry.seq,
+    }
+}

@@ -1,0 +1,68 @@
+//! Who scans: the actor, the paired device, the person holding it.
+//!
+//! Invariant: a caller was authenticated before; nothing here decides who may call.
+//! Failure: none.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// What kind of credential acted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum ActorKind {
+    User,
+    Key,
+    Device,
+    Anonymous,
+    System,
+}
+
+/// Who acted, as it is kept in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// The kind of credential.
+    pub kind: ActorKind,
+    /// The user, key or device.
+    pub id: Uuid,
+}
+
+/// The person holding the scanner, as they named themselves.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Scanner {
+    /// 1 to 200 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// At most 254 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+}
+
+/// Who asks for a scan or an annulment.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// Who acts.
+    pub actor: Actor,
+    /// The scanner session, for a paired device.
+    pub session_id: Option<Uuid>,
+    /// Where that session stands; a scan may name another gate.
+    pub gate: Option<String>,
+    /// Who holds the device; a scan may name another person.
+    pub scanner: Option<Scanner>,
+    /// The role is manager or above.
+    pub manager: bool,
+}
+
+impl Caller {
+    /// What nonces and "the same device" are scoped to: the session, or the actor without one.
+    pub fn origin(&self) -> Uuid {
+        self.session_id.unwrap_or(self.actor.id)
+    }
+
+    /// Guests' e-mail addresses are not for anonymous scanners.
+    pub fn sees_email(&self) -> bool {
+        self.actor.kind != ActorKind::Anonymous
+    }
+}

@@ -1,0 +1,223 @@
+//! A scan as a device sends it, and as the rules take it.
+//!
+//! Invariant: a [`Scan`] names exactly one of a code, a row and a walk-in; all texts are bounded.
+//! Failure: every wrong field is reported with its JSON pointer.
+
+use std::fmt::Write;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::caller::Scanner;
+use super::clock::Times;
+use super::guest::tidy;
+use super::verdict::Direction;
+use crate::email;
+use crate::invalid::Invalid;
+use crate::name;
+use crate::time;
+
+/// The body of `POST /pulse/check-ins`, and of a scan over a socket.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct ScanIn {
+    /// The check-in table.
+    pub table_id: Uuid,
+    /// The code that was read, at most 512 characters after trimming.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub barcode: Option<String>,
+    /// The guest, picked by a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub row_id: Option<Uuid>,
+    /// A guest who is on no list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub walk_in: Option<WalkIn>,
+    /// Chosen by the device for this scan and repeated with each retry; 1 to 200 characters.
+    pub nonce: String,
+    /// Which way the guest goes.
+    #[serde(default)]
+    pub direction: Direction,
+    /// When the code was read, by the device's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "time::ms_option")]
+    pub scanned_at: Option<DateTime<Utc>>,
+    /// When this request was sent, by the device's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "time::ms_option")]
+    pub sent_at: Option<DateTime<Utc>>,
+    /// The gate, when it is not the session's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<String>,
+    /// It already happened: record it whatever the rules say.
+    #[serde(default)]
+    pub force: bool,
+    /// At most 2,000 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notes: Option<String>,
+    /// Who scans, when it is not the session's person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scanner: Option<Scanner>,
+}
+
+/// A guest who is on no list.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct WalkIn {
+    /// 1 to 200 characters.
+    pub name: String,
+    /// At most 254 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// At most 80 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
+    /// A code given to the guest at the door, such as a wristband; at most 512 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub barcode: Option<String>,
+}
+
+/// Whom a scan is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The holder of a code.
+    Code(String),
+    /// The guest of a row.
+    Row(Uuid),
+    /// A guest who is on no list.
+    WalkIn(WalkIn),
+}
+
+/// A scan that is well formed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scan {
+    /// Whom it is about.
+    pub target: Target,
+    /// The device's name for this scan.
+    pub nonce: String,
+    /// Which way the guest goes.
+    pub direction: Direction,
+    /// When it was read, sent and received.
+    pub times: Times,
+    /// The gate, when it is not the session's.
+    pub gate: Option<String>,
+    /// It already happened.
+    pub force: bool,
+    /// A remark.
+    pub notes: Option<String>,
+    /// Who scans, when it is not the session's person.
+    pub scanner: Option<Scanner>,
+}
+
+impl ScanIn {
+    /// Checks what came in at `received_at`.
+    pub fn parse(self, received_at: DateTime<Utc>) -> Result<Scan, Invalid> {
+        let mut invalid = Invalid::default();
+        let times = invalid.take(Times::correct(self.scanned_at, self.sent_at, received_at));
+        let nonce = invalid.take(name::parse("/nonce", &self.nonce, 200));
+        let gate = invalid.take(name::optional("/gate", self.gate.as_deref(), 80));
+        let notes = name::optional_lines("/notes", self.notes.as_deref(), 2_000);
+        let notes = invalid.take(notes);
+        let scanner = self.scanner.and_then(|scanner| scanner.parse(&mut invalid));
+        let target = match (self.barcode, self.row_id, self.walk_in) {
+            (Some(code), None, None) => {
+                invalid.take(barcode("/barcode", &code)).map(Target::Code)
+            }
+            (None, Some(row), None) => Some(Target::Row(row)),
+            (None, None, Some(walk_in)) => {
+                if self.direction == Direction::Exit {
+                    invalid.add("/direction", "walk_in_exit", "A walk-in can only enter.");
+                }
+                Some(Target::WalkIn(walk_in.parse(&mut invalid)))
+            }
+            _ => {
+                invalid.add("", "one_target", "Give exactly one of barcode, row_id and walk_in.");
+                None
+            }
+        };
+        match (target, nonce, times) {
+            (Some(target), Some(nonce), Some(times)) => invalid.or(Scan {
+                target,
+                nonce,
+                direction: self.direction,
+                times,
+                gate: gate.flatten(),
+                force: self.force,
+                notes: notes.flatten(),
+                scanner,
+            }),
+            _ => Err(invalid),
+        }
+    }
+}
+
+impl WalkIn {
+    fn parse(self, invalid: &mut Invalid) -> Self {
+        let category = name::optional("/walk_in/category", self.category.as_deref(), 80);
+        let code = tidy(self.barcode).map(|code| barcode("/walk_in/barcode", &code));
+        Self {
+            name: invalid.take(name::parse("/walk_in/name", &self.name, 200)).unwrap_or_default(),
+            email: address("/walk_in/email", self.email.as_deref(), invalid),
+            category: invalid.take(category).flatten(),
+            barcode: code.and_then(|code| invalid.take(code)),
+        }
+    }
+}
+
+impl Scanner {
+    /// Checks who scans; none when neither name nor address is given.
+    fn parse(self, invalid: &mut Invalid) -> Option<Self> {
+        let name = name::optional("/scanner/name", self.name.as_deref(), 200);
+        let name = invalid.take(name).flatten();
+        let email = address("/scanner/email", self.email.as_deref(), invalid);
+        (name.is_some() || email.is_some()).then_some(Self { name, email })
+    }
+}
+
+/// A code as it was read, trimmed: 1 to 512 characters of any kind but NUL, which no store keeps.
+fn barcode(pointer: &str, code: &str) -> Result<String, Invalid> {
+    let code = code.trim();
+    if code.is_empty() {
+        Err(Invalid::one(pointer, "required", "Must not be empty."))
+    } else if code.len() > 512 && code.chars().count() > 512 {
+        Err(Invalid::one(pointer, "too_long", "Must have at most 512 characters."))
+    } else if code.contains('\0') {
+        Err(Invalid::one(pointer, "control_character", "Must not contain NUL."))
+    } else {
+        Ok(code.to_owned())
+    }
+}
+
+fn address(pointer: &str, text: Option<&str>, invalid: &mut Invalid) -> Option<String> {
+    let text = text.filter(|text| !text.trim().is_empty())?;
+    invalid.take(email::parse(pointer, text))
+}
+
+impl Scan {
+    /// What makes two requests the same scan: who sent it, which way, about whom, and the nonce.
+    /// Texts that could hold a separator carry their length, so no two scans share a key. At most
+    /// about 6 kB, normally under 100 bytes.
+    pub fn nonce_key(&self, origin: Uuid) -> String {
+        let mut key = String::with_capacity(128);
+        // Writing to a String cannot fail.
+        let _ = write!(key, "{origin}|{}|", self.direction.as_str());
+        match &self.target {
+            Target::Code(code) => part(&mut key, 'b', code),
+            Target::Row(row) => {
+                let _ = write!(key, "r{row}");
+            }
+            Target::WalkIn(guest) => {
+                part(&mut key, 'w', &guest.name);
+                part(&mut key, 'e', guest.email.as_deref().unwrap_or_default());
+                part(&mut key, 'b', guest.barcode.as_deref().unwrap_or_default());
+            }
+        }
+        key.push('|');
+        key.push_str(&self.nonce);
+        key
+    }
+}
+
+fn part(key: &mut String, kind: char, text: &str) {
+    let _ = write!(key, "{kind}{}:{text}", text.len());
+}

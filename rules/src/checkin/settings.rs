@@ -1,0 +1,137 @@
+//! How a table is scanned, as its organiser sets it.
+//!
+//! Invariant: counts are at least 1, the event closes after it opens, texts are trimmed.
+//! Failure: every wrong or unknown field is reported with its JSON pointer; nothing is changed.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::hours::{self, Hours};
+use super::reading::Fields;
+use crate::invalid::Invalid;
+use crate::time;
+
+/// What happens at capacity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub enum CapacityMode {
+    /// Nobody enters any more.
+    #[default]
+    Hard,
+    /// Guests enter with a warning.
+    Warn,
+}
+
+/// The settings of a check-in table. Everything is present when written, optional when read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Settings {
+    /// Off: a repeated scan counts on the first record. On: each scan is an entry of its own.
+    pub allow_duplicate_scans: bool,
+    /// A guest who left may enter again.
+    pub allow_reentry: bool,
+    /// Entries per guest and local day, 1 to 1,000.
+    pub entries_per_day: Option<u32>,
+    /// Entries per guest, 1 to 10,000.
+    pub max_entries: Option<u32>,
+    /// Guests inside at one time, walk-ins included, 1 to 10,000,000.
+    pub capacity: Option<u32>,
+    /// What happens at capacity.
+    pub capacity_mode: CapacityMode,
+    /// Categories that may enter; empty means all.
+    pub categories: Vec<String>,
+    /// First instant the doors are open.
+    #[serde(with = "time::ms_option")]
+    pub opens_at: Option<DateTime<Utc>>,
+    /// First instant the doors are closed.
+    #[serde(with = "time::ms_option")]
+    pub closes_at: Option<DateTime<Utc>>,
+    /// Weekly hours within that, by the event's wall clock; empty means always.
+    pub opening_hours: Vec<Hours>,
+    /// Guests who are on no list may be admitted.
+    pub walk_ins: bool,
+    /// People without an account may scan.
+    pub guest_scanning: bool,
+    /// Scanners may keep the list and work without a connection.
+    pub offline_mode: bool,
+    /// Scanners show the guest in a popup.
+    pub show_popup: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            allow_duplicate_scans: false,
+            allow_reentry: false,
+            entries_per_day: None,
+            max_entries: None,
+            capacity: None,
+            capacity_mode: CapacityMode::Hard,
+            categories: Vec::new(),
+            opens_at: None,
+            closes_at: None,
+            opening_hours: Vec::new(),
+            walk_ins: true,
+            guest_scanning: false,
+            offline_mode: true,
+            show_popup: true,
+        }
+    }
+}
+
+impl Settings {
+    /// Settings from what was sent; fields that are absent keep their default.
+    pub fn parse(value: &Value, base: &str) -> Result<Self, Invalid> {
+        Self::default().patch(value, base)
+    }
+
+    /// These settings with the given fields changed (`null`: back to the default). `base` is the
+    /// pointer of the object, such as `/settings`.
+    pub fn patch(&self, value: &Value, base: &str) -> Result<Self, Invalid> {
+        let (mut next, default) = (self.clone(), Self::default());
+        let mut fields = Fields::of(value, base);
+        for (name, default, into) in [
+            (
+                "allow_duplicate_scans",
+                default.allow_duplicate_scans,
+                &mut next.allow_duplicate_scans,
+            ),
+            ("allow_reentry", default.allow_reentry, &mut next.allow_reentry),
+            ("walk_ins", default.walk_ins, &mut next.walk_ins),
+            ("guest_scanning", default.guest_scanning, &mut next.guest_scanning),
+            ("offline_mode", default.offline_mode, &mut next.offline_mode),
+            ("show_popup", default.show_popup, &mut next.show_popup),
+        ] {
+            fields.flag(name, default, into);
+        }
+        fields.count("entries_per_day", 1_000, &mut next.entries_per_day);
+        fields.count("max_entries", 10_000, &mut next.max_entries);
+        fields.count("capacity", 10_000_000, &mut next.capacity);
+        match fields.raw("capacity_mode") {
+            None => {}
+            Some(Value::Null) => next.capacity_mode = default.capacity_mode,
+            Some(mode) => match CapacityMode::deserialize(mode) {
+                Ok(mode) => next.capacity_mode = mode,
+                Err(_) => fields.wrong("capacity_mode", "invalid_choice", "hard or warn."),
+            },
+        }
+        fields.names("categories", &mut next.categories);
+        fields.instant("opens_at", &mut next.opens_at);
+        fields.instant("closes_at", &mut next.closes_at);
+        if let Some(value) = fields.raw("opening_hours") {
+            let read = hours::parse(value, &fields.pointer("opening_hours"));
+            if let Some(read) = fields.invalid.take(read) {
+                next.opening_hours = read;
+            }
+        }
+        if let (Some(opens), Some(closes)) = (next.opens_at, next.closes_at)
+            && closes <= opens
+        {
+            fields.wrong("closes_at", "closes_before_opening", "Must be after opens_at.");
+        }
+        fields.finish().or(next)
+    }
+}

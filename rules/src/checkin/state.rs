@@ -1,0 +1,77 @@
+//! The whole of a check-in table in memory: configuration, guest list, fold of the log.
+//!
+//! Invariant: the ledger depends on the log alone; configuration and guest list change beside it.
+//! To rebuild, fold the log first and then apply the guest list with its removals: folding a
+//! walk-in adds its row.
+//! Failure: none.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::entry::{Entry, NewRow};
+use super::gate::Gate;
+use super::guest::{Row, Status};
+use super::ledger::Ledger;
+use super::roster::Roster;
+use super::settings::Settings;
+use crate::civil::Zone;
+
+/// How a table is scanned.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Config {
+    /// The settings.
+    #[serde(default)]
+    pub settings: Settings,
+    /// The gates.
+    #[serde(default)]
+    pub gates: Vec<Gate>,
+    /// The event's time zone.
+    #[serde(default)]
+    pub timezone: Zone,
+}
+
+/// A check-in table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// The table.
+    pub table_id: Uuid,
+    /// How it is scanned.
+    pub config: Config,
+    /// The guest list.
+    pub roster: Roster,
+    /// The fold of the log.
+    pub ledger: Ledger,
+}
+
+impl State {
+    /// A table without guests or scans.
+    pub fn new(table_id: Uuid, config: Config) -> Self {
+        Self { table_id, config, roster: Roster::default(), ledger: Ledger::default() }
+    }
+
+    /// Folds the next entry of the log. False when it was folded before.
+    pub fn apply(&mut self, entry: &Entry) -> bool {
+        let new = self.ledger.apply(entry);
+        if let (true, Some(row)) = (new, &entry.new_row) {
+            self.roster.upsert(row.into());
+        }
+        new
+    }
+}
+
+impl From<&NewRow> for Row {
+    fn from(row: &NewRow) -> Self {
+        let NewRow { id, name, email, category, barcode } = row.clone();
+        Self {
+            id,
+            name,
+            email,
+            barcode,
+            category,
+            status: Status::Confirmed,
+            valid_from: None,
+            valid_until: None,
+            attention_note: None,
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! Who may do what at this table, without asking Postgres on every scan.
+//!
+//! Invariant: a staff member's membership is confirmed by Postgres at most 60 s ago; a device must
+//! be an active session of this table; a guest scanner must hold the table's guest key.
+//! Failure: while Postgres is away, who was confirmed within the last quarter of an hour (a token's
+//! life) stays in, so that the door goes on; nobody new gets in.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use rules::checkin::caller::{Actor, ActorKind, Caller, Scanner};
+use rules::live::session::Identity;
+use rules::roles::{Profile, Resource, Role, Verb};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::table::Table;
+use crate::platform::ctx::Ctx;
+use crate::platform::error::{Error, Result};
+use crate::platform::object;
+use crate::platform::pg::{Statement, within};
+use crate::platform::scope::{Credential, Scope};
+use crate::platform::crypto;
+
+const CONFIRMED_FOR: TimeDelta = TimeDelta::seconds(60);
+const GRACE: TimeDelta = TimeDelta::minutes(15);
+/// How long to leave Postgres alone after it did not answer.
+const RETRY: TimeDelta = TimeDelta::seconds(10);
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The session was made so lately that it was not read yet, or never.
+pub const UNKNOWN_DEVICE: &str = "device_unknown";
+
+/// Confirms that the caller is alive in the tenant; the role comes with the answer.
+const CONFIRM: Statement<Value, bool> = Statement::new("select to_jsonb(true)");
+
+/// Staff that was confirmed lately, by credential.
+#[derive(Default)]
+pub struct Access {
+    staff: RefCell<HashMap<String, Confirmed>>,
+}
+
+#[derive(Clone, Copy)]
+struct Confirmed {
+    role: Role,
+    actor: Uuid,
+    tenant: Uuid,
+    at: DateTime<Utc>,
+    again_at: DateTime<Utc>,
+}
+
+/// A caller that was let in.
+pub struct Granted {
+    /// Its role.
+    pub role: Role,
+    /// What it is for, if it is a device.
+    pub profile: Option<Profile>,
+    /// As the rules of check-in see it.
+    pub caller: Caller,
+}
+
+/// Lets the caller in to do this, or says why not.
+pub async fn grant(
+    ctx: &Ctx,
+    table: &Table,
+    who: &object::Caller,
+    verb: Verb,
+    resource: Resource,
+) -> Result<Granted> {
+    let granted = match &who.credential {
+        Credential::Device { session, tenant, table: bound, .. } => {
+            device(table, *session, *tenant, *bound)?
+        }
+        Credential::Anonymous { guest_key } => guest(table, guest_key)?,
+        Credential::System => staff_caller(Role::System, ActorKind::System, Uuid::nil()),
+        Credential::User { .. } | Credential::Supabase { .. } | Credential::Key { .. } => {
+            staff(ctx, table, who).await?
+        }
+    };
+    check(granted, verb, resource)
+}
+
+/// Lets the reader of a socket do more than watch. It was let in when it connected; what changed
+/// since is seen at the devices and at the recheck after a pull.
+pub fn grant_reader(
+    table: &Table,
+    reader: &Identity,
+    verb: Verb,
+    resource: Resource,
+) -> Result<Granted> {
+    let id = Uuid::try_parse(&reader.id).map_err(|_| Error::unauthenticated("unknown_reader"))?;
+    let granted = match reader.role {
+        Role::Device => session(table, id)?,
+        role if reader.kind == "key" => staff_caller(role, ActorKind::Key, id),
+        role => staff_caller(role, ActorKind::User, id),
+    };
+    check(granted, verb, resource)
+}
+
+fn check(granted: Granted, verb: Verb, resource: Resource) -> Result<Granted> {
+    let may = match (granted.role, granted.profile) {
+        (Role::System, _) => true,
+        (_, Some(profile)) => rules::roles::device_may(profile, verb, resource),
+        (role, None) => rules::roles::may(role, verb, resource),
+    };
+    match may {
+        true => Ok(granted),
+        false => Err(Error::forbidden("role_not_allowed", "This credential may not do this.")),
+    }
+}
+
+fn device(table: &Table, id: Uuid, tenant: Uuid, bound: Uuid) -> Result<Granted> {
+    {
+        let identity = table.identity.borrow();
+        if bound != identity.table_id || tenant != identity.tenant_id {
+            return Err(Error::not_found());
+        }
+    }
+    session(table, id)
+}
+
+fn session(table: &Table, id: Uuid) -> Result<Granted> {
+    let devices = table.devices.borrow();
+    let device = devices.get(&id).ok_or_else(|| Error::unauthenticated(UNKNOWN_DEVICE))?;
+    if !device.is_active {
+        return Err(Error::unauthenticated("device_revoked"));
+    }
+    let scanner = (device.scanner_name.is_some() || device.scanner_email.is_some()).then(|| {
+        Scanner { name: device.scanner_name.clone(), email: device.scanner_email.clone() }
+    });
+    Ok(Granted {
+        role: Role::Device,
+        profile: Some(device.profile),
+        caller: Caller {
+            actor: Actor { kind: ActorKind::Device, id },
+            session_id: Some(id),
+            gate: device.gate.clone(),
+            scanner,
+            manager: false,
+        },
+    })
+}
+
+fn guest(table: &Table, guest_key: &str) -> Result<Granted> {
+    let identity = table.identity.borrow();
+    let right = crypto::same(identity.guest_key.as_bytes(), guest_key.as_bytes());
+    match !guest_key.is_empty() && right && identity.config.settings.guest_scanning {
+        true => Ok(staff_caller(Role::Anonymous, ActorKind::Anonymous, Uuid::nil())),
+        false => Err(Error::unauthenticated("guest_key_wrong")),
+    }
+}
+
+async fn staff(ctx: &Ctx, table: &Table, who: &object::Caller) -> Result<Granted> {
+    let key = match &who.credential {
+        Credential::User { user, session, .. } => format!("u{user}{session}"),
+        Credential::Supabase { subject, .. } => format!("s{subject}"),
+        Credential::Key { id, hash, .. } => format!("k{id}{hash}"),
+        _ => return Err(Error::unauthenticated("credential_missing")),
+    };
+    let tenant = table.identity.borrow().tenant_id;
+    let named = who.tenant.or(match &who.credential {
+        Credential::User { tenant, .. } => Some(*tenant),
+        _ => None,
+    });
+    if named.is_some_and(|named| named != tenant) {
+        return Err(Error::not_found());
+    }
+    let now = who.now;
+    let known = table.access.staff.borrow().get(&key).copied();
+    let confirmed = match known {
+        Some(known) if now < known.again_at && now >= known.at - CONFIRMED_FOR => known,
+        _ => match confirm(ctx, who).await {
+            Ok((role, actor, tenant)) => {
+                Confirmed { role, actor, tenant, at: now, again_at: now + CONFIRMED_FOR }
+            }
+            Err(error) => {
+                let known = known.filter(|k| error.status == 503 && now < k.at + GRACE);
+                let Some(known) = known else {
+                    table.access.staff.borrow_mut().remove(&key);
+                    return Err(error);
+                };
+                Confirmed { again_at: now + RETRY, ..known }
+            }
+        },
+    };
+    if confirmed.tenant != tenant {
+        return Err(Error::not_found());
+    }
+    let mut staff = table.access.staff.borrow_mut();
+    if staff.len() > 10_000 {
+        staff.clear();
+    }
+    staff.insert(key, confirmed);
+    let kind = match who.credential {
+        Credential::Key { .. } => ActorKind::Key,
+        _ => ActorKind::User,
+    };
+    Ok(staff_caller(confirmed.role, kind, confirmed.actor))
+}
+
+async fn confirm(ctx: &Ctx, who: &object::Caller) -> Result<(Role, Uuid, Uuid)> {
+    let scope = Scope {
+        credential: who.credential.clone(),
+        tenant: who.tenant,
+        roles: &[],
+        idempotency: None,
+    };
+    let input = json!({});
+    let called = within(PATIENCE, ctx.pg.call_full(&scope, &CONFIRM, &input)).await?;
+    let role = Role::parse(&called.role)
+        .ok_or_else(|| Error::internal(format!("unknown role {}", called.role)))?;
+    Ok((role, called.actor, called.tenant))
+}
+
+/// The tenant of a caller whose credential does not say.
+pub async fn tenant(ctx: &Ctx, scope: &Scope) -> Result<Uuid> {
+    Ok(ctx.pg.call_full(scope, &CONFIRM, &json!({})).await?.tenant)
+}
+
+fn staff_caller(role: Role, kind: ActorKind, id: Uuid) -> Granted {
+    Granted {
+        role,
+        profile: None,
+        caller: Caller {
+            actor: Actor { kind, id },
+            session_id: None,
+            gate: None,
+            scanner: None,
+            manager: rules::roles::may(role, Verb::Override, Resource::CheckIn),
+        },
+    }
+}
+
+impl Access {
+    /// Forgets everybody, so that the next call of each asks Postgres.
+    pub fn forget(&self) {
+        self.staff.borrow_mut().clear();
+    }
+}

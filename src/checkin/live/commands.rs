@@ -1,0 +1,201 @@
+//! The commands of the live object: what the Worker asks of it.
+//!
+//! Invariant: between deciding and appending nothing is awaited, so of any number of scans of one
+//! code that arrive at once exactly one is the first.
+//! Failure: input that is not right is answered as the API answers it.
+
+use chrono::{DateTime, Utc};
+use rules::checkin::annul::{AnnulIn, AnnulRefusal, annul};
+use rules::checkin::answer::answer;
+use rules::checkin::caller::Caller as Scanner;
+use rules::checkin::decide::{Ids, decide};
+use rules::checkin::entry::{Entry, record};
+use rules::checkin::scan::{Scan, ScanIn};
+use rules::roles::{Resource, Verb};
+use uuid::Uuid;
+
+use super::access::{self, Granted};
+use super::table::Table;
+use super::{CheckinTable, GATHER, record as outbox};
+use crate::platform::clock;
+use crate::platform::ctx::{Ctx, id_at};
+use crate::platform::error::{Error, Result};
+use crate::platform::http::decode;
+use crate::platform::object::{self, Caller, ObjectAnswer};
+use crate::platform::scope::Credential;
+
+/// Marks an answer that was given before.
+pub const REPLAYED: u16 = 208;
+
+impl CheckinTable {
+    /// Runs one command.
+    pub(super) async fn command(&self, command: &str, body: &str) -> Result<ObjectAnswer> {
+        let (who, input) = object::open(body)?;
+        let ctx = self.ctx(Some(who.request_id.clone()));
+        let table = self.table(&ctx, &who).await?;
+        match command {
+            "scan" => {
+                let granted = self.grant(&ctx, &table, &who, Verb::Scan).await?;
+                self.scan_body(&table, &granted.caller, who.now, input)
+            }
+            "annul" => {
+                let granted = self.grant(&ctx, &table, &who, Verb::Annul).await?;
+                self.annul(&table, &granted.caller, who.now, input)
+            }
+            "dashboard" => {
+                access::grant(&ctx, &table, &who, Verb::Read, Resource::Dashboard).await?;
+                self.dashboard(&table, &who)
+            }
+            "flush" => {
+                self.grant(&ctx, &table, &who, Verb::Read).await?;
+                outbox::flush(&ctx, &table).await?;
+                ok(200, "{}".to_owned())
+            }
+            "pull" => {
+                if who.credential != Credential::System {
+                    return Err(Error::not_found());
+                }
+                self.pull(&ctx, &table).await?;
+                ok(200, "{}".to_owned())
+            }
+            _ => Err(Error::internal(format!("unknown command {command}"))),
+        }
+    }
+
+    /// One reader at a time; whoever waited finds the news already read and reads what came since.
+    async fn pull(&self, ctx: &Ctx, table: &Table) -> Result<()> {
+        let _one_at_a_time = self.pulling.lock().await;
+        self.pulled_at.set(Some(ctx.now));
+        outbox::pull(ctx, table).await?;
+        let tenant = table.identity.borrow().tenant_id.to_string();
+        self.hub.recheck(|reader| {
+            reader.tenant == tenant
+                && (reader.kind != "device"
+                    || access::grant_reader(table, reader, Verb::Watch, Resource::LiveChannel)
+                        .is_ok())
+        });
+        self.stats_changed();
+        Ok(())
+    }
+
+    /// Lets the caller in to do this with check-ins. A device that is not known may have been made
+    /// a moment ago.
+    async fn grant(
+        &self,
+        ctx: &Ctx,
+        table: &Table,
+        who: &Caller,
+        verb: Verb,
+    ) -> Result<Granted> {
+        let granted = access::grant(ctx, table, who, verb, Resource::CheckIn).await;
+        let lately = self.pulled_at.get().is_some_and(|at| (ctx.now - at).num_seconds() < 1);
+        match granted {
+            Err(error) if error.code == access::UNKNOWN_DEVICE && !lately => {
+                self.pull(ctx, table).await?;
+                access::grant(ctx, table, who, verb, Resource::CheckIn).await
+            }
+            granted => granted,
+        }
+    }
+
+    /// Decides a scan and records it, or repeats the answer of an earlier request with its nonce.
+    pub(super) fn scan_body(
+        &self,
+        table: &Table,
+        caller: &Scanner,
+        now: DateTime<Utc>,
+        input: &str,
+    ) -> Result<ObjectAnswer> {
+        let scan = decode::<ScanIn>(input)?;
+        {
+            let identity = table.identity.borrow();
+            if scan.table_id != identity.table_id {
+                return Err(Error::not_found());
+            }
+            if !identity.enabled {
+                return Err(Error::conflict("pulse_disabled", "Check-in is disabled on this table."));
+            }
+        }
+        self.admit(table, scan.parse(now)?, caller)
+    }
+
+    fn admit(&self, table: &Table, scan: Scan, caller: &Scanner) -> Result<ObjectAnswer> {
+        let entry = entry_of(table, scan, caller)?;
+        if table.append(&entry)? {
+            self.recorded(&entry)?;
+            return ok(if entry.is_admission() { 201 } else { 200 }, body_of(&entry)?);
+        }
+        match table.storage.by_nonce(&entry.nonce_key)? {
+            Some(earlier) => ok(REPLAYED, body_of(&serde_json::from_str(&earlier)?)?),
+            None => self.succeeded(),
+        }
+    }
+
+    /// Undoes an admission, or repeats the answer of an earlier request with its nonce.
+    fn annul(
+        &self,
+        table: &Table,
+        caller: &Scanner,
+        now: DateTime<Utc>,
+        input: &str,
+    ) -> Result<ObjectAnswer> {
+        let (check_in, input) = input.split_once('\n').unwrap_or((input, "{}"));
+        let check_in = Uuid::try_parse(check_in).map_err(|_| Error::not_found())?;
+        let request = decode::<AnnulIn>(input)?.parse()?;
+        if let Some(nonce_key) = request.nonce_key(caller.origin(), check_in)
+            && let Some(earlier) = table.storage.by_nonce(&nonce_key)?
+        {
+            return ok(REPLAYED, body_of(&serde_json::from_str(&earlier)?)?);
+        }
+        let original = table.creation_of(check_in)?.ok_or_else(Error::not_found)?;
+        let entry = annul(&table.state.borrow(), &original, &request, caller, now);
+        let entry = entry.map_err(|refusal| match refusal {
+            AnnulRefusal::OtherDevice | AnnulRefusal::TooLate => {
+                Error::forbidden(refusal.code(), refusal.message())
+            }
+            AnnulRefusal::NotAnAdmission | AnnulRefusal::AlreadyAnnulled => {
+                Error::conflict(refusal.code(), refusal.message())
+            }
+        })?;
+        if !table.append(&entry)? {
+            return self.succeeded();
+        }
+        self.recorded(&entry)?;
+        ok(200, body_of(&entry)?)
+    }
+
+    /// The place in the log is taken and the nonce is not: another instance has gone on without
+    /// this one, which forgets what it knows. The client tries again.
+    fn succeeded(&self) -> Result<ObjectAnswer> {
+        self.table.replace(None);
+        Err(Error::unavailable("this instance has a successor"))
+    }
+
+    /// After an entry is in the log: tell who watches, and see to it that Postgres gets it.
+    fn recorded(&self, entry: &Entry) -> Result<()> {
+        self.announce(entry)?;
+        self.stats_changed();
+        self.arm(clock::now() + GATHER);
+        Ok(())
+    }
+}
+
+fn entry_of(table: &Table, scan: Scan, caller: &Scanner) -> Result<Entry> {
+    let received_at = scan.times.received_at;
+    let ids = Ids { check_in: id_at(received_at), row: id_at(received_at) };
+    let state = table.state.borrow();
+    let decision = decide(&state, &scan, caller, ids)?;
+    let original = match &decision.repeats {
+        Some(repeated) => table.entry(repeated.seq)?.check_in,
+        None => None,
+    };
+    Ok(record(&state, scan, caller, decision, ids, original.as_ref()))
+}
+
+fn body_of(entry: &Entry) -> Result<String> {
+    Ok(serde_json::to_string(&answer(entry))?)
+}
+
+fn ok(status: u16, body: String) -> Result<ObjectAnswer> {
+    Ok(ObjectAnswer { status, body })
+}

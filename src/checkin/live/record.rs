@@ -1,0 +1,182 @@
+//! Between the object and Postgres: the outbox that keeps the record, and what is read back.
+//!
+//! Invariant: entries go to Postgres in order and are marked as flushed only after it has them, so
+//! a lost answer means they are sent again and change nothing.
+//! Failure: with Postgres away the backlog waits in storage and is tried again every second.
+
+use rules::checkin::dashboard::Record;
+use rules::checkin::entry::Entry;
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use super::storage::{Kept, Storage};
+use super::store::{self, Flush, PullLog, PullTable};
+use super::table::{Position, Table};
+use crate::platform::ctx::Ctx;
+use crate::platform::error::{Error, Result};
+use crate::platform::scope::Scope;
+
+/// Entries per statement.
+const BATCH: u32 = 500;
+/// Guests or log entries read per statement.
+const PAGE: u32 = 2_000;
+/// After how many entries the fold is kept again.
+const SNAPSHOT_EVERY: u64 = 10_000;
+
+/// Brings the record up to date. Afterwards nothing waits that was there when it began.
+pub async fn flush(ctx: &Ctx, table: &Table) -> Result<()> {
+    let scope = scope_of(table);
+    let table_id = table.identity.borrow().table_id;
+    while table.flushed.get() < table.seq() {
+        let lines = table.storage.log_after(table.flushed.get(), BATCH)?;
+        if lines.is_empty() {
+            return Err(Error::internal("the log ends before its last entry"));
+        }
+        // The lines are JSON objects without raw newlines, so they make a list as they are.
+        let entries = RawValue::from_string(format!("[{}]", lines.trim_end().replace('\n', ",")))?;
+        let flushed = ctx.pg.call(&scope, &store::FLUSH, &Flush { table_id, entries }).await?;
+        if flushed.last_seq <= table.flushed.get() {
+            return Err(Error::internal("postgres took no entry"));
+        }
+        mark(table, flushed.last_seq.min(table.seq()))?;
+    }
+    if table.seq() >= table.snapshot.get() + SNAPSHOT_EVERY {
+        let state = table.state.borrow();
+        table.storage.keep_snapshot(state.ledger.last_seq(), &state.ledger)?;
+        table.snapshot.set(state.ledger.last_seq());
+    }
+    Ok(())
+}
+
+fn mark(table: &Table, seq: u64) -> Result<()> {
+    table.flushed.set(seq);
+    table.storage.put("flushed_seq", &seq.to_string())?;
+    table.unflushed_since.set(match seq < table.seq() {
+        true => Some(table.entry(seq + 1)?.received_at),
+        false => None,
+    });
+    Ok(())
+}
+
+/// Takes over what changed in Postgres: guests, settings, scanner sessions. Goes on until nothing is
+/// new, which also tells Postgres how far this object is.
+pub async fn pull(ctx: &Ctx, table: &Table) -> Result<()> {
+    let scope = scope_of(table);
+    loop {
+        let known = table.identity.borrow().config_seq;
+        let ask = ask_of(table, known);
+        let pulled = ctx.pg.call(&scope, &store::PULL_TABLE, &ask).await?;
+        let news = !pulled.rows.is_empty()
+            || !pulled.devices.is_empty()
+            || pulled.config.config_seq != known;
+        if pulled.config.config_seq != known {
+            table.configure(pulled.config)?;
+        }
+        take(table, pulled.rows, pulled.devices)?;
+        if !news {
+            return Ok(());
+        }
+    }
+}
+
+fn ask_of(table: &Table, config_seq: i64) -> PullTable {
+    let position = table.position.borrow();
+    PullTable {
+        table_id: table.identity.borrow().table_id,
+        rows_seq: position.rows_seq,
+        row_id: position.row_id,
+        devices_seq: position.devices_seq,
+        config_seq,
+        limit: PAGE,
+    }
+}
+
+/// Applies one page of changes, in memory and in storage, as one transaction.
+fn take(
+    table: &Table,
+    rows: Vec<store::PulledRow>,
+    devices: Vec<store::PulledDevice>,
+) -> Result<()> {
+    let mut position = table.position.borrow_mut();
+    let before = position.clone();
+    if let Some(last) = rows.last() {
+        position.rows_seq = last.change_seq;
+        position.row_id = Some(last.row.id);
+    }
+    let mut state = table.state.borrow_mut();
+    let (gone, kept): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.deleted);
+    let gone: Vec<String> = gone
+        .into_iter()
+        .map(|row| {
+            state.roster.remove(row.row.id);
+            row.row.id.to_string()
+        })
+        .collect();
+    let kept: Vec<_> = kept.into_iter().map(|row| row.row).collect();
+    if !kept.is_empty() {
+        table.storage.upsert(Kept::Roster, &kept)?;
+    }
+    if !gone.is_empty() {
+        table.storage.remove_guests(&gone)?;
+    }
+    for row in kept {
+        state.roster.upsert(row);
+    }
+    for pulled in devices {
+        position.devices_seq = position.devices_seq.max(pulled.change_seq);
+        table.storage.upsert(Kept::Devices, std::slice::from_ref(&pulled.device))?;
+        table.devices.borrow_mut().insert(pulled.device.id, pulled.device);
+    }
+    let moved = *position != before;
+    drop(position);
+    if moved { table.keep_position() } else { Ok(()) }
+}
+
+/// Makes the table from Postgres alone: configuration, log, guests, sessions.
+pub async fn rebuild(ctx: &Ctx, storage: Storage, tenant: Uuid, table_id: Uuid) -> Result<Table> {
+    let scope = Scope::system(tenant);
+    let start = Position::default();
+    let first = PullTable {
+        table_id,
+        rows_seq: start.rows_seq,
+        row_id: start.row_id,
+        devices_seq: start.devices_seq,
+        config_seq: -1,
+        limit: PAGE,
+    };
+    let pulled = ctx.pg.call(&scope, &store::PULL_TABLE, &first).await?;
+    storage.clear()?;
+    let table = Table::fresh(storage, pulled.config);
+    loop {
+        let ask = PullLog { table_id, after: table.seq(), limit: PAGE };
+        let log = ctx.pg.call(&scope, &store::PULL_LOG, &ask).await?;
+        table.storage.restore_log(&log.entries)?;
+        for entry in &log.entries {
+            let entry: Entry = serde_json::from_str(entry.get())?;
+            table.state.borrow_mut().ledger.apply(&entry);
+        }
+        if !log.more {
+            break;
+        }
+    }
+    table.flushed.set(table.seq());
+    take(&table, pulled.rows, pulled.devices)?;
+    pull(ctx, &table).await?;
+    table.keep()?;
+    Ok(table)
+}
+
+fn scope_of(table: &Table) -> Scope {
+    Scope::system(table.identity.borrow().tenant_id)
+}
+
+/// How far the record is behind now.
+pub fn state_of(table: &Table) -> Record {
+    let (seq, flushed_seq) = (table.seq(), table.flushed.get());
+    Record {
+        seq,
+        flushed_seq,
+        behind: seq.saturating_sub(flushed_seq),
+        oldest_unflushed_at: table.unflushed_since.get(),
+    }
+}

@@ -1,0 +1,109 @@
+//! SQL of the live object: what it reads from Postgres, and the log it writes there.
+//!
+//! Invariant: all of it runs as the Worker's own job for the table's tenant; a log entry is stored
+//! once whatever happens, because (`table_id`, `seq`) is its key.
+//! Failure: a table without check-in is 404.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use super::table::{Device, Identity};
+use crate::platform::pg::Statement;
+use rules::checkin::guest::Row;
+
+/// Where to go on reading.
+#[derive(Serialize)]
+pub struct PullTable {
+    /// The table.
+    pub table_id: Uuid,
+    /// After this change of the guest list, -1 before the first.
+    pub rows_seq: i64,
+    /// After this guest within that change.
+    pub row_id: Option<Uuid>,
+    /// After this change of a scanner session, -1 before the first.
+    pub devices_seq: i64,
+    /// The change of the configuration that is known, -1 for none.
+    pub config_seq: i64,
+    /// At most this many guests.
+    pub limit: u32,
+}
+
+/// What changed.
+#[derive(Deserialize)]
+pub struct Pulled {
+    /// The configuration.
+    pub config: Identity,
+    /// Guests in the order of their changes.
+    pub rows: Vec<PulledRow>,
+    /// Scanner sessions in the order of their changes.
+    pub devices: Vec<PulledDevice>,
+}
+
+/// A guest as Postgres has it.
+#[derive(Deserialize)]
+pub struct PulledRow {
+    /// The guest.
+    #[serde(flatten)]
+    pub row: Row,
+    /// Its place in the changes.
+    pub change_seq: i64,
+    /// Taken off the list.
+    #[serde(default)]
+    pub deleted: bool,
+}
+
+/// A scanner session as Postgres has it.
+#[derive(Deserialize)]
+pub struct PulledDevice {
+    /// The session.
+    #[serde(flatten)]
+    pub device: Device,
+    /// Its place in the changes.
+    pub change_seq: i64,
+}
+
+/// What changed since a position.
+pub const PULL_TABLE: Statement<PullTable, Pulled> = Statement::new("select app.pull_table($1)");
+
+/// Where to go on reading the log.
+#[derive(Serialize)]
+pub struct PullLog {
+    /// The table.
+    pub table_id: Uuid,
+    /// After this entry.
+    pub after: u64,
+    /// At most this many.
+    pub limit: u32,
+}
+
+/// A part of the log.
+#[derive(Deserialize)]
+pub struct PulledLog {
+    /// Entries, oldest first.
+    pub entries: Vec<Box<RawValue>>,
+    /// Whether there are more.
+    pub more: bool,
+}
+
+/// The log as Postgres keeps it.
+pub const PULL_LOG: Statement<PullLog, PulledLog> = Statement::new("select app.pull_log($1)");
+
+/// Entries for Postgres.
+#[derive(Serialize)]
+pub struct Flush {
+    /// The table.
+    pub table_id: Uuid,
+    /// A list, oldest first, without a gap.
+    pub entries: Box<RawValue>,
+}
+
+/// How far Postgres is.
+#[derive(Deserialize)]
+pub struct Flushed {
+    /// The last entry it has.
+    pub last_seq: u64,
+}
+
+/// Stores entries; those it has already change nothing.
+pub const FLUSH: Statement<Flush, Flushed> = Statement::new("select app.flush_scans($1)");

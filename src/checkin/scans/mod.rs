@@ -1,0 +1,94 @@
+//! Scans and the records they leave.
+//!
+//! Invariant: a scan is decided by the table's live object and nowhere else; lists are read from
+//! Postgres, after the object was asked to bring the record up to date.
+//! Failure: with Postgres away scans go on, and lists are 503.
+
+pub mod http;
+mod store;
+
+use rules::page::Page;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::ask;
+use crate::platform::ctx::Ctx;
+use crate::platform::error::{Error, Result};
+use crate::platform::object::ObjectAnswer;
+use crate::platform::scope::Scope;
+use http::CheckInsQuery;
+
+/// Decides a scan; `input` is the body as it came.
+pub async fn scan(ctx: &Ctx, scope: &Scope, table: Uuid, input: &str) -> Result<ObjectAnswer> {
+    ask(ctx, scope, table, "scan", input).await
+}
+
+/// Undoes an admission. Without `table` its record is looked up.
+pub async fn annul(
+    ctx: &Ctx,
+    scope: &Scope,
+    check_in: Uuid,
+    table: Option<Uuid>,
+    input: &str,
+) -> Result<ObjectAnswer> {
+    let table = match table {
+        Some(table) => table,
+        None => {
+            let record = ctx.pg.call(scope, &store::GET, &json!({"id": check_in})).await?;
+            let table = record.get("table_id").and_then(Value::as_str).unwrap_or_default();
+            table.parse().map_err(|_| Error::not_found())?
+        }
+    };
+    ask(ctx, scope, table, "annul", &format!("{check_in}\n{input}")).await
+}
+
+/// The live dashboard of a table.
+pub async fn dashboard(ctx: &Ctx, scope: &Scope, table: Uuid) -> Result<ObjectAnswer> {
+    ask(ctx, scope, table, "dashboard", "").await
+}
+
+/// Records, newest first.
+pub async fn list(ctx: &Ctx, scope: &Scope, query: &CheckInsQuery) -> Result<Page<Value>> {
+    let limit = rules::page::limit(query.limit.as_deref())?;
+    let filter = json!({
+        "table_id": query.table_id,
+        "row_id": query.row_id,
+        "session_id": query.session_id,
+        "gate": query.gate,
+        "verdict": query.verdict,
+        "from": query.from()?,
+        "to": query.to()?,
+        "before": rules::page::decode::<Uuid>(query.cursor.as_deref())?,
+        "limit": limit + 1,
+    });
+    if let Some(table) = query.table_id {
+        up_to_date(ctx, scope, table).await?;
+    }
+    let found = ctx.pg.call(scope, &store::LIST, &filter).await?;
+    Ok(rules::page::cut(found, limit, |record| {
+        record.get("id").and_then(Value::as_str).unwrap_or_default().to_owned()
+    }))
+}
+
+/// One record. With `table` it is there as soon as its scan was answered, without it within about a
+/// second.
+pub async fn get(
+    ctx: &Ctx,
+    scope: &Scope,
+    check_in: Uuid,
+    table: Option<Uuid>,
+) -> Result<Value> {
+    if let Some(table) = table {
+        up_to_date(ctx, scope, table).await?;
+    }
+    ctx.pg.call(scope, &store::GET, &json!({"id": check_in})).await
+}
+
+/// Has the object bring the record up to date. A table on which check-in was never enabled has
+/// none, and the list of a table of another tenant is empty.
+async fn up_to_date(ctx: &Ctx, scope: &Scope, table: Uuid) -> Result<()> {
+    match ask(ctx, scope, table, "flush", "").await {
+        Err(error) if error.status != 404 => Err(error),
+        _ => Ok(()),
+    }
+}

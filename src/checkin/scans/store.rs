@@ -1,0 +1,29 @@
+//! SQL of check-in records.
+//!
+//! Invariant: every statement sees its tenant's rows only; records are written by the live objects.
+//! Failure: a record that has not reached Postgres yet is 404 here.
+
+use serde_json::Value;
+
+use crate::platform::pg::Statement;
+
+/// Records, newest first.
+pub const LIST: Statement<Value, Vec<Value>> = Statement::new(
+    "select coalesce(jsonb_agg(app.check_in_json(c) order by c.id desc), '[]')
+       from (select c.* from pulse_check_ins c
+              where ($1->>'table_id' is null or c.table_id = ($1->>'table_id')::uuid)
+                and ($1->>'row_id' is null or c.row_id = ($1->>'row_id')::uuid)
+                and ($1->>'session_id' is null or c.session_id = ($1->>'session_id')::uuid)
+                and ($1->>'gate' is null or c.gate = $1->>'gate')
+                and ($1->>'verdict' is null or c.verdict = $1->>'verdict')
+                and ($1->>'from' is null or c.check_in_time >= ($1->>'from')::timestamptz)
+                and ($1->>'to' is null or c.check_in_time < ($1->>'to')::timestamptz)
+                and ($1->>'before' is null or c.id < ($1->>'before')::uuid)
+              order by c.id desc
+              limit ($1->>'limit')::int) c",
+);
+
+/// One record.
+pub const GET: Statement<Value, Value> = Statement::new(
+    "select app.check_in_json(c) from pulse_check_ins c where c.id = ($1->>'id')::uuid",
+);

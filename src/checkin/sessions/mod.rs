@@ -1,0 +1,84 @@
+//! Scanner sessions: who stands at which gate with which device.
+//!
+//! Invariant: a session belongs to one table; its device token is shown once and works only while
+//! the session is active. The live object knows the sessions and answers a closed one at once.
+//! Failure: a change that did not reach the object is picked up by the minute sweep.
+
+pub mod http;
+mod store;
+
+use chrono::Duration;
+use rules::page::Page;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{address, changed};
+use crate::platform::ctx::Ctx;
+use crate::platform::error::Result;
+use crate::platform::scope::Scope;
+use crate::platform::token::{self, DeviceToken};
+use http::{SessionIn, SessionPatch, SessionsQuery};
+
+/// How long a device token lives; the session can be closed at any time.
+pub const DEVICE_TOKEN_DAYS: i64 = 90;
+
+/// Creates a session; the answer holds its device token, this once.
+pub async fn create(ctx: &Ctx, scope: &Scope, input: SessionIn) -> Result<Value> {
+    let new = input.check(ctx.new_id())?;
+    let done = ctx.pg.call_full(scope, &store::INSERT, &new).await?;
+    let mut session = done.result;
+    let table = id_of(&session, "table_id");
+    let known = scope.credential.jurisdiction().filter(|_| scope.tenant.is_none());
+    let device = DeviceToken {
+        session: id_of(&session, "id"),
+        tenant: done.tenant,
+        table,
+        profile: text_of(&session, "profile"),
+        jurisdiction: address(ctx, table, known).await?.jurisdiction,
+    };
+    let token = token::mint_device(ctx, &device, Duration::days(DEVICE_TOKEN_DAYS))?;
+    if let Some(fields) = session.as_object_mut() {
+        fields.insert("token".to_owned(), token.into());
+    }
+    changed(ctx, done.tenant, device.table).await;
+    Ok(session)
+}
+
+/// Sessions of the tenant, newest first.
+pub async fn list(ctx: &Ctx, scope: &Scope, query: &SessionsQuery) -> Result<Page<Value>> {
+    let limit = rules::page::limit(query.limit.as_deref())?;
+    let filter = json!({
+        "table_id": query.table_id,
+        "active": query.active,
+        "before": rules::page::decode::<Uuid>(query.cursor.as_deref())?,
+        "limit": limit + 1,
+    });
+    let found = ctx.pg.call(scope, &store::LIST, &filter).await?;
+    Ok(rules::page::cut(found, limit, |session| id_of(session, "id")))
+}
+
+/// Changes a session. Closing it (`is_active: false`) shuts its device out at once.
+pub async fn patch(
+    ctx: &Ctx,
+    scope: &Scope,
+    session: Uuid,
+    if_match: Option<i64>,
+    input: SessionPatch,
+) -> Result<Value> {
+    let mut change = input.check()?;
+    if let Some(fields) = change.as_object_mut() {
+        fields.insert("id".to_owned(), json!(session));
+        fields.insert("if_match".to_owned(), json!(if_match));
+    }
+    let done = ctx.pg.call_full(scope, &store::PATCH, &change).await?;
+    changed(ctx, done.tenant, id_of(&done.result, "table_id")).await;
+    Ok(done.result)
+}
+
+fn text_of(value: &Value, field: &str) -> String {
+    value.get(field).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+fn id_of(value: &Value, field: &str) -> Uuid {
+    value.get(field).and_then(Value::as_str).and_then(|id| id.parse().ok()).unwrap_or_default()
+}

@@ -1,0 +1,141 @@
+//! Routes of guest lists: decode, call, render.
+//!
+//! Invariant: types here are what goes over the wire, and the API document is made from them.
+//! Failure: see the problems of the API document.
+
+use rules::roles::{Resource, Verb};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use crate::platform::http::{
+    Access, Answer, Body, Call, Reply, Route, created, json, no_content, routes,
+};
+
+/// A new guest list.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TableIn {
+    /// What the team calls it.
+    #[schema(min_length = 1, max_length = 120, pattern = r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$",
+        example = "Opening night")]
+    pub name: String,
+    /// A zone of the IANA database, where the event takes place. UTC when absent.
+    #[schema(min_length = 1, max_length = 64, example = "Europe/Berlin")]
+    pub timezone: Option<String>,
+}
+
+/// Changes to a guest list; what is absent stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TablePatch {
+    /// What the team calls it.
+    #[schema(min_length = 1, max_length = 120, pattern = r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")]
+    pub name: Option<String>,
+    /// A zone of the IANA database.
+    #[schema(min_length = 1, max_length = 64, example = "Europe/Berlin")]
+    pub timezone: Option<String>,
+}
+
+/// A guest list.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub struct Table {
+    /// The list.
+    pub id: Uuid,
+    /// What the team calls it.
+    pub name: String,
+    /// A zone of the IANA database.
+    pub timezone: String,
+    /// Guests on it.
+    pub row_count: i64,
+    /// For `If-Match`.
+    pub version: i64,
+    /// RFC 3339.
+    #[schema(format = DateTime)]
+    pub created_at: String,
+    /// RFC 3339.
+    #[schema(format = DateTime)]
+    pub updated_at: String,
+}
+
+/// A page of guest lists.
+#[derive(Serialize, ToSchema)]
+pub struct Tables {
+    /// Newest first.
+    pub items: Vec<Table>,
+    /// Where the next page starts.
+    pub next_cursor: Option<String>,
+}
+
+/// Which page.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct TablesQuery {
+    /// 1 to 200; 50 when absent.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 200)]
+    pub limit: Option<String>,
+    /// `next_cursor` of the page before.
+    #[param(max_length = 1024)]
+    pub cursor: Option<String>,
+}
+
+/// The routes.
+pub fn routes() -> Vec<Route> {
+    routes![
+        __path_create, create => Access::May(Verb::Create, Resource::GuestTable);
+        __path_list, list => Access::May(Verb::Read, Resource::GuestTable);
+        __path_get, get => Access::May(Verb::Read, Resource::GuestTable);
+        __path_patch, patch => Access::May(Verb::Write, Resource::GuestTable);
+        __path_delete, delete => Access::May(Verb::Delete, Resource::GuestTable);
+    ]
+}
+
+/// Makes a guest list.
+#[utoipa::path(post, path = "/pulse/tables", operation_id = "create_table",
+    request_body = TableIn, responses((status = 201, body = Table)))]
+async fn create(call: Call<'_>) -> Answer {
+    let (scope, input) = call.write::<TableIn>().await?;
+    let done = super::create(call.ctx, &scope, input).await?;
+    Ok(created(&done.result)?.version(done.result.version).replayed(done.replayed))
+}
+
+/// Lists the guest lists of the tenant.
+#[utoipa::path(get, path = "/pulse/tables", operation_id = "list_tables",
+    params(TablesQuery), responses((status = 200, body = Tables)))]
+async fn list(call: Call<'_>) -> Answer {
+    let scope = call.scope().await?;
+    json(&super::list(call.ctx, &scope, &call.query()?).await?)
+}
+
+/// One guest list.
+#[utoipa::path(get, path = "/pulse/tables/{id}", operation_id = "get_table",
+    params(("id" = Uuid, Path)),
+    responses((status = 200, body = Table), (status = 304, description = "Unchanged.")))]
+async fn get(call: Call<'_>) -> Answer {
+    let table = super::get(call.ctx, &call.scope().await?, call.id("id")?).await?;
+    match call.unchanged(table.version) {
+        true => Ok(Reply::new(304, Body::Empty).version(table.version)),
+        false => Ok(json(&table)?.version(table.version)),
+    }
+}
+
+/// Renames a guest list, or moves it to another time zone.
+#[utoipa::path(patch, path = "/pulse/tables/{id}", operation_id = "update_table",
+    params(("id" = Uuid, Path)), request_body = TablePatch,
+    responses((status = 200, body = Table)))]
+async fn patch(call: Call<'_>) -> Answer {
+    let (scope, input) = call.write::<TablePatch>().await?;
+    let (id, if_match) = (call.id("id")?, call.if_match()?);
+    let done = super::patch(call.ctx, &scope, id, if_match, input).await?;
+    Ok(json(&done.result)?.version(done.result.version).replayed(done.replayed))
+}
+
+/// Deletes a guest list. Check-in must be disabled on it; the history is kept.
+#[utoipa::path(delete, path = "/pulse/tables/{id}", operation_id = "delete_table",
+    params(("id" = Uuid, Path)), responses((status = 204)))]
+async fn delete(call: Call<'_>) -> Answer {
+    let scope = call.writing("").await?;
+    super::delete(call.ctx, &scope, call.id("id")?, call.if_match()?).await?;
+    no_content()
+}

@@ -1,0 +1,134 @@
+//! The minute, the day and the jobs: what is done when nobody calls.
+//!
+//! Invariant: a tick takes no input and may run twice at once; it looks at the state of things and
+//! brings it forward.
+//! Failure: what one tick does not get done, the next one finds; each logs one line.
+
+use std::collections::BTreeMap;
+
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+use worker::Env;
+
+use crate::checkin;
+use crate::platform::clock;
+use crate::platform::ctx::Ctx;
+use crate::platform::error::{Error, Result};
+use crate::platform::log::{self, Level};
+use crate::platform::pg::Function;
+use crate::platform::queue::{self, Job};
+use crate::platform::scope::Jurisdiction;
+
+/// The minute tick of `wrangler.toml`.
+pub const MINUTE: &str = "* * * * *";
+/// The daily tick of `wrangler.toml`.
+pub const DAILY: &str = "17 3 * * *";
+/// How many objects are told at once.
+const AT_ONCE: usize = 6;
+
+const CRON: Function<Value, Due> = Function::new("select app.tick($1::text::jsonb)::text");
+const BEAT: Function<Value, Value> = Function::new("select app.tick($1::text::jsonb)::text");
+const SWEEP: Function<Value, BTreeMap<String, Value>> =
+    Function::new("select app.sweep($1::text::jsonb)::text");
+const PLACEMENT: Function<Value, Option<Placement>> =
+    Function::new("select app.placement($1::text::jsonb)::text");
+
+/// What the minute found.
+#[derive(Deserialize)]
+struct Due {
+    #[serde(default)]
+    stale_tables: Vec<Stale>,
+    #[serde(default)]
+    swept_imports: i64,
+}
+
+/// A table whose live object is behind.
+#[derive(Deserialize)]
+struct Stale {
+    table_id: Uuid,
+    tenant_id: Uuid,
+    jurisdiction: Jurisdiction,
+}
+
+#[derive(Deserialize)]
+struct Placement {
+    tenant_id: Uuid,
+    jurisdiction: Jurisdiction,
+    enabled: bool,
+}
+
+type Summary = Vec<(&'static str, Value)>;
+
+/// Runs a cron tick.
+pub async fn scheduled(cron: &str, env: Env) {
+    let ctx = Ctx::new(env, None, None);
+    let outcome = match cron {
+        MINUTE => minute(&ctx).await,
+        DAILY => daily(&ctx).await,
+        _ => Err(Error::internal("no tick has this schedule")),
+    };
+    let took = (clock::now() - ctx.now).num_milliseconds();
+    let mut line: Summary = vec![
+        ("cron", cron.into()),
+        ("request.id", ctx.request_id.as_str().into()),
+        ("duration_ms", took.into()),
+    ];
+    match outcome {
+        Ok(summary) => {
+            line.extend(summary);
+            log::write(Level::Info, "tick", &line);
+        }
+        Err(error) => {
+            line.push(("code", error.code.into()));
+            line.push(("context", error.context.into()));
+            log::write(Level::Error, "tick", &line);
+        }
+    }
+}
+
+/// Beats the cron's heart, tells the live objects that are behind, and sends the queue's beat.
+async fn minute(ctx: &Ctx) -> Result<Summary> {
+    let due = ctx.pg.function(&CRON, &json!({"name": "cron"})).await?;
+    let told = stream::iter(&due.stale_tables)
+        .map(|stale| async move {
+            let home = Some(stale.jurisdiction);
+            checkin::poke(ctx, stale.tenant_id, stale.table_id, home).await.is_ok()
+        })
+        .buffer_unordered(AT_ONCE)
+        .filter(|told| std::future::ready(*told))
+        .count()
+        .await;
+    let queued = queue::send(ctx, &Job::Heartbeat).await.is_ok();
+    Ok(vec![
+        ("stale_tables", due.stale_tables.len().into()),
+        ("told", told.into()),
+        ("swept_imports", due.swept_imports.into()),
+        ("queued", queued.into()),
+    ])
+}
+
+/// Deletes what has outlived its use.
+async fn daily(ctx: &Ctx) -> Result<Summary> {
+    let swept = ctx.pg.function(&SWEEP, &json!({})).await?;
+    Ok(vec![("swept", json!(swept))])
+}
+
+/// Does one background job.
+pub async fn job(ctx: &Ctx, job: Job) -> Result<()> {
+    match job {
+        Job::Heartbeat => ctx.pg.function(&BEAT, &json!({"name": "queue"})).await.map(drop),
+        Job::RosterChanged { tenant, table } => {
+            let place = ctx.pg.function(&PLACEMENT, &json!({"table_id": table})).await?;
+            match place {
+                Some(place) if place.enabled && place.tenant_id == tenant => {
+                    checkin::poke(ctx, tenant, table, Some(place.jurisdiction)).await
+                }
+                // Gone or disabled meanwhile: there is no live object to tell.
+                _ => Ok(()),
+            }
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! A call as a handler sees it: decoded path, query, body, credential.
+//!
+//! Invariant: unknown fields are refused, in bodies and in queries; every decoding error names the
+//! field. Bodies are bounded.
+//! Failure: 400 malformed, 401, 403, 413, 415, 422.
+
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+use worker::web_sys;
+
+use super::route::Access;
+use crate::platform::boundary::{self, Head};
+use crate::platform::crypto;
+use crate::platform::ctx::Ctx;
+use crate::platform::error::{Error, Result};
+use crate::platform::scope::{Credential, Idempotency, Scope};
+use crate::platform::token;
+
+/// The largest JSON body of an ordinary call, in bytes.
+pub const BODY_LIMIT: usize = 1 << 20;
+
+/// One call.
+pub struct Call<'a> {
+    /// What the event carries.
+    pub ctx: &'a Ctx,
+    /// The head of the request.
+    pub head: &'a Head,
+    /// The request itself, for upgrades and streamed bodies.
+    pub request: &'a web_sys::Request,
+    path: &'a str,
+    query: &'a str,
+    access: Access,
+    params: matchit::Params<'a, 'a>,
+}
+
+impl<'a> Call<'a> {
+    pub(super) fn new(
+        ctx: &'a Ctx,
+        head: &'a Head,
+        request: &'a web_sys::Request,
+        path: &'a str,
+        query: &'a str,
+        access: Access,
+        params: matchit::Params<'a, 'a>,
+    ) -> Self {
+        Self { ctx, head, request, path, query, access, params }
+    }
+
+    /// A UUID in the path. One that is none names nothing: 404.
+    pub fn id(&self, name: &str) -> Result<Uuid> {
+        self.params
+            .get(name)
+            .and_then(|text| Uuid::try_parse(text).ok())
+            .ok_or_else(Error::not_found)
+    }
+
+    /// Who calls, for a route whose work has a tenant.
+    pub async fn scope(&self) -> Result<Scope> {
+        let credential = self.credential().await?;
+        let roles = self.access.roles();
+        self.early_refusal(&credential, roles)?;
+        let tenant = match self.head.tenant.as_str() {
+            "" => None,
+            text => Some(Uuid::try_parse(text).map_err(|_| {
+                Error::malformed("invalid_tenant", "The header x-tenant-id takes a tenant's id.")
+            })?),
+        };
+        Ok(Scope { credential, tenant, roles, idempotency: None })
+    }
+
+    /// As [`Call::scope`], for a write whose body is `body`: honours `Idempotency-Key`.
+    pub async fn writing(&self, body: &str) -> Result<Scope> {
+        let mut scope = self.scope().await?;
+        scope.idempotency = self.idempotency(body)?;
+        Ok(scope)
+    }
+
+    /// What a role's kind alone refuses, before anything is asked: devices and guests hold one
+    /// role each.
+    fn early_refusal(&self, credential: &Credential, roles: &[rules::roles::Role]) -> Result<()> {
+        use rules::roles::Role;
+        let only = match credential {
+            Credential::Device { .. } => Role::Device,
+            Credential::Anonymous { .. } => Role::Anonymous,
+            _ => return Ok(()),
+        };
+        match (roles.contains(&only), only) {
+            (true, _) => Ok(()),
+            (false, Role::Anonymous) => Err(Error::unauthenticated("credential_missing")),
+            (false, _) => {
+                Err(Error::forbidden("role_not_allowed", "This credential may not do this."))
+            }
+        }
+    }
+
+    /// The credential alone.
+    pub async fn credential(&self) -> Result<Credential> {
+        token::credential(self.ctx, &self.head.authorization).await
+    }
+
+    /// Refuses who does not hold the operator token, where one is set.
+    pub fn operator(&self) -> Result<()> {
+        let expected = self.ctx.config.operator_token.as_str();
+        let sent = self.head.authorization.strip_prefix("Bearer ").unwrap_or_default();
+        match expected.is_empty() || crypto::same(expected.as_bytes(), sent.as_bytes()) {
+            true => Ok(()),
+            false => Err(Error::unauthenticated("operator_token_wrong")),
+        }
+    }
+
+    fn idempotency(&self, body: &str) -> Result<Option<Idempotency>> {
+        let key = self.head.idempotency_key.as_str();
+        if key.is_empty() {
+            return Ok(None);
+        }
+        rules::idempotency::key(key)?;
+        let asked = format!("{} {}?{}\n{body}", self.head.method, self.path, self.query);
+        Ok(Some(Idempotency {
+            key: key.to_owned(),
+            fingerprint: crypto::sha256_hex(asked.as_bytes()),
+        }))
+    }
+
+    /// The query, decoded into `T`.
+    pub fn query<T: DeserializeOwned>(&self) -> Result<T> {
+        serde_urlencoded::from_str(self.query).map_err(|error| {
+            Error::malformed("invalid_query", format!("The query is not right: {error}."))
+        })
+    }
+
+    /// The JSON body as text: content type, size and encoding are checked, the content is not.
+    pub async fn text(&self) -> Result<String> {
+        self.text_of(&["application/json"], BODY_LIMIT).await
+    }
+
+    /// The body as text, if it has one of these content types.
+    pub async fn text_of(&self, types: &[&str], limit: usize) -> Result<String> {
+        self.content_type(types)?;
+        #[expect(clippy::cast_precision_loss, reason = "limits are far below 2^53")]
+        let text = boundary::body_text(self.request, limit as f64)
+            .await
+            .map_err(|_| Error::malformed("not_utf8", "The body is not UTF-8 text."))?;
+        text.as_string().ok_or_else(|| {
+            Error::new(413, "body_too_large", format!("The body may have {limit} bytes at most."))
+        })
+    }
+
+    /// Which of the content types the body has; 415 when none.
+    pub fn content_type<'t>(&self, types: &[&'t str]) -> Result<&'t str> {
+        let sent = self.head.content_type.split(';').next().unwrap_or_default().trim();
+        types.iter().find(|kind| kind.eq_ignore_ascii_case(sent)).copied().ok_or_else(|| {
+            Error::new(
+                415,
+                "unsupported_media_type",
+                format!("The body must be {}.", types.join(" or ")),
+            )
+        })
+    }
+
+    /// The JSON body of a call without a tenant.
+    pub async fn body<T: DeserializeOwned>(&self) -> Result<T> {
+        decode(&self.text().await?)
+    }
+
+    /// The JSON body and the scope of a write.
+    pub async fn write<T: DeserializeOwned>(&self) -> Result<(Scope, T)> {
+        let scope = self.scope().await?;
+        let text = self.text().await?;
+        let idempotency = self.idempotency(&text)?;
+        Ok((Scope { idempotency, ..scope }, decode(&text)?))
+    }
+
+    /// The version `If-Match` names: none without the header or with `*`.
+    pub fn if_match(&self) -> Result<Option<i64>> {
+        match self.head.if_match.as_str() {
+            "" | "*" => Ok(None),
+            tag => tag
+                .trim_matches('"')
+                .parse::<i32>()
+                .map(|version| Some(i64::from(version)))
+                .map_err(|_| Error::new(412, "stale_version", "If-Match names no version of this object.")),
+        }
+    }
+
+    /// Refuses a browser page of another site, unless its origin is on the allow-list. Sockets know
+    /// no preflight, so this is asked where one is opened (ASVS 4.4.2).
+    pub fn same_origin(&self) -> Result<()> {
+        let origin = self.head.origin.as_str();
+        let host = self.head.url.split_once("://").map_or("", |(_, rest)| rest);
+        let host = host.split(['/', '?']).next().unwrap_or_default();
+        let own = origin.split_once("://").is_some_and(|(_, from)| from == host);
+        let listed = self.ctx.config.cors_origins.iter().any(|o| o == "*" || o == origin);
+        match origin.is_empty() || own || listed {
+            true => Ok(()),
+            false => Err(Error::forbidden("origin_not_allowed", "This page may not connect.")),
+        }
+    }
+
+    /// Whether `If-None-Match` names this version, so that 304 is enough.
+    pub fn unchanged(&self, version: i64) -> bool {
+        self.head.if_none_match.trim_start_matches("W/").trim_matches('"') == version.to_string()
+    }
+}
+
+/// Decodes JSON. Broken JSON is 400; sound JSON of another shape is 422 and names the field.
+pub fn decode<T: DeserializeOwned>(text: &str) -> Result<T> {
+    let mut json = serde_json::Deserializer::from_str(text);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let pointer = pointer(error.path());
+        let inner = error.into_inner();
+        match inner.classify() {
+            serde_json::error::Category::Data => {
+                let message = inner.to_string();
+                let message = message.split(" at line ").next().unwrap_or_default();
+                let (pointer, code) = match field_of(message, "unknown field `") {
+                    Some(field) => (format!("{pointer}/{field}"), "unknown_field"),
+                    None => match field_of(message, "missing field `") {
+                        Some(field) => (format!("{pointer}/{field}"), "missing_field"),
+                        None => (pointer, "wrong_type"),
+                    },
+                };
+                rules::invalid::Invalid::one(pointer, code, format!("{message}.")).into()
+            }
+            _ => Error::malformed("malformed_json", format!("The body is not JSON: {inner}.")),
+        }
+    })?;
+    json.end().map_err(|error| {
+        Error::malformed("malformed_json", format!("The body is not JSON: {error}."))
+    })?;
+    Ok(value)
+}
+
+fn field_of<'m>(message: &'m str, prefix: &str) -> Option<&'m str> {
+    message.strip_prefix(prefix)?.split('`').next()
+}
+
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    path.iter().fold(String::new(), |mut pointer, segment| {
+        pointer.push('/');
+        match segment {
+            Segment::Seq { index } => pointer.push_str(&index.to_string()),
+            Segment::Map { key } => pointer.push_str(&key.replace('~', "~0").replace('/', "~1")),
+            Segment::Enum { variant } => pointer.push_str(variant),
+            Segment::Unknown => pointer.push('?'),
+        }
+        pointer
+    })
+}

@@ -1,0 +1,83 @@
+//! Background work through Cloudflare Queues.
+//!
+//! Invariant: a job says what to look at, not what to do with it: handlers read the state of things
+//! and bring it forward, so a message that comes twice does no harm.
+//! Failure: a job that fails is retried with backoff and then lands in the dead-letter queue, where
+//! it is logged.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+use worker::{Env, MessageBatch, MessageExt, QueueRetryOptionsBuilder};
+
+use super::ctx::Ctx;
+use super::error::{Error, Result};
+use super::log::{self, Level};
+
+/// The binding of the queue.
+pub const BINDING: &str = "JOBS";
+/// The dead-letter queue.
+pub const DEAD: &str = "pulse-dead";
+
+/// A job. New kinds are added; kinds in flight are never renamed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Job {
+    /// Shows that the queue moves; sent by the minute tick.
+    Heartbeat,
+    /// A guest list changed and its live object could not be told.
+    RosterChanged {
+        /// The tenant.
+        tenant: Uuid,
+        /// The guest list.
+        table: Uuid,
+    },
+}
+
+/// Sends a job.
+pub async fn send(ctx: &Ctx, job: &Job) -> Result<()> {
+    let queue = ctx.env.queue(BINDING)?;
+    queue
+        .send(job.clone())
+        .await
+        .map_err(|error| Error::unavailable(&format!("queue: {error}")))
+}
+
+/// Handles a batch: each job on its own, so one that fails does not hold up the others.
+pub async fn consume<F>(batch: MessageBatch<serde_json::Value>, env: Env, handle: F)
+where
+    F: AsyncFn(&Ctx, Job) -> Result<()>,
+{
+    let dead = batch.queue() == DEAD;
+    for message in batch.iter() {
+        let message = match message {
+            Ok(message) => message,
+            Err(error) => {
+                log::write(Level::Error, "job", &[("context", error.to_string().into())]);
+                continue;
+            }
+        };
+        let ctx = Ctx::new(env.clone(), Some(message.id()), None);
+        if dead {
+            log::write(Level::Error, "job.dead", &[("job", message.body().clone())]);
+            message.ack();
+            continue;
+        }
+        let outcome = match serde_json::from_value(message.body().clone()) {
+            Ok(job) => handle(&ctx, job).await,
+            Err(error) => Err(Error::internal(format!("unknown job: {error}"))),
+        };
+        match outcome {
+            Ok(()) => message.ack(),
+            Err(error) => {
+                let context = error.context.unwrap_or_else(|| error.detail.to_string());
+                log::write(
+                    Level::Warn,
+                    "job.retry",
+                    &[("job", message.body().clone()), ("context", context.into())],
+                );
+                let retry = QueueRetryOptionsBuilder::new().with_delay_seconds(10).build();
+                message.retry_with_options(&retry);
+            }
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! All routes of the product.
+//!
+//! Invariant: a module's routes are listed by the module; this is the only place that knows all.
+//! Failure: a table that cannot be built answers every request with 500; the host tests build it.
+
+use std::cell::OnceCell;
+use std::rc::Rc;
+
+use worker::{Context, Env, web_sys};
+
+use crate::platform::http::{self, Module, Routes};
+use crate::{checkin, identity, operations};
+
+/// Every module's routes, in the order of the API document.
+pub fn modules() -> Vec<Module> {
+    let mut modules = Vec::new();
+    modules.extend(identity::routes());
+    modules.extend(checkin::routes());
+    modules.extend(operations::routes());
+    modules
+}
+
+thread_local! {
+    static ROUTES: OnceCell<Result<Rc<Routes>, String>> = const { OnceCell::new() };
+}
+
+/// The table of this isolate.
+pub fn table() -> Result<Rc<Routes>, String> {
+    ROUTES.with(|cell| cell.get_or_init(|| Routes::new(modules()).map(Rc::new)).clone())
+}
+
+/// Answers one request.
+pub async fn serve(
+    request: web_sys::Request,
+    env: Env,
+    context: Context,
+) -> worker::Result<web_sys::Response> {
+    let routes = table().map_err(worker::Error::RustError)?;
+    http::serve(&routes, request, env, context).await
+}

@@ -1,0 +1,21 @@
+//! End-to-end tests against the running stack, one module per product area.
+//!
+//! Invariant: every test makes its own tenant, so all of them run at once.
+//! Failure: without a stack they panic and name the command that starts one.
+
+mod catalogue;
+mod checkin_config;
+mod checkin_flow;
+mod checkin_idempotency;
+mod checkin_live;
+mod checkin_scan;
+mod checkin_undo;
+mod dashboard;
+mod guest_tables;
+mod http_conventions;
+mod identity;
+mod imports;
+mod members;
+mod sign_in;
+mod tenancy;
+mod tokens;

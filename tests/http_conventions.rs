@@ -1,0 +1,395 @@
+//! The conventions every route shares: problems, request ids, headers, CORS, idempotency, versions,
+//! pages, limits.
+//!
+//! Invariant: no input of any kind is answered with a 5xx.
+//! Failure: each test names what it found instead.
+
+use futures_util::future::join_all;
+use pulse_tests::prelude::*;
+use pulse_tests::stack::CORS_ORIGIN;
+use uuid::Uuid;
+
+fn list(name: &str) -> Value {
+    json!({"name": name, "timezone": "Europe/Berlin"})
+}
+
+#[tokio::test]
+async fn broken_json_is_a_problem_of_status_400() {
+    let tenant = Tenant::new().await;
+    for body in ["", "{", "{\"name\":", "nul", "{\"name\":\"a\"} x", "'a'", "{\"name\":NaN}"] {
+        let call = tenant.client().call("POST", "/pulse/tables").body("application/json", body);
+        call.await.problem(400, "malformed_json");
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_field_is_named_by_its_pointer() {
+    let tenant = Tenant::new().await;
+    let mut body = list("List");
+    body["nmae"] = json!(1);
+    let reply = tenant.client().post("/pulse/tables", &body).await;
+    reply.problem_of(422).points_at("/nmae");
+    let table = tenant.table("UTC").await;
+    let body = json!({"table_id": table, "settings": {"allow_rentry": true}});
+    tenant.client().post("/pulse", &body).await.problem_of(422).points_at("/settings/allow_rentry");
+}
+
+#[tokio::test]
+async fn every_wrong_field_is_named_not_only_the_first() {
+    let tenant = Tenant::new().await;
+    let body = json!({"name": "", "timezone": "Mars/Olympus"});
+    let reply = tenant.client().post("/pulse/tables", &body).await.problem_of(422);
+    reply.points_at("/name").points_at("/timezone");
+}
+
+#[tokio::test]
+async fn a_body_of_another_type_is_a_415() {
+    let tenant = Tenant::new().await;
+    let body = list("List").to_string();
+    for kind in ["text/plain", "application/x-www-form-urlencoded", "application/xml", "json"] {
+        let call = tenant.client().call("POST", "/pulse/tables").body(kind, body.clone());
+        call.await.problem(415, "unsupported_media_type");
+    }
+    let with_charset = "application/json; charset=utf-8";
+    let call = tenant.client().call("POST", "/pulse/tables").body(with_charset, body);
+    call.await.expect_status(201);
+}
+
+#[tokio::test]
+async fn an_unknown_path_is_a_404_and_a_wrong_method_a_405_with_allow() {
+    let client = Tenant::new().await.client().clone();
+    for path in ["/pulse/tables/x/y/z", "/api/nothing", "/live/nothing"] {
+        client.get(path).await.problem_of(404);
+    }
+    let reply = client.delete("/api/auth/login").await.problem(405, "method_not_allowed");
+    assert!(reply.header("allow").expect("Allow").contains("POST"));
+    let reply = client.call("PUT", "/pulse/tables").await.problem_of(405);
+    let allow = reply.header("allow").expect("Allow");
+    assert!(allow.contains("GET") && allow.contains("POST"), "{allow}");
+}
+
+#[tokio::test]
+async fn an_id_that_is_none_or_nobodys_is_a_404() {
+    let client = Tenant::new().await.client().clone();
+    for id in ["x", "1", "%00", "..%2f", "00000000-0000-0000-0000-000000000000", &Uuid::new_v4().to_string()] {
+        for path in ["/pulse/tables/", "/pulse/", "/pulse/dashboard/", "/api/tenants/"] {
+            client.get(&format!("{path}{id}")).await.problem_of(404);
+        }
+    }
+}
+
+/// Seed defect: `/{table_id}` shadowed these paths.
+#[tokio::test]
+async fn literal_paths_win_over_parameters() {
+    let event = Event::with_guests(["Ada"]).open().await;
+    for path in ["/pulse/check-ins", "/pulse/sessions"] {
+        let reply = event.client().get(&format!("{path}?table_id={}", event.table)).await;
+        assert!(reply.expect_status(200).at("/items").is_array());
+    }
+}
+
+#[tokio::test]
+async fn a_request_id_is_taken_over_or_made() {
+    let client = Client::anonymous();
+    let mine = format!("test-{}", Uuid::new_v4());
+    let reply = client.get("/api/auth/me").header("x-request-id", &mine).await.problem_of(401);
+    assert_eq!(reply.header("x-request-id"), Some(&*mine));
+    let made = client.get("/health").await;
+    assert!(made.header("x-request-id").is_some_and(|id| id.len() >= 16));
+    for bad in ["has space", "quote\"", &"x".repeat(500)] {
+        let reply = client.get("/health").header("x-request-id", bad).await;
+        assert_ne!(reply.header("x-request-id"), Some(bad));
+    }
+}
+
+#[tokio::test]
+async fn every_answer_carries_timing_and_security_headers() {
+    let tenant = Tenant::new().await;
+    let replies = [
+        tenant.client().get("/pulse/tables").await.expect_status(200),
+        tenant.client().get("/pulse/nothing").await.expect_status(404),
+        tenant.client().post("/pulse/tables", &json!({})).await.expect_status(422),
+        Client::anonymous().get("/api/auth/me").await.expect_status(401),
+    ];
+    for reply in &replies {
+        assert!(reply.header("server-timing").is_some_and(|timing| timing.contains("total;dur=")));
+        assert_eq!(reply.header("x-content-type-options"), Some("nosniff"), "{reply}");
+        assert!(reply.header("referrer-policy").is_some(), "{reply}");
+        assert!(reply.header("strict-transport-security").is_some(), "{reply}");
+        let policy = reply.header("content-security-policy").expect("a policy");
+        assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
+        assert_eq!(reply.header("cache-control"), Some("no-store"), "{reply}");
+    }
+    let timing = replies[0].header("server-timing").expect("timing");
+    assert!(timing.split(',').count() >= 2, "the database's share is missing: {timing}");
+}
+
+#[tokio::test]
+async fn cors_is_an_allow_list() {
+    let client = Client::anonymous();
+    let allowed = client.get("/api/auth/me").header("origin", CORS_ORIGIN).await;
+    assert_eq!(allowed.header("access-control-allow-origin"), Some(CORS_ORIGIN));
+    let exposed = allowed.header("access-control-expose-headers").expect("exposed").to_owned();
+    assert!(exposed.contains("x-request-id") && exposed.contains("etag"), "{exposed}");
+    for origin in ["https://evil.test", &format!("{CORS_ORIGIN}.evil.test"), "null", &CORS_ORIGIN.replace("https", "http")] {
+        let reply = client.get("/api/auth/me").header("origin", origin).await;
+        assert_eq!(reply.header("access-control-allow-origin"), None, "{origin}");
+        let preflight = client.call("OPTIONS", "/pulse/tables").header("origin", origin);
+        let reply = preflight.header("access-control-request-method", "POST").await;
+        assert_eq!(reply.header("access-control-allow-origin"), None, "{origin}");
+    }
+    let preflight = client.call("OPTIONS", "/pulse/tables").header("origin", CORS_ORIGIN);
+    let reply = preflight.header("access-control-request-method", "POST").await;
+    assert!(matches!(reply.status, 200 | 204), "{reply}");
+    assert_eq!(reply.header("access-control-allow-origin"), Some(CORS_ORIGIN));
+    assert!(reply.header("access-control-allow-methods").is_some_and(|it| it.contains("PATCH")));
+    let headers = reply.header("access-control-allow-headers").expect("headers").to_lowercase();
+    for header in ["authorization", "content-type", "idempotency-key", "if-match"] {
+        assert!(headers.contains(header), "{header} is missing: {headers}");
+    }
+}
+
+#[tokio::test]
+async fn a_repeated_write_with_its_key_is_answered_again_and_done_once() {
+    let tenant = Tenant::new().await;
+    let post = || tenant.client().post("/pulse/tables", &list("Once")).header("idempotency-key", "k1");
+    let (first, second) = (post().await.expect_status(201), post().await.expect_status(201));
+    assert_eq!(first.json(), second.json());
+    assert_eq!(first.header("idempotent-replayed"), None);
+    assert_eq!(second.header("idempotent-replayed"), Some("true"));
+    let tables = tenant.client().get("/pulse/tables").await.list_at("/items");
+    assert_eq!(tables.len(), 1);
+}
+
+#[tokio::test]
+async fn a_key_with_another_request_is_refused() {
+    let tenant = Tenant::new().await;
+    let key = |call: pulse_tests::client::Call| call.header("idempotency-key", "k1");
+    key(tenant.client().post("/pulse/tables", &list("One"))).await.expect_status(201);
+    let other = key(tenant.client().post("/pulse/tables", &list("Two"))).await;
+    other.problem(422, "idempotency_key_reused");
+    let elsewhere = key(tenant.client().post("/api/keys", &json!({"name": "x", "role": "agent"}))).await;
+    elsewhere.problem(422, "idempotency_key_reused");
+}
+
+#[tokio::test]
+async fn twins_with_one_key_at_once_are_done_once() {
+    let tenant = Tenant::new().await;
+    let twins = (0..10).map(|_| async {
+        tenant.client().post("/pulse/tables", &list("Twin")).header("idempotency-key", "twin").await
+    });
+    let replies = join_all(twins).await;
+    for reply in &replies {
+        assert_eq!(reply.status, 201, "{reply}");
+        assert_eq!(reply.at("/id"), replies[0].at("/id"));
+    }
+    assert_eq!(tenant.client().get("/pulse/tables").await.list_at("/items").len(), 1);
+}
+
+/// 26 of the field's cases: a key is scoped to the token.
+#[tokio::test]
+async fn a_key_belongs_to_its_caller() {
+    let tenant = Tenant::new().await;
+    let colleague = tenant.member("manager").await;
+    let mut ids = Vec::new();
+    for client in [tenant.client(), &colleague.client, Tenant::new().await.client()] {
+        let call = client.post("/pulse/tables", &list("Mine")).header("idempotency-key", "shared");
+        ids.push(call.await.expect_status(201).text_at("/id"));
+    }
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), 3, "an answer was given to somebody else");
+}
+
+#[tokio::test]
+async fn a_refused_write_does_not_use_up_its_key() {
+    let tenant = Tenant::new().await;
+    let key = |body: Value| tenant.client().post("/pulse/tables", &body).header("idempotency-key", "again");
+    key(list("")).await.problem_of(422);
+    key(list("Right")).await.expect_status(201);
+}
+
+#[tokio::test]
+async fn a_key_must_be_a_key() {
+    let tenant = Tenant::new().await;
+    let long = "k".repeat(256);
+    for bad in [&*long, "a b"] {
+        let call = tenant.client().post("/pulse/tables", &list("x")).header("idempotency-key", bad);
+        let reply = call.await;
+        assert!(matches!(reply.status, 400 | 422), "{reply}");
+    }
+}
+
+#[tokio::test]
+async fn a_stale_if_match_changes_nothing() {
+    let tenant = Tenant::new().await;
+    let path = format!("/pulse/tables/{}", tenant.table("UTC").await);
+    let read = tenant.client().get(&path).await.expect_status(200);
+    let tag = read.header("etag").expect("an ETag").to_owned();
+    let rename = |name: &str| tenant.client().patch(&path, &json!({ "name": name }));
+    let renamed = rename("One").header("if-match", &tag).await.expect_status(200);
+    assert_ne!(renamed.header("etag"), Some(&*tag));
+    assert!(renamed.at("/version").as_i64() > read.at("/version").as_i64());
+    rename("Two").header("if-match", &tag).await.problem_of(412);
+    rename("Two").header("if-match", "\"nonsense\"").await.problem_of(412);
+    tenant.client().delete(&path).header("if-match", &tag).await.problem_of(412);
+    assert_eq!(tenant.client().get(&path).await.at("/name"), "One");
+    rename("Three").header("if-match", "*").await.expect_status(200);
+    rename("Four").await.expect_status(200);
+}
+
+#[tokio::test]
+async fn of_two_writers_with_one_version_one_wins() {
+    let tenant = Tenant::new().await;
+    let path = format!("/pulse/tables/{}", tenant.table("UTC").await);
+    let tag = tenant.client().get(&path).await.header("etag").expect("an ETag").to_owned();
+    let names = ["a", "b", "c", "d"];
+    let writes = names.iter().map(|name| {
+        let call = tenant.client().patch(&path, &json!({ "name": name })).header("if-match", &tag);
+        async { call.await.status }
+    });
+    let mut statuses = join_all(writes).await;
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 412, 412, 412]);
+}
+
+#[tokio::test]
+async fn an_unchanged_object_need_not_be_sent_again() {
+    let tenant = Tenant::new().await;
+    let path = format!("/pulse/tables/{}", tenant.table("UTC").await);
+    let tag = tenant.client().get(&path).await.header("etag").expect("an ETag").to_owned();
+    let same = tenant.client().get(&path).header("if-none-match", &tag).await;
+    if same.status == 304 {
+        assert!(same.body.is_empty());
+    } else {
+        same.expect_status(200);
+    }
+    tenant.client().patch(&path, &json!({"name": "New"})).await.expect_status(200);
+    let changed = tenant.client().get(&path).header("if-none-match", &tag).await;
+    assert_eq!(changed.expect_status(200).at("/name"), "New");
+}
+
+#[tokio::test]
+async fn pages_show_everything_once_newest_first() {
+    let tenant = Tenant::new().await;
+    let mut made = Vec::new();
+    for number in 0..7 {
+        let call = tenant.client().post("/pulse/tables", &list(&format!("List {number}")));
+        made.push(call.await.expect_status(201).text_at("/id"));
+    }
+    made.reverse();
+    let (mut seen, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = tenant.client().get(&format!("/pulse/tables?limit=3{cursor}")).await.expect_status(200);
+        let items = page.list_at("/items");
+        assert!(!items.is_empty() && items.len() <= 3, "{page}");
+        seen.extend(items.iter().map(|item| item["id"].as_str().expect("an id").to_owned()));
+        match page.at("/next_cursor") {
+            Value::String(next) => cursor = format!("&cursor={next}"),
+            Value::Null => break,
+            other => panic!("{other}"),
+        }
+    }
+    assert_eq!(seen, made);
+}
+
+#[tokio::test]
+async fn a_limit_or_cursor_that_is_none_is_refused() {
+    let tenant = Tenant::new().await;
+    for query in ["limit=0", "limit=201", "limit=-1", "limit=x", "cursor=x", "cursor=eyJhIjoxfQ", "cursor=%00", "unknown=1"] {
+        let reply = tenant.client().get(&format!("/pulse/tables?{query}")).await;
+        assert!(matches!(reply.status, 400 | 422), "{query}: {reply}");
+        let status = reply.status;
+        reply.problem_of(status);
+    }
+    tenant.client().get("/pulse/tables?limit=200").await.expect_status(200);
+}
+
+#[tokio::test]
+async fn a_body_too_large_is_a_413() {
+    let tenant = Tenant::new().await;
+    let mut body = list("Large");
+    body["name"] = json!("x".repeat(2 << 20));
+    tenant.client().post("/pulse/tables", &body).await.problem_of(413);
+}
+
+#[tokio::test]
+async fn head_is_get_without_the_body() {
+    let tenant = Tenant::new().await;
+    let path = format!("/pulse/tables/{}", tenant.table("UTC").await);
+    let head = tenant.client().call("HEAD", &path).await.expect_status(200);
+    assert!(head.body.is_empty() && head.header("etag").is_some());
+    assert_eq!(tenant.client().call("HEAD", "/pulse/tables/x").await.status, 404);
+}
+
+/// No input, however strange, makes the server fail.
+#[tokio::test]
+async fn strange_bodies_are_refused_never_failed_on() {
+    let event = Event::with_guests(["Ada"]).open().await;
+    let deep = format!("{}{}", "[".repeat(20_000), "]".repeat(20_000));
+    let bodies: [&[u8]; 14] = [
+        b"null", b"[]", b"7", b"\"x\"", b"true", b"{}", b"{\"name\":1e999}", b"{\"name\":\"\\u0000\"}",
+        b"{\"name\":\"\\ud800\"}", b"\xff\xfe", b"{\"name\":null,\"name\":1}", b"{\"table_id\":\"x\"}",
+        b"{\"name\":18446744073709551616,\"timezone\":-0.0}", deep.as_bytes(),
+    ];
+    let table = &event.table;
+    let routes = [
+        ("POST", "/api/auth/register".to_owned()),
+        ("POST", "/api/auth/login".into()),
+        ("POST", "/api/auth/refresh".into()),
+        ("POST", "/api/invitations/accept".into()),
+        ("POST", "/pulse/tables".into()),
+        ("POST", "/pulse".into()),
+        ("POST", "/pulse/check-ins".into()),
+        ("POST", "/pulse/sessions".into()),
+        ("PATCH", format!("/pulse/{table}")),
+        ("POST", format!("/pulse/tables/{table}/rows")),
+        ("POST", format!("/pulse/tables/{table}/import")),
+        ("PATCH", format!("/pulse/tables/{table}/rows/{}", event.row_id("Ada"))),
+    ];
+    for (method, path) in &routes {
+        for body in bodies {
+            let call = event.client().call(method, path).body("application/json", body.to_vec());
+            let reply = call.await;
+            assert!(reply.status < 500, "{} made {reply}", String::from_utf8_lossy(&body[..body.len().min(60)]));
+        }
+    }
+}
+
+#[tokio::test]
+async fn strange_queries_are_refused_never_failed_on() {
+    let event = Event::with_guests(["Ada"]).open().await;
+    for query in ["%", "%zz", "=", "&&&", "a=%00", "limit=%F0%28%8C%28", "q=%00", "q=%27%3B--", "from=yesterday", "from=9999-99-99T99:99:99Z", "row_id=x", "table_id=", "verdict=%F0%9F%A6%86", "cursor=%2E%2E%2F"] {
+        for path in ["/pulse/check-ins", "/pulse/sessions", "/pulse/tables", &format!("/pulse/tables/{}/rows", event.table)] {
+            let reply = event.client().get(&format!("{path}?table_id={}&{query}", event.table)).await;
+            assert!(reply.status < 500, "{query}: {reply}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_api_document_names_every_route_of_the_seed() {
+    let document = Client::anonymous().get("/openapi.json").await.expect_status(200).json();
+    assert!(document["openapi"].as_str().is_some_and(|version| version.starts_with("3.1")));
+    let paths = document["paths"].as_object().expect("paths");
+    let names = |path: &str| path.split('/').filter(|part| !part.starts_with('{')).collect::<Vec<_>>().join("/");
+    for (method, path) in [
+        ("post", "/pulse"),
+        ("get", "/pulse/{table_id}"),
+        ("patch", "/pulse/{table_id}"),
+        ("delete", "/pulse/{table_id}"),
+        ("post", "/pulse/check-ins"),
+        ("get", "/pulse/check-ins"),
+        ("get", "/pulse/check-ins/{id}"),
+        ("post", "/pulse/sessions"),
+        ("get", "/pulse/sessions"),
+        ("patch", "/pulse/sessions/{id}"),
+        ("get", "/pulse/dashboard/{table_id}"),
+    ] {
+        let same = |known: &str| known.split('/').count() == path.split('/').count() && names(known) == names(path);
+        let found = paths.iter().any(|(known, methods)| same(known) && methods[method].is_object());
+        assert!(found, "{method} {path} is missing");
+    }
+    let page = Client::anonymous().get("/docs").await.expect_status(200);
+    assert!(page.header("content-type").is_some_and(|kind| kind.starts_with("text/html")));
+}

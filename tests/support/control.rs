@@ -1,0 +1,93 @@
+//! The control of a test stack: faults, cron and what the proxy and the kernel saw.
+//!
+//! Invariant: a call answers when its effect is there, for example when a killed Worker is healthy
+//! again.
+//! Failure: a control that refuses panics with its answer.
+
+use crate::client::{Client, Reply};
+use crate::proxy::Stats;
+use crate::stack;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// The control of the running stack.
+#[derive(Clone, Debug)]
+pub struct Control {
+    client: Client,
+}
+
+/// What the runtime process used since it started.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Cpu {
+    /// User CPU time in milliseconds.
+    pub utime_ms: u64,
+    /// System CPU time in milliseconds.
+    pub stime_ms: u64,
+    /// Resident memory in KiB.
+    pub rss_kb: u64,
+}
+
+impl Control {
+    /// The control that `PULSE_CONTROL` names.
+    pub fn here() -> Self {
+        Self { client: Client::at_url(stack::variable("PULSE_CONTROL").trim_end_matches('/')) }
+    }
+
+    async fn order(&self, path: &str, body: &Value) -> Reply {
+        let reply = self.client.post(path, body).await;
+        assert!(reply.status < 300, "{reply}");
+        reply
+    }
+
+    /// Kills the runtime with SIGKILL and starts it again on the same port and state.
+    pub async fn kill_worker(&self) {
+        self.order("/worker/kill", &json!({})).await;
+    }
+
+    /// Evicts every object from memory; sockets stay.
+    pub async fn evict(&self) {
+        self.order("/worker/evict", &json!({})).await;
+    }
+
+    /// Kills the runtime, deletes what the objects stored and starts it again.
+    pub async fn wipe_objects(&self) {
+        self.order("/worker/wipe-objects", &json!({})).await;
+    }
+
+    /// Stops Postgres at once and cuts the proxy.
+    pub async fn stop_postgres(&self) {
+        self.order("/pg/stop", &json!({})).await;
+    }
+
+    /// Starts Postgres and restores the proxy.
+    pub async fn start_postgres(&self) {
+        self.order("/pg/start", &json!({})).await;
+    }
+
+    /// Freezes Postgres: it keeps its connections and answers nothing.
+    pub async fn pause_postgres(&self) {
+        self.order("/pg/pause", &json!({})).await;
+    }
+
+    /// Thaws Postgres.
+    pub async fn resume_postgres(&self) {
+        self.order("/pg/resume", &json!({})).await;
+    }
+
+    /// Runs the scheduled event of a cron expression of `wrangler.toml`.
+    pub async fn cron(&self, expression: &str) {
+        self.order("/cron", &json!({ "cron": expression })).await;
+    }
+
+    /// What the strict proxy saw.
+    pub async fn proxy(&self) -> Stats {
+        let reply = self.client.get("/proxy").await.expect_status(200);
+        serde_json::from_value(reply.json()).expect("the proxy's stats")
+    }
+
+    /// What the runtime process used.
+    pub async fn cpu(&self) -> Cpu {
+        let reply = self.client.get("/worker/cpu").await.expect_status(200);
+        serde_json::from_value(reply.json()).expect("the runtime's CPU time")
+    }
+}

@@ -1,0 +1,31 @@
+//! What the end-to-end tests stand on: the strict Postgres proxy, clients of Pulse and of its
+//! control, and builders of tenants and events.
+//!
+//! Invariant: a test makes its own tenant, so all tests run at once against one stack.
+//! Failure: a helper that expects something panics at the caller's line with what came instead.
+
+pub mod answer;
+pub mod client;
+pub mod clock;
+pub mod control;
+pub mod database;
+pub mod event;
+pub mod history;
+pub mod proxy;
+pub mod socket;
+pub mod stack;
+pub mod supabase;
+pub mod tenant;
+pub mod token;
+
+/// What nearly every test uses.
+pub mod prelude {
+    pub use crate::answer::{Answer, Dashboard};
+    pub use crate::client::{Client, Reply};
+    pub use crate::clock::{rfc3339, seconds_from_now, time};
+    pub use crate::event::Event;
+    pub use crate::socket::{Position, Socket};
+    pub use crate::stack::eventually;
+    pub use crate::tenant::{PASSWORD, Tenant, User, email};
+    pub use serde_json::{Value, json};
+}

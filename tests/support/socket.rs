@@ -1,0 +1,258 @@
+//! A client of the realtime protocol that demands what the protocol promises.
+//!
+//! Invariant: the offsets of a channel whose events count are dense; of one that only shows the
+//! latest value they rise. Every event taken is checked.
+//! Failure: a gap, a repeat, a frame nobody asked for or silence of ten seconds panics.
+
+use crate::stack;
+use futures_util::{SinkExt, StreamExt};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{WebSocketStream, client_async};
+
+/// How long a frame is awaited.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The channel that only shows the latest value.
+const COALESCED: &str = "stats";
+
+/// A place in a channel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// Which life of the channel.
+    pub epoch: String,
+    /// The last event seen; 0 before the first.
+    pub offset: u64,
+}
+
+/// The answer to a subscribe.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Subscribed {
+    /// Where the channel stands after `events`.
+    #[serde(flatten)]
+    pub position: Position,
+    /// Was everything since the asked position delivered?
+    #[serde(default)]
+    pub recovered: bool,
+    /// The events since the asked position, in order.
+    #[serde(default)]
+    pub events: Vec<Value>,
+}
+
+/// A connected socket.
+#[derive(Debug)]
+pub struct Socket {
+    stream: WebSocketStream<TcpStream>,
+    next_id: u64,
+    last: HashMap<String, u64>,
+    waiting: VecDeque<Value>,
+    /// The `connected` answer.
+    pub connected: Value,
+}
+
+impl Socket {
+    /// Connects with the subprotocol pair `pulse.v1, <token>` and waits for the answer.
+    pub async fn connect(path: &str, token: &str) -> Self {
+        let mut socket = Self::open(path, Some(token), None).await.expect("a socket");
+        socket.greeted().await;
+        socket
+    }
+
+    /// Connects without a token; the first frame may bring one.
+    pub async fn bare(path: &str) -> Self {
+        Self::open(path, None, None).await.expect("a socket")
+    }
+
+    /// Connects as [`Socket::connect`] with a receive buffer of 4 KiB: not reading soon stops the
+    /// server from sending.
+    pub async fn slow(path: &str, token: &str) -> Self {
+        let mut socket = Self::open(path, Some(token), Some(4096)).await.expect("a socket");
+        socket.greeted().await;
+        socket
+    }
+
+    /// Opens a socket; a refused upgrade is an error.
+    pub async fn open(path: &str, token: Option<&str>, buffer: Option<u32>) -> Result<Self, Error> {
+        let base = stack::url();
+        let authority = base.strip_prefix("http://").expect("plain http").to_owned();
+        let mut request = format!("ws://{authority}{path}").into_client_request()?;
+        if let Some(token) = token {
+            let pair = format!("pulse.v1, {token}").parse().expect("a header value");
+            request.headers_mut().insert("sec-websocket-protocol", pair);
+        }
+        let address = tokio::net::lookup_host(&authority).await?.next().expect("an address");
+        let tcp = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        if let Some(buffer) = buffer {
+            tcp.set_recv_buffer_size(buffer)?;
+        }
+        let (stream, _) = client_async(request, tcp.connect(address).await?).await?;
+        let (last, waiting) = (HashMap::new(), VecDeque::new());
+        Ok(Self { stream, next_id: 1, last, waiting, connected: Value::Null })
+    }
+
+    async fn greeted(&mut self) {
+        let frame = self.frame().await;
+        assert!(frame["connected"]["ttl"].is_u64(), "not connected: {frame}");
+        self.connected = frame["connected"].clone();
+    }
+
+    /// Brings the token in the first frame.
+    pub async fn hello(&mut self, token: &str) {
+        let reply = self.request(json!({"connect": {"token": token, "client": "tests/1"}})).await;
+        assert!(reply["connected"]["ttl"].is_u64(), "not connected: {reply}");
+        self.connected = reply["connected"].clone();
+    }
+
+    /// Subscribes from now on.
+    pub async fn subscribe(&mut self, channel: &str) -> Subscribed {
+        self.subscribe_with(channel, None).await
+    }
+
+    /// Subscribes from a position on; the events in the answer are checked for gaps.
+    pub async fn recover(&mut self, channel: &str, from: &Position) -> Subscribed {
+        self.subscribe_with(channel, Some(from)).await
+    }
+
+    async fn subscribe_with(&mut self, channel: &str, from: Option<&Position>) -> Subscribed {
+        let mut body = json!({ "channel": channel });
+        if let Some(from) = from {
+            body["recover"] = json!(from);
+        }
+        let reply = self.request(json!({ "subscribe": body })).await;
+        let answer = Subscribed::deserialize(&reply["subscribed"]);
+        let subscribed = answer.unwrap_or_else(|error| panic!("{error}: {reply}"));
+        if let Some(from) = from.filter(|_| subscribed.recovered) {
+            self.last.insert(channel.to_owned(), from.offset);
+            for event in &subscribed.events {
+                self.check(channel, event);
+            }
+            let reached = self.last.get(channel).copied().unwrap_or_default();
+            assert!(
+                reached == subscribed.position.offset || channel == COALESCED,
+                "recovered to {reached}, told {:?}",
+                subscribed.position
+            );
+        } else {
+            assert!(subscribed.events.is_empty(), "events without recovery: {subscribed:?}");
+        }
+        self.last.insert(channel.to_owned(), subscribed.position.offset);
+        subscribed
+    }
+
+    /// Sends a request and waits for the frame with its id; events meanwhile wait their turn.
+    pub async fn request(&mut self, mut body: Value) -> Value {
+        let id = self.next_id;
+        self.next_id += 1;
+        body["id"] = json!(id);
+        self.send(&body.to_string()).await;
+        loop {
+            let frame = self.frame().await;
+            if frame["id"] == id {
+                return frame;
+            }
+            assert!(frame["event"].is_object(), "neither an event nor the answer to {id}: {frame}");
+            self.waiting.push_back(frame["event"].clone());
+        }
+    }
+
+    /// Sends text.
+    pub async fn send(&mut self, text: &str) {
+        self.stream.send(Message::text(text)).await.expect("an open socket");
+    }
+
+    /// The next text frame as it came.
+    pub async fn text(&mut self) -> String {
+        match self.message().await {
+            Ok(text) => text,
+            Err(code) => panic!("the socket was closed: {code}"),
+        }
+    }
+
+    /// The next text, or the code of the close; 1006 when the connection just ended.
+    async fn message(&mut self) -> Result<String, u16> {
+        loop {
+            let next = timeout(PATIENCE, self.stream.next()).await;
+            match next.unwrap_or_else(|_| panic!("silence for {PATIENCE:?}")) {
+                Some(Ok(Message::Text(text))) => return Ok(text.to_string()),
+                Some(Ok(Message::Close(Some(close)))) => return Err(close.code.into()),
+                Some(Ok(Message::Close(None))) => return Err(1005),
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return Err(1006),
+            }
+        }
+    }
+
+    async fn frame(&mut self) -> Value {
+        let text = self.text().await;
+        serde_json::from_str(&text).unwrap_or_else(|_| panic!("no JSON: {text}"))
+    }
+
+    /// The next event of any subscribed channel, checked.
+    pub async fn event(&mut self) -> Value {
+        let event = match self.waiting.pop_front() {
+            Some(event) => event,
+            None => self.frame().await["event"].clone(),
+        };
+        let channel = event["channel"].as_str().unwrap_or_else(|| panic!("no channel: {event}"));
+        self.check(channel.to_owned().as_str(), &event);
+        event
+    }
+
+    /// The next event of one channel, and past the others.
+    pub async fn event_of(&mut self, channel: &str) -> Value {
+        loop {
+            let event = self.event().await;
+            if event["channel"] == channel {
+                return event;
+            }
+        }
+    }
+
+    /// The next so many events of one channel.
+    pub async fn events_of(&mut self, channel: &str, count: usize) -> Vec<Value> {
+        let mut events = Vec::new();
+        while events.len() < count {
+            events.push(self.event_of(channel).await);
+        }
+        events
+    }
+
+    /// Reads until the server closes; answers the close code.
+    pub async fn closed(&mut self) -> u16 {
+        loop {
+            if let Err(code) = self.message().await {
+                return code;
+            }
+        }
+    }
+
+    /// Demands that nothing but a pong comes to a ping: no event is under way.
+    pub async fn quiet(&mut self) {
+        self.send("ping").await;
+        let text = self.text().await;
+        assert_eq!(text, "pong");
+        assert!(self.waiting.is_empty(), "{:?}", self.waiting);
+    }
+
+    /// The last offset seen of a channel.
+    pub fn offset(&self, channel: &str) -> u64 {
+        self.last.get(channel).copied().unwrap_or_default()
+    }
+
+    fn check(&mut self, channel: &str, event: &Value) {
+        let offset = event["offset"].as_u64().unwrap_or_else(|| panic!("no offset: {event}"));
+        let last = self.last.get(channel).copied();
+        let last = last.unwrap_or_else(|| panic!("not subscribed to {channel}: {event}"));
+        let follows = if channel == COALESCED { offset >= last } else { offset == last + 1 };
+        assert!(follows, "offset {offset} of {channel} after {last}: {event}");
+        for member in ["type", "at"] {
+            assert!(event[member].is_string(), "no {member}: {event}");
+        }
+        self.last.insert(channel.to_owned(), offset);
+    }
+}

@@ -1,0 +1,77 @@
+//! A stand-in for a Supabase project: its issuer, its shared secret, its signing keys.
+//!
+//! A test stack is configured with [`SECRET`], [`ISSUER`] and an address that serves [`jwks`].
+//! Invariant: the keys are fixed and worth nothing anywhere else.
+//! Failure: none.
+
+use crate::token::{Forgery, compact};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use chrono::Utc;
+use p256::ecdsa::SigningKey;
+use p256::ecdsa::signature::{SignatureEncoding, Signer};
+use rsa::pkcs1::DecodeRsaPrivateKey;
+use rsa::pkcs1v15;
+use rsa::sha2::Sha256;
+use rsa::traits::PublicKeyParts;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// `SUPABASE_JWT_SECRET` of test stacks.
+pub const SECRET: &str = "the shared secret of a project that does not exist";
+/// `SUPABASE_ISSUER` of test stacks.
+pub const ISSUER: &str = "https://project.supabase.test/auth/v1";
+
+/// Claims of somebody new, as Supabase writes them.
+pub fn claims() -> Value {
+    let now = Utc::now().timestamp();
+    json!({
+        "iss": ISSUER, "aud": "authenticated", "role": "authenticated",
+        "sub": Uuid::new_v4(), "email": crate::tenant::email("supabase"),
+        "session_id": Uuid::new_v4(), "iat": now, "exp": now + 3600,
+    })
+}
+
+/// Signed with the shared secret.
+pub fn hs256(claims: &Value) -> String {
+    Forgery::new(claims.clone(), SECRET).sign()
+}
+
+/// Signed with the P-256 key.
+pub fn es256(claims: &Value) -> String {
+    let header = json!({"alg": "ES256", "typ": "JWT", "kid": "ec"});
+    compact(&header, claims, |signed| {
+        let signature: p256::ecdsa::Signature = ec().sign(signed);
+        signature.to_bytes().to_vec()
+    })
+}
+
+/// Signed with the RSA key.
+pub fn rs256(claims: &Value) -> String {
+    let header = json!({"alg": "RS256", "typ": "JWT", "kid": "rsa"});
+    compact(&header, claims, |signed| {
+        pkcs1v15::SigningKey::<Sha256>::new(private()).sign(signed).to_vec()
+    })
+}
+
+/// The public keys, as the project publishes them.
+pub fn jwks() -> Value {
+    let point = ec().verifying_key().to_encoded_point(false);
+    let (x, y) = (point.x().expect("x"), point.y().expect("y"));
+    let rsa = private();
+    let (n, e) = (rsa.n().to_bytes_be(), rsa.e().to_bytes_be());
+    json!({"keys": [
+        {"kty": "EC", "crv": "P-256", "kid": "ec", "alg": "ES256", "use": "sig", "key_ops": ["verify"],
+         "x": BASE64.encode(x), "y": BASE64.encode(y)},
+        {"kty": "RSA", "kid": "rsa", "alg": "RS256", "use": "sig", "key_ops": ["verify"],
+         "n": BASE64.encode(n), "e": BASE64.encode(e)},
+    ]})
+}
+
+fn ec() -> SigningKey {
+    SigningKey::from_slice(&[7; 32]).expect("a scalar")
+}
+
+fn private() -> rsa::RsaPrivateKey {
+    rsa::RsaPrivateKey::from_pkcs1_pem(include_str!("supabase_rsa.pem")).expect("a key")
+}

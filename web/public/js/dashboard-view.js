@@ -1,0 +1,141 @@
+// What the dashboard looks like: the snapshot in, elements out.
+//
+// Invariant: rendering reads the board and changes nothing in it.
+
+import { byId, clock, count, el, setText, svg, words } from "./dom.js";
+
+const MINUTES = 60;
+const fresh = new Set();
+
+/** Marks a feed entry as just arrived for the next rendering. */
+export const showFresh = (seq) => fresh.add(seq);
+
+export function render(board) {
+  document.title = `${board.name} · Pulse`;
+  setText(byId("title"), board.name);
+  setText(byId("subtitle"), board.enabled ? board.timezone : `${board.timezone} · check-in is disabled`);
+  stats(board);
+  arrivals(board);
+  replace("by-category", categories(board));
+  replace("by-gate", gates(board));
+  replace("refused", refusals(board));
+  replace("scanners", scanners(board));
+  feed(board);
+}
+
+function stats(board) {
+  const refused = Object.values(board.refused ?? {}).reduce((sum, n) => sum + n, 0);
+  const shown = { ...board, refused_total: refused };
+  for (const node of document.querySelectorAll("[data-stat]")) setText(node, count(shown[node.dataset.stat]));
+  const rate = board.rate ?? 0;
+  byId("rate").value = Math.min(rate, 1);
+  const unsynced = board.unsynced > 0 ? ` · up to ${count(board.unsynced)} scans still on devices` : "";
+  setText(byId("rate-text"), `${(rate * 100).toFixed(rate > 0 && rate < 0.1 ? 1 : 0)} % of the list${unsynced}`);
+  setText(byId("capacity"), board.capacity ? `of ${count(board.capacity)}` : "");
+}
+
+function arrivals(board) {
+  const now = Math.floor(Date.now() / 60_000);
+  const byMinute = new Map(board.arrivals.map((arrival) => [Math.floor(Date.parse(arrival.minute) / 60_000), arrival.count]));
+  const bars = Array.from({ length: MINUTES }, (_, i) => ({ minute: now - MINUTES + 1 + i, n: byMinute.get(now - MINUTES + 1 + i) ?? 0 }));
+  const peak = Math.max(1, ...bars.map((bar) => bar.n));
+  const total = bars.reduce((sum, bar) => sum + bar.n, 0);
+  const said = total === 0 ? "No arrivals in the last hour" : `${count(total)} in the last hour, at most ${count(peak)} in a minute`;
+  setText(byId("arrivals-peak"), said);
+  const picture = svg(
+    "svg",
+    { class: "spark", viewBox: `0 0 ${MINUTES * 10} 100`, preserveAspectRatio: "none", role: "img", "aria-label": said },
+    svg("line", { x1: 0, x2: MINUTES * 10, y1: 100, y2: 100, "vector-effect": "non-scaling-stroke" }),
+    bars.map(({ minute, n }, i) => {
+      const height = n === 0 ? 1.5 : Math.max(4, (n / peak) * 100);
+      const at = clock(minute * 60_000, board.timezone).replace(/:\d\d(?=\D*$)/, "");
+      return svg("rect", { class: n === 0 ? "none" : null, x: i * 10 + 1, width: 8, y: 100 - height, height, rx: 1 }, svg("title", {}, `${at}: ${n}`));
+    }),
+  );
+  const scale = el("div", { class: "spark-scale hint", "aria-hidden": "true" }, el("span", {}, "60 min ago"), el("span", {}, "now"));
+  byId("arrivals").replaceChildren(picture, scale);
+}
+
+function replace(id, node) {
+  byId(id).replaceChildren(node);
+}
+
+const nothing = (text) => el("p", { class: "hint" }, text);
+
+/** `columns`: `[heading, isNumber]`; `rows`: arrays of cell texts. */
+function grid(columns, rows) {
+  const cell = (tag) => (text, i) => el(tag, { class: columns[i][1] ? "num" : null, scope: tag === "th" ? "col" : null }, text);
+  return el(
+    "table",
+    {},
+    el("thead", {}, el("tr", {}, columns.map(([heading]) => heading).map(cell("th")))),
+    el("tbody", {}, rows.map((row) => el("tr", {}, row.map(cell("td"))))),
+  );
+}
+
+function categories({ by_category: list }) {
+  if (!list?.length) return nothing("No guests yet.");
+  return grid(
+    [["Category"], ["In", true], ["Guests", true]],
+    list.map((entry) => [entry.category || "No category", count(entry.checked_in), count(entry.total)]),
+  );
+}
+
+function gates({ by_gate: list }) {
+  if (!list?.length) return nothing("No scans at a gate yet.");
+  return grid(
+    [["Gate"], ["Let in", true], ["Refused", true]],
+    list.map((entry) => [entry.gate || "No gate", count(entry.accepted), count(entry.refused)]),
+  );
+}
+
+function refusals({ refused }) {
+  const list = Object.entries(refused ?? {}).filter(([, n]) => n > 0).sort((a, b) => b[1] - a[1]);
+  if (!list.length) return nothing("None so far.");
+  return grid([["Reason"], ["Scans", true]], list.map(([reason, n]) => [words(reason), count(n)]));
+}
+
+function scanners({ active_scanners: list, timezone }) {
+  if (!list?.length) return nothing("No scanner is active.");
+  return grid(
+    [["Scanner"], ["Gate"], ["Scans", true], ["Last seen", true]],
+    list.map((entry) => [entry.name, entry.gate || "–", count(entry.scans), clock(entry.last_seen_at, timezone) || "–"]),
+  );
+}
+
+function feed({ recent, timezone }) {
+  const list = byId("recent");
+  if (!recent?.length) return list.replaceChildren(el("li", { class: "hint" }, "Scans appear here as they happen."));
+  const annulled = new Set(recent.filter((scan) => scan.type === "checkin.annulled").map((scan) => scan.check_in_id));
+  const undone = (scan) => scan.type !== "checkin.duplicate" && annulled.has(scan.check_in_id);
+  list.replaceChildren(...recent.map((scan) => feedEntry(scan, undone(scan), timezone)));
+  fresh.clear();
+}
+
+const TYPES = {
+  "checkin.accepted": { sign: "✓", word: "Let in", look: "accepted" },
+  "checkin.exited": { sign: "→", word: "Left", look: "accepted" },
+  "checkin.duplicate": { sign: "!", word: "Already in", look: "duplicate" },
+  "checkin.refused": { sign: "✕", word: "Refused", look: "refused" },
+  "checkin.annulled": { sign: "↶", word: "Undo", look: "annulled" },
+};
+
+function feedEntry(scan, undone, timezone) {
+  const { sign, word, look } = TYPES[scan.type] ?? TYPES[`checkin.${scan.verdict}`];
+  const details = [
+    undone && look !== "annulled" ? `${word}, undone` : word,
+    look === "refused" ? words(scan.reason).toLowerCase() : null,
+    scan.guest?.category,
+    scan.gate && `gate ${scan.gate}`,
+    scan.walk_in && "walk-in",
+    scan.forced && "forced",
+  ];
+  return el(
+    "li",
+    { class: `${undone && look !== "annulled" ? "undone" : ""} ${fresh.has(scan.seq) ? "fresh" : ""}`.trim() || null, "data-type": look },
+    el("span", { class: `mark ${look}`, "aria-hidden": "true" }, sign),
+    el("span", { class: "who-line" }, scan.guest?.name || "Unknown code"),
+    el("time", { datetime: scan.at }, clock(scan.at, timezone)),
+    el("span", { class: "detail" }, details.filter(Boolean).join(" · ")),
+  );
+}

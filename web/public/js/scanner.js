@@ -1,0 +1,254 @@
+// The scanner page: start at a table and gate, then scan by hand, wedge or camera.
+//
+// Invariant: the code field always takes the next key, so a keyboard-wedge scanner never misses.
+// Failure: a scanner that the server no longer knows goes back to the start and says why.
+
+import * as api from "./api.js";
+import * as camera from "./camera.js";
+import { Door } from "./door.js";
+import { byId, checkForm, el, setText, submitting, values } from "./dom.js";
+import { session, signInAddress } from "./session.js";
+import { historyEntry, showReady, showVerdict } from "./scanner-view.js";
+
+const KEY = "pulse.scanner";
+const HISTORY = 100;
+const FORGOTTEN = new Set([401, 410]);
+
+const code = byId("code");
+const scans = [];
+let door = null;
+let pairing = null;
+let stopCamera = null;
+let formats = [];
+
+start();
+
+async function start() {
+  const wanted = new URLSearchParams(location.search).get("table");
+  pairing = remembered();
+  wire();
+  if (pairing && (!wanted || wanted === pairing.table_id)) return work();
+  if (!session()) return location.replace(signInAddress());
+  await setUp(wanted);
+}
+
+function remembered() {
+  try {
+    return JSON.parse(localStorage.getItem(KEY));
+  } catch {
+    return null;
+  }
+}
+
+function wire() {
+  byId("setup-table").addEventListener("change", loadGates);
+  byId("setup-form").addEventListener("submit", onStart);
+  byId("scan-form").addEventListener("submit", onSubmit);
+  byId("leave").addEventListener("click", onLeave);
+  byId("undo").addEventListener("click", onUndo);
+  byId("walk-in").addEventListener("click", () => byId("walk-in-dialog").showModal());
+  byId("walk-in-cancel").addEventListener("click", () => byId("walk-in-dialog").close());
+  byId("walk-in-form").addEventListener("submit", onWalkIn);
+  byId("camera-toggle").addEventListener("click", onCamera);
+  for (const radio of document.getElementsByName("direction")) radio.addEventListener("change", focusCode);
+  document.addEventListener("keydown", catchKeys);
+  addEventListener("beforeunload", (event) => {
+    if (scans.some((scan) => scan.state === "sending" || scan.state === "waiting")) event.preventDefault();
+  });
+}
+
+async function setUp(wanted, note) {
+  byId("door").hidden = true;
+  byId("leave").hidden = true;
+  byId("setup").hidden = false;
+  setText(byId("where"), "Scanner");
+  setText(byId("where-gate"), "");
+  tell(note ?? null);
+  byId("setup-name").value ||= `Scanner ${Math.floor(100 + Math.random() * 900)}`;
+  try {
+    const found = await allTables();
+    const choices = found.map((table) => el("option", { value: table.id, "data-zone": table.timezone }, table.name));
+    byId("setup-table").replaceChildren(...choices);
+    if (!found.length) return tell("There is no guest list yet. Create one on the front page first.");
+    if (wanted && found.some((table) => table.id === wanted)) byId("setup-table").value = wanted;
+    await loadGates();
+  } catch (problem) {
+    if (problem.status === 401) return location.replace(signInAddress());
+    tell(problem.message);
+  }
+}
+
+async function allTables() {
+  const found = [];
+  let cursor = null;
+  do {
+    const page = await api.tables(cursor);
+    found.push(...page.items);
+    cursor = page.next_cursor;
+  } while (cursor && found.length < 500);
+  return found;
+}
+
+function tell(text) {
+  const note = byId("setup-note");
+  note.hidden = !text;
+  note.classList.add("bad");
+  setText(note, text ?? "");
+}
+
+async function loadGates() {
+  const select = byId("setup-gate");
+  const tableId = byId("setup-table").value;
+  let gates = [];
+  let note = null;
+  try {
+    const config = await api.config(tableId);
+    gates = config.gates ?? [];
+    if (!config.enabled) note = "Check-in is disabled for this list.";
+  } catch (problem) {
+    note = problem.status === 404 ? "Pulse is not enabled for this list yet. Enable it on the front page." : problem.message;
+  }
+  if (byId("setup-table").value !== tableId) return; // the choice changed meanwhile
+  tell(note);
+  select.replaceChildren(el("option", { value: "" }, "No gate"), ...gates.map((gate) => el("option", { value: gate.name }, gate.name)));
+}
+
+async function onStart(event) {
+  event.preventDefault();
+  const form = byId("setup-form");
+  if (!checkForm(form)) return;
+  const chosen = byId("setup-table").selectedOptions[0];
+  const user = session()?.user;
+  const input = { ...values(form), profile: "scanner", device_info: { agent: navigator.userAgent.slice(0, 200) } };
+  if (user?.name) input.scanner_name = user.name;
+  if (user?.email) input.scanner_email = user.email;
+  const opened = await submitting(form, () => api.openScanner(input));
+  if (!opened) return;
+  pairing = { session_id: opened.id, token: opened.token, table_id: input.table_id, gate: input.gate ?? "", name: input.name, table: chosen.text, timezone: chosen.dataset.zone };
+  localStorage.setItem(KEY, JSON.stringify(pairing));
+  work();
+}
+
+async function work() {
+  byId("setup").hidden = true;
+  byId("door").hidden = false;
+  byId("leave").hidden = false;
+  setText(byId("where"), pairing.table);
+  setText(byId("where-gate"), [pairing.gate, pairing.name].filter(Boolean).join(" · "));
+  document.title = `${pairing.table} · Scanner`;
+  door = new Door(pairing, onChange);
+  scans.length = 0;
+  showReady();
+  paintHistory();
+  focusCode();
+  formats = await camera.readable();
+  byId("camera-toggle").hidden = formats.length === 0;
+  byId("camera-none").hidden = formats.length > 0;
+}
+
+// On a phone the on-screen keyboard would cover the verdict, so focus waits for the first key there.
+function focusCode() {
+  if (matchMedia("(pointer: fine)").matches) code.focus();
+}
+
+function catchKeys(event) {
+  const elsewhere = event.target.closest?.("input:not([type=radio]), select, textarea, dialog");
+  if (!door || elsewhere || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key.length === 1 && event.key !== " ") code.focus();
+}
+
+const direction = () => document.querySelector("[name=direction]:checked").value;
+
+function onSubmit(event) {
+  event.preventDefault();
+  const text = code.value.trim();
+  code.value = "";
+  focusCode();
+  if (!text) return;
+  const scan = door.scan(text, direction());
+  setText(byId("scan-hint"), scan ? "" : "Same code as a moment ago: not scanned again.");
+}
+
+// The camera sees a ticket many times a second; only the first sighting is a scan.
+function onSighting(text) {
+  if (door?.scan(text.trim(), direction())) setText(byId("scan-hint"), "");
+}
+
+function onChange(scan) {
+  if (!scans.includes(scan)) {
+    scans.unshift(scan);
+    scans.length = Math.min(scans.length, HISTORY);
+  }
+  if (FORGOTTEN.has(scan.problem?.status) && scan.state === "failed") return forget(scan.problem.message);
+  // The panel belongs to the latest scan; an answer to an older one shows in the history.
+  if (scan === scans[0] || scan.undone) showVerdict(scan, pairing.timezone, again);
+  paintHistory();
+}
+
+function again(scan) {
+  scan.state = "sending";
+  onChange(scan);
+  door.deliver(scan);
+}
+
+function paintHistory() {
+  byId("history").replaceChildren(...scans.map((scan) => historyEntry(scan, pairing.timezone, again)));
+  if (!scans.length) byId("history").append(el("li", { class: "hint" }, "No scans yet."));
+  const undo = byId("undo");
+  undo.disabled = !door.last;
+  setText(undo, door.last ? `Undo ${door.last.answer.guest?.name ?? door.last.label}` : "Undo last");
+}
+
+async function onUndo() {
+  byId("undo").disabled = true;
+  try {
+    await door.undo();
+    setText(byId("scan-hint"), "");
+  } catch (problem) {
+    setText(byId("scan-hint"), `Not undone: ${problem.message}`);
+  }
+  paintHistory();
+  focusCode();
+}
+
+async function onWalkIn(event) {
+  event.preventDefault();
+  const form = byId("walk-in-form");
+  if (!checkForm(form)) return;
+  const scan = door.walkIn(values(form));
+  byId("walk-in-dialog").close();
+  form.reset();
+  focusCode();
+  await scan.done;
+}
+
+async function onCamera() {
+  const button = byId("camera-toggle");
+  if (stopCamera) {
+    stopCamera();
+    stopCamera = null;
+  } else {
+    try {
+      stopCamera = await camera.start(byId("camera-view"), formats, onSighting);
+    } catch {
+      setText(byId("scan-hint"), "The camera cannot be used: allow it in the browser's settings.");
+    }
+  }
+  byId("camera").hidden = !stopCamera;
+  button.setAttribute("aria-pressed", String(Boolean(stopCamera)));
+}
+
+function forget(note) {
+  stopCamera?.();
+  stopCamera = null;
+  localStorage.removeItem(KEY);
+  const tableId = pairing?.table_id;
+  door = pairing = null;
+  if (!session()) return location.replace(`/?next=${encodeURIComponent("/pulse-scanner")}`);
+  return setUp(tableId, note);
+}
+
+function onLeave() {
+  if (session()) api.closeScanner(pairing.session_id).catch(() => {}); // it also ages out by itself
+  forget(null);
+}

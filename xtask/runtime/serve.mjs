@@ -1,0 +1,100 @@
+// Serves the built Worker on the real runtime (workerd) through Miniflare's own API, with the
+// bindings of wrangler.toml.
+//
+// Started by `cargo xtask` with the path of a JSON file (see `Config` in xtask/src/runtime.rs).
+// stdout carries one line of JSON when the Worker answers; what the Worker logs goes to stderr.
+// Invariant: a restart with the same file serves the same state on the same port.
+// Failure: any start-up error is one line on stderr and exit code 1; SIGTERM and SIGINT end both
+// this process and workerd.
+import childProcess from "node:child_process";
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { startControl } from "./control.mjs";
+import { startCrons } from "./crons.mjs";
+
+/** Every workerd that Miniflare has started; it tells nobody their process ids. */
+const runtimes = [];
+const spawn = childProcess.spawn;
+childProcess.spawn = (command, ...rest) => {
+  const child = spawn(command, ...rest);
+  if (path.basename(String(command)).startsWith("workerd")) runtimes.push(child);
+  return child;
+};
+
+const config = JSON.parse(readFileSync(process.argv[2], "utf8"));
+process.env.WRANGLER_SEND_METRICS = "false";
+process.env.WRANGLER_LOG = "error";
+process.env.CLOUDFLARE_HYPERDRIVE_LOCAL_CONNECTION_STRING_PG = config.database_url;
+
+// Imported after the two settings above took effect.
+const { unstable_getMiniflareWorkerOptions } = await import("wrangler");
+const { Miniflare, Log, LogLevel } = await import("miniflare");
+
+let miniflare;
+async function stop(code) {
+  await Promise.race([miniflare?.dispose(), new Promise((done) => setTimeout(done, 3000))]).catch(() => {});
+  for (const runtime of runtimes) runtime.kill("SIGKILL");
+  process.exit(code);
+}
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => stop(0));
+
+/** The Worker as wrangler.toml binds it, with this stack's database, variables and secrets. */
+function workerOptions() {
+  const { workerOptions } = unstable_getMiniflareWorkerOptions(path.join(config.project, "wrangler.toml"));
+  const hyperdrives = Object.fromEntries(
+    Object.keys(workerOptions.hyperdrives ?? {}).map((binding) => [binding, config.database_url]),
+  );
+  return {
+    ...workerOptions,
+    name: "pulse",
+    modulesRoot: config.build,
+    modules: [
+      { type: "ESModule", path: path.join(config.build, "index.js") },
+      { type: "CompiledWasm", path: path.join(config.build, "index_bg.wasm") },
+    ],
+    hyperdrives,
+    bindings: { ...workerOptions.bindings, ...config.vars },
+    // A second door without the assets router, so that a bench measures the Worker alone.
+    unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
+  };
+}
+
+try {
+  const started = performance.now();
+  const options = workerOptions();
+  miniflare = new Miniflare({
+    ...options,
+    host: config.host,
+    port: config.port,
+    log: new Log(LogLevel.WARN),
+    handleRuntimeStdio: (out, err) => {
+      out.pipe(process.stderr, { end: false });
+      err.pipe(process.stderr, { end: false });
+    },
+    durableObjectsPersist: path.join(config.state, "objects"),
+    cachePersist: false,
+    cf: false,
+    logRequests: false,
+    telemetry: { enabled: false },
+  });
+  const url = await miniflare.ready;
+  const control = await startControl({
+    miniflare,
+    script: options.name,
+    classes: Object.values(options.durableObjects ?? {}).map((object) => object.className),
+    runtimePid: () => runtimes.at(-1)?.pid,
+  });
+  if (config.crons) await startCrons(miniflare, path.join(config.project, "wrangler.toml"));
+  const ready = {
+    url: url.origin,
+    direct_url: (await miniflare.unsafeGetDirectURL()).origin,
+    control,
+    pid: process.pid,
+    runtime_pid: runtimes.at(-1)?.pid,
+    start_ms: Math.round(performance.now() - started),
+  };
+  process.stdout.write(`${JSON.stringify(ready)}\n`);
+} catch (error) {
+  console.error(`cannot serve the Worker: ${error?.message ?? error}`);
+  await stop(1);
+}

@@ -1,0 +1,83 @@
+//! The commands by name, and their help.
+//!
+//! Invariant: the help lists every command there is.
+//! Failure: an unknown command is a usage error that shows the list.
+
+pub mod build;
+mod cases;
+mod dev;
+mod migrate;
+mod openapi;
+mod serve;
+
+use crate::args::{Args, Usage};
+use crate::project::Project;
+use crate::{deploy, say, suite, tools};
+use anyhow::Result;
+use std::future::Future;
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask <command>
+
+  dev           Pulse on this machine with a demo event, rebuilt when you start it again
+                  --port N (8787)  --release  --reset (delete its data first)
+                  DATABASE_URL=postgres://owner:…@… uses that server instead of the embedded one
+  serve         the release build, without the demo
+                  --port N (8787)  --dev (unoptimised)  --reset
+  test          every check, in order, with a summary
+                  FILTER (names of host, e2e and fault tests)
+                  --only STEP (repeatable)  --skip STEP  --list  --keep (leave the stack's folder)
+  build         the Worker into build/          --release (default)  --dev
+  migrate       the database to the newest state
+                  --database-url URL (or DATABASE_URL); PULSE_APP_PASSWORD sets pulse_app's password
+  deploy-check  verifies wrangler.toml and prints the deploy steps
+  openapi       prints the API document         --out FILE
+  cases         runs a case file through the rules: cases <kind> <file>
+  tools         fetches what the project needs on this machine; every command does this itself
+  help          this list
+";
+
+/// Runs a command to its end.
+pub fn run(name: &str, mut args: Args) -> Result<ExitCode> {
+    if name == "help" || args.flag("--help") {
+        print!("{HELP}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let project = Project::find()?;
+    match name {
+        "dev" => dev::run(&project, args),
+        "serve" => serve::run(&project, args),
+        "test" => suite::run(&project, args),
+        "build" => build::run(&project, args),
+        "migrate" => migrate::run(&project, args),
+        "deploy-check" => deploy::run(&project, args),
+        "openapi" => openapi::run(&project, args),
+        "cases" => cases::run(args),
+        "tools" => {
+            args.done()?;
+            tools::ensure(&project)?;
+            say::note("everything is in place");
+            Ok(ExitCode::SUCCESS)
+        }
+        _ => Err(Usage(format!("there is no command {name:?}")).into()),
+    }
+}
+
+/// Runs a future to its end on a runtime of its own.
+pub fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(future)
+}
+
+/// Waits for Ctrl-C or a polite request to end.
+pub async fn interrupted() -> Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::select! {
+        result = tokio::signal::ctrl_c() => result?,
+        _ = terminate.recv() => {}
+        _ = hangup.recv() => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,15 @@
+//! The local stacks: Postgres, the runtime and what stands between them.
+//!
+//! Invariant: one stack per folder under `.pulse/`; nothing of a stack outlives its command.
+//! Failure: leftovers of a command that was killed are removed when the next one starts.
+
+pub mod bouncer;
+pub mod control;
+pub mod database;
+pub mod guard;
+pub mod migrations;
+pub mod postgres;
+pub mod runtime;
+pub mod secrets;
+pub mod seed;
+pub mod stack;

@@ -1,0 +1,157 @@
+//! Steps that need a running stack: one is started when the first of them asks, and shared.
+//!
+//! Invariant: the Worker under test is the release build, reached through the strict proxy.
+//! Failure: a stack that does not start fails every step that needs it; its folder is kept for a
+//! look when anything failed.
+
+use super::{Tally, browser, cargo, schemathesis};
+use crate::command::build::{self, Profile};
+use crate::local::bouncer;
+use crate::local::control;
+use crate::local::stack::{self, Options, Pooler, Stack};
+use crate::project::Project;
+use crate::say;
+use crate::tools;
+use anyhow::Result;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::runtime::Runtime;
+
+/// Secret and issuer of the Supabase project that the tests make tokens of.
+const SUPABASE: [(&str, &str); 2] = [
+    ("SUPABASE_JWT_SECRET", "a-secret-of-the-test-stack-at-least-32-bytes"),
+    ("SUPABASE_ISSUER", "https://tests.supabase.co/auth/v1"),
+];
+/// The origin that browsers of the tests may call from.
+const ORIGIN: &str = "https://app.example";
+
+/// The stacks of a test run.
+pub struct Live {
+    project: Project,
+    keep: bool,
+    runtime: Option<Runtime>,
+    shared: Option<Running>,
+    folders: Vec<PathBuf>,
+}
+
+/// A stack with its control server, and what tests need to know about it.
+struct Running {
+    stack: Arc<Stack>,
+    environment: Vec<(&'static str, String)>,
+}
+
+impl Live {
+    /// Starts nothing yet.
+    pub fn new(project: &Project, keep: bool) -> Self {
+        Self { project: project.clone(), keep, runtime: None, shared: None, folders: Vec::new() }
+    }
+
+    /// The end-to-end tests, and those of the proxy that want a real server.
+    pub fn e2e(&mut self, filter: Option<&str>) -> Result<Tally> {
+        let environment = self.shared()?;
+        let scope = ["--package", "pulse-tests", "--lib", "--test", "e2e"];
+        cargo::test(&self.project, &scope, filter, &[], &environment)
+    }
+
+    /// The fault tests, one at a time: each breaks the stack for all.
+    pub fn faults(&mut self, filter: Option<&str>) -> Result<Tally> {
+        let environment = self.shared()?;
+        let scope = ["--package", "pulse-tests", "--test", "faults"];
+        cargo::test(&self.project, &scope, filter, &["--test-threads=1"], &environment)
+    }
+
+    /// The pages in a browser.
+    pub fn browser(&mut self) -> Result<Tally> {
+        let Some(chromium) = browser::chromium() else {
+            return Ok(Tally::missing(browser::HOW_TO_GET));
+        };
+        let environment = self.shared()?;
+        browser::run(&self.project, &chromium, &environment)
+    }
+
+    /// Generated requests.
+    pub fn schemathesis(&mut self) -> Result<Tally> {
+        let program = match schemathesis::ensure(&self.project) {
+            Ok(program) => program,
+            Err(error) => return Ok(Tally::missing(format!("{error:#}"))),
+        };
+        let environment = self.shared()?;
+        let url = environment.iter().find(|(name, _)| *name == "PULSE_URL");
+        let url = url.map(|(_, url)| url.clone()).unwrap_or_default();
+        let project = self.project.clone();
+        self.runtime()?.block_on(schemathesis::run(&project, &program, &url))
+    }
+
+    /// The end-to-end tests with PgBouncer behind the strict proxy.
+    pub fn pgbouncer(&mut self, filter: Option<&str>) -> Result<Tally> {
+        if bouncer::program().is_none() {
+            let how = bouncer::HOW_TO_GET;
+            return Ok(Tally::missing(format!("there is no pgbouncer on the path; {how}")));
+        }
+        let running = self.start(Pooler::ProxyAndBouncer)?;
+        let scope = ["--package", "pulse-tests", "--test", "e2e"];
+        let tally = cargo::test(&self.project, &scope, filter, &[], &running.environment);
+        self.runtime()?.block_on(running.stack.stop());
+        tally
+    }
+
+    /// Stops what runs; deletes the folders unless they are wanted.
+    pub fn end(mut self, passed: bool) {
+        if let (Some(running), Some(runtime)) = (self.shared.take(), self.runtime.take()) {
+            runtime.block_on(running.stack.stop());
+        }
+        for folder in &self.folders {
+            if passed && !self.keep {
+                let _ = stack::clear(folder);
+            } else {
+                stack::say_logs(folder);
+            }
+        }
+    }
+
+    /// The environment of the shared stack, which is started when it is not there.
+    fn shared(&mut self) -> Result<Vec<(&'static str, String)>> {
+        if self.shared.is_none() {
+            self.shared = Some(self.start(Pooler::Proxy { strict: true })?);
+        }
+        let running = self.shared.as_ref();
+        Ok(running.map(|running| running.environment.clone()).unwrap_or_default())
+    }
+
+    fn start(&mut self, pooler: Pooler) -> Result<Running> {
+        build::worker(&self.project, Profile::Release)?;
+        let folder = stack::fresh_folder(&self.project, "test")?;
+        self.folders.push(folder.clone());
+        let jwks = format!("http://127.0.0.1:{}/jwks.json", tools::free_port()?);
+        let mut vars = stack::local_vars("test", "warn");
+        let more = [("TEST_CLOCK", "1"), ("CORS_ORIGINS", ORIGIN), ("SUPABASE_JWKS_URL", &jwks)];
+        for (name, value) in more.into_iter().chain(SUPABASE) {
+            vars.insert(name.to_owned(), value.to_owned());
+        }
+        let project = self.project.clone();
+        let options = Options {
+            folder,
+            port: 0,
+            database: None,
+            durable: false,
+            pooler,
+            crons: false,
+            vars,
+        };
+        self.runtime()?.block_on(async {
+            let stack = Arc::new(Stack::start(&project, options).await?);
+            let control = control::start(stack.clone()).await?;
+            say::note(format!("control at {control}"));
+            let environment = stack.environment(&control)?;
+            Ok(Running { stack, environment })
+        })
+    }
+
+    fn runtime(&mut self) -> Result<&Runtime> {
+        if self.runtime.is_none() {
+            let mut builder = tokio::runtime::Builder::new_multi_thread();
+            self.runtime = Some(builder.worker_threads(2).enable_all().build()?);
+        }
+        self.runtime.as_ref().ok_or_else(|| anyhow::anyhow!("no runtime"))
+    }
+}

@@ -1,0 +1,74 @@
+//! Schemathesis: requests generated from the API document, good and bad ones.
+//!
+//! Invariant: one pinned version, in a virtual environment of the cache folder.
+//! Failure: without Python, pip or a network to PyPI the step does not run, and says which; every
+//! operation that answers against its document is shown with the request that did it.
+
+use super::{Tally, cargo};
+use crate::project::Project;
+use crate::run;
+use crate::say::Step;
+use anyhow::{Context, Result, bail};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+/// The version that is installed.
+const VERSION: &str = "4.32.5";
+/// Requests generated for each operation.
+const EXAMPLES: &str = "25";
+
+/// Installs it once; answers the program.
+pub fn ensure(project: &Project) -> Result<PathBuf> {
+    let folder = project.cache.join("tools").join(format!("schemathesis-{VERSION}"));
+    let program = folder.join("bin/schemathesis");
+    let ready = folder.join(".ready");
+    if ready.is_file() {
+        return Ok(program);
+    }
+    if run::output(Command::new("python3").args(["-m", "venv", "--help"])).is_none() {
+        bail!("there is no python3 with venv; Debian, Ubuntu: apt-get install python3-venv");
+    }
+    let step = Step::begin(format!("schemathesis {VERSION} from PyPI, once for this machine"));
+    let _ = std::fs::remove_dir_all(&folder);
+    let log = project.log("install-schemathesis")?;
+    let mut venv = Command::new("python3");
+    venv.args(["-m", "venv"]).arg(&folder);
+    run::logged(&step, &mut venv, &log).context("cannot make a Python environment")?;
+    let mut pip = Command::new(folder.join("bin/pip"));
+    pip.args(["install", "--quiet", "--disable-pip-version-check"]);
+    pip.arg(format!("schemathesis=={VERSION}"));
+    run::logged(&step, &mut pip, &log).context("pip cannot install schemathesis (no network?)")?;
+    std::fs::write(ready, "")?;
+    step.done("installed");
+    Ok(program)
+}
+
+/// Runs it against a stack, signed in as a tenant's admin.
+pub async fn run(project: &Project, program: &Path, url: &str) -> Result<Tally> {
+    let token = token(url).await?;
+    let report = project.run_folder().join("logs");
+    std::fs::create_dir_all(&report)?;
+    let mut command = Command::new(program);
+    command.current_dir(&report).args(["run", &format!("{url}/openapi.json")]);
+    command.args(["--header", &format!("Authorization: Bearer {token}")]);
+    command.args(["--checks", "all", "--max-examples", EXAMPLES, "--workers", "2"]);
+    command.args(["--generation-database", "none", "--continue-on-failure", "--no-color"]);
+    cargo::counted(&mut command, |_| None).map(|tally| Tally::one(tally.failed == 0))
+}
+
+/// A new tenant's access token.
+async fn token(url: &str) -> Result<String> {
+    let client = reqwest::Client::builder().timeout(Duration::from_secs(30)).build()?;
+    let name = uuid::Uuid::new_v4();
+    let account = json!({
+        "email": format!("schemathesis-{name}@example.com"),
+        "password": "a-password-for-one-run",
+        "tenant_name": "Schemathesis",
+    });
+    let reply = client.post(format!("{url}/api/auth/register")).json(&account).send().await?;
+    let session: serde_json::Value = reply.error_for_status()?.json().await?;
+    let token = session["access_token"].as_str().context("no access token")?;
+    Ok(token.to_owned())
+}
