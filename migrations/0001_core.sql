@@ -73,8 +73,8 @@ begin
   execute format('create policy definer on %s to pulse_definer using (true) with check (true)', p_table);
   if p_tenant is not null then
     -- The sub-select is evaluated once per statement, the bare function once per row.
-    execute format('create policy tenant on %s using (%I = (select app.tenant())) with check (%2$I = (select app.tenant()))',
-                   p_table, p_tenant);
+    execute format('create policy tenant on %s using (%I = (select app.staff_tenant())) '
+                   'with check (%2$I = (select app.staff_tenant()))', p_table, p_tenant);
   end if;
   execute format('revoke all on %s from public', p_table);
   -- Some hosts grant new tables to their own API roles by default.
@@ -108,23 +108,36 @@ begin
 end
 $$;
 
--- What a transaction knows of its caller. app.call sets it; nothing outlives the transaction.
-create function app.tenant() returns uuid language sql stable parallel safe
-  as $$ select nullif(current_setting('app.tenant_id', true), '')::uuid $$;
-create function app.actor_kind() returns text language sql stable parallel safe
-  as $$ select coalesce(current_setting('app.actor_kind', true), '') $$;
-create function app.actor_id() returns uuid language sql stable parallel safe
-  as $$ select nullif(current_setting('app.actor_id', true), '')::uuid $$;
-create function app.actor_table() returns uuid language sql stable parallel safe
-  as $$ select nullif(current_setting('app.actor_table', true), '')::uuid $$;
-comment on function app.actor_table() is 'The one table a device or an anonymous caller is confined to.';
-create function app.role() returns text language sql stable parallel safe
-  as $$ select coalesce(current_setting('app.role', true), '') $$;
-create function app.request() returns text language sql stable parallel safe
-  as $$ select coalesce(current_setting('app.request', true), '') $$;
-create function app.confined() returns boolean language sql stable parallel safe
-  as $$ select coalesce(current_setting('app.actor_kind', true), '') in ('device', 'anonymous') $$;
-comment on function app.confined() is 'Is the caller a device or an anonymous guest scanner?';
+-- What a transaction knows of its caller. app.call sets it; nothing outlives the transaction. In plpgsql,
+-- because policies use these: the planner would parse and inline an SQL function anew for every statement,
+-- which was measured at half of the cost of a small read.
+create function app.tenant() returns uuid language plpgsql stable parallel safe
+  as $$ begin return nullif(current_setting('app.tenant_id', true), '')::uuid; end $$;
+create function app.actor_kind() returns text language plpgsql stable parallel safe
+  as $$ begin return coalesce(current_setting('app.actor_kind', true), ''); end $$;
+create function app.actor_id() returns uuid language plpgsql stable parallel safe
+  as $$ begin return nullif(current_setting('app.actor_id', true), '')::uuid; end $$;
+create function app.role() returns text language plpgsql stable parallel safe
+  as $$ begin return coalesce(current_setting('app.role', true), ''); end $$;
+create function app.request() returns text language plpgsql stable parallel safe
+  as $$ begin return coalesce(current_setting('app.request', true), ''); end $$;
+
+-- The tenant whose rows the caller may reach: its tenant, but none for a device or a guest scanner. Those
+-- reach only what a policy of their own names: their table, and for a device itself.
+create function app.staff_tenant() returns uuid language plpgsql stable parallel safe as $$
+begin
+  if current_setting('app.actor_kind', true) in ('device', 'anonymous') then
+    return null;
+  end if;
+  return nullif(current_setting('app.tenant_id', true), '')::uuid;
+end
+$$;
+create function app.actor_table() returns uuid language plpgsql stable parallel safe
+  as $$ begin return nullif(current_setting('app.actor_table', true), '')::uuid; end $$;
+create function app.device_table() returns uuid language plpgsql stable parallel safe
+  as $$ begin return case when app.actor_kind() = 'device' then app.actor_table() end; end $$;
+create function app.device_id() returns uuid language plpgsql stable parallel safe
+  as $$ begin return case when app.actor_kind() = 'device' then app.actor_id() end; end $$;
 
 create function app.clock(p jsonb) returns timestamptz language sql stable parallel safe
   as $$ select coalesce((p ->> 'now')::timestamptz, now()) $$;
@@ -180,7 +193,8 @@ create table idempotency_keys (
 );
 comment on table idempotency_keys is 'Results of writes, replayed for 24 h when a caller repeats its key.';
 create index idempotency_keys_created_at_idx on idempotency_keys (created_at);
-call app.protect('idempotency_keys');
+call app.protect('idempotency_keys', null);
+create policy tenant on idempotency_keys using (tenant_id = (select app.tenant())) with check (tenant_id = (select app.tenant()));
 grant select, insert, update on idempotency_keys to pulse_app;
 
 -- One operation of the Worker: one statement, one round trip, one transaction, one jsonb.
@@ -300,7 +314,8 @@ create function app.emit(p_channel text, p_type text, p_data jsonb) returns bigi
   as $$ select app.emit_for(app.tenant(), p_channel, p_type, p_data) $$;
 
 grant execute on function
-  app.tenant(), app.actor_kind(), app.actor_id(), app.actor_table(), app.role(), app.request(), app.confined(),
+  app.tenant(), app.actor_kind(), app.actor_id(), app.actor_table(), app.role(), app.request(),
+  app.staff_tenant(), app.device_table(), app.device_id(),
   app.clock(jsonb), app.utc(timestamptz), app.fail(text, text, text, text), app.expect_version(integer, integer)
 to pulse_app, pulse_definer;
 grant execute on function

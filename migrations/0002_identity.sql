@@ -108,11 +108,6 @@ call app.protect('sessions', null);
 call app.protect('login_attempts', null);
 call app.protect('api_keys');
 
--- A scanner's token must not reach who works here, whatever a route forgets.
-create policy staff on memberships as restrictive to pulse_app using (not (select app.confined()));
-create policy staff on invitations as restrictive to pulse_app using (not (select app.confined()));
-create policy staff on api_keys as restrictive to pulse_app using (not (select app.confined()));
-
 -- Columns are named where a hash must stay unreadable: `returning *` and to_jsonb(row) then fail, by design.
 grant select, update (name, region, version, updated_at) on tenants to pulse_app;
 grant select, update (role, version, updated_at), delete on memberships to pulse_app;
@@ -149,9 +144,12 @@ $$;
 create trigger keep_an_admin before update of role or delete on memberships
   for each row execute function app.keep_an_admin();
 
-create function app.tenant_json(t tenants, p_role text) returns jsonb language sql stable
-  as $$ select jsonb_build_object('id', t.id, 'name', t.name, 'jurisdiction', t.jurisdiction, 'region', t.region,
-               'version', t.version, 'role', p_role, 'created_at', app.utc(t.created_at)) $$;
+create function app.tenant_json(t tenants, p_role text) returns jsonb language plpgsql stable as $$
+begin
+  return jsonb_build_object('id', t.id, 'name', t.name, 'jurisdiction', t.jurisdiction, 'region', t.region,
+               'version', t.version, 'role', p_role, 'created_at', app.utc(t.created_at));
+end
+$$;
 
 -- Who the actor is and what it may be here. One indexed query; on the way it notes the use of a session or
 -- key, at most every five minutes and never waiting for another request that does the same.
@@ -268,7 +266,7 @@ create function app.members() returns table (
 language sql stable security definer set search_path = pg_catalog, public, app as $$
   select m.user_id, u.email, u.name, m.role, m.version, m.created_at
   from memberships m join users u on u.id = m.user_id
-  where m.tenant_id = app.tenant() and not app.confined()
+  where m.tenant_id = app.staff_tenant()
 $$;
 
 create function app.member_json(p_user uuid) returns jsonb language sql stable as $$
@@ -297,10 +295,10 @@ $$;
 create function app.invite(p jsonb) returns jsonb
 language plpgsql volatile security definer set search_path = pg_catalog, public, app as $$
 declare
-  v_tenant uuid := app.tenant();
+  v_tenant uuid := app.staff_tenant();
   i        invitations;
 begin
-  if v_tenant is null or app.confined() then
+  if v_tenant is null then
     perform app.fail('PU403', 'role_not_allowed', 'Only staff invite.');
   elsif exists (select from memberships m join users u on u.id = m.user_id
                 where m.tenant_id = v_tenant and lower(u.email) = lower(p ->> 'email')) then
@@ -316,9 +314,11 @@ end
 $$;
 
 create function app.invitation_json(p_id uuid, p_email text, p_role text, p_by uuid, p_created timestamptz,
-  p_expires timestamptz, p_accepted timestamptz) returns jsonb language sql stable as $$
-  select jsonb_build_object('id', p_id, 'email', p_email, 'role', p_role, 'invited_by', p_by,
-    'created_at', app.utc(p_created), 'expires_at', app.utc(p_expires), 'accepted_at', app.utc(p_accepted))
+  p_expires timestamptz, p_accepted timestamptz) returns jsonb language plpgsql stable as $$
+begin
+  return jsonb_build_object('id', p_id, 'email', p_email, 'role', p_role, 'invited_by', p_by,
+    'created_at', app.utc(p_created), 'expires_at', app.utc(p_expires), 'accepted_at', app.utc(p_accepted));
+end
 $$;
 
 grant execute on function app.tenant_json(tenants, text), app.member_json(uuid),

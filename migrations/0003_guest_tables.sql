@@ -84,16 +84,9 @@ call app.protect('pulse_tables');
 call app.protect('pulse_rows');
 call app.protect('pulse_import_rows');
 
--- A device sees its own table and changes nothing; an anonymous guest scanner sees nothing.
-create policy device_table on pulse_tables as restrictive for select to pulse_app
-  using (not (select app.confined()) or (id = (select app.actor_table()) and (select app.actor_kind()) = 'device'));
-create policy staff_insert on pulse_tables as restrictive for insert to pulse_app with check (not (select app.confined()));
-create policy staff_update on pulse_tables as restrictive for update to pulse_app using (not (select app.confined()));
-create policy device_table on pulse_rows as restrictive for select to pulse_app
-  using (not (select app.confined()) or (table_id = (select app.actor_table()) and (select app.actor_kind()) = 'device'));
-create policy staff_insert on pulse_rows as restrictive for insert to pulse_app with check (not (select app.confined()));
-create policy staff_update on pulse_rows as restrictive for update to pulse_app using (not (select app.confined()));
-create policy staff on pulse_import_rows as restrictive to pulse_app using (not (select app.confined()));
+-- A device reads its own table and changes nothing; a guest scanner has no policy here at all.
+create policy device on pulse_tables for select to pulse_app using (id = (select app.device_table()));
+create policy device on pulse_rows for select to pulse_app using (table_id = (select app.device_table()));
 
 -- Counters belong to the triggers: the Worker cannot write them.
 grant select, insert (id, tenant_id, name, timezone, created_at, updated_at),
@@ -158,15 +151,19 @@ begin
 end
 $$;
 
-create function app.table_json(t pulse_tables) returns jsonb language sql stable as $$
-  select jsonb_build_object('id', t.id, 'name', t.name, 'timezone', t.timezone, 'row_count', t.row_count,
-    'version', t.version, 'created_at', app.utc(t.created_at), 'updated_at', app.utc(t.updated_at))
+create function app.table_json(t pulse_tables) returns jsonb language plpgsql stable as $$
+begin
+  return jsonb_build_object('id', t.id, 'name', t.name, 'timezone', t.timezone, 'row_count', t.row_count,
+    'version', t.version, 'created_at', app.utc(t.created_at), 'updated_at', app.utc(t.updated_at));
+end
 $$;
-create function app.row_json(r pulse_rows) returns jsonb language sql stable as $$
-  select jsonb_build_object('id', r.id, 'table_id', r.table_id, 'name', r.name, 'email', r.email,
+create function app.row_json(r pulse_rows) returns jsonb language plpgsql stable as $$
+begin
+  return jsonb_build_object('id', r.id, 'table_id', r.table_id, 'name', r.name, 'email', r.email,
     'barcode', r.barcode, 'category', r.category, 'status', r.status, 'valid_from', app.utc(r.valid_from),
     'valid_until', app.utc(r.valid_until), 'attention_note', r.attention_note, 'data', r.data, 'source', r.source,
-    'version', r.version, 'created_at', app.utc(r.created_at), 'updated_at', app.utc(r.updated_at))
+    'version', r.version, 'created_at', app.utc(r.created_at), 'updated_at', app.utc(r.updated_at));
+end
 $$;
 
 -- Takes one batch of parsed lines; sending it again changes nothing.

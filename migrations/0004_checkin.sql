@@ -149,23 +149,16 @@ language sql stable security definer set search_path = pg_catalog, public, app a
   where e.table_id = p_table and e.tenant_id = p_tenant and t.deleted_at is null
 $$;
 
--- Staff: all of their tenant. Device: reads its own table and itself, adds check-ins to it. Anonymous: adds
--- check-ins to its table while that takes guests, reads nothing. Log numbers are the object's to give.
-create policy device_table on pulse_enabled_tables as restrictive for select to pulse_app
-  using (not (select app.confined()) or (table_id = (select app.actor_table()) and (select app.actor_kind()) = 'device'));
-create policy staff_insert on pulse_enabled_tables as restrictive for insert to pulse_app with check (not (select app.confined()));
-create policy staff_update on pulse_enabled_tables as restrictive for update to pulse_app using (not (select app.confined()));
-create policy device_itself on pulse_scanner_sessions as restrictive for select to pulse_app
-  using (not (select app.confined()) or (id = (select app.actor_id()) and (select app.actor_kind()) = 'device'));
-create policy staff_insert on pulse_scanner_sessions as restrictive for insert to pulse_app with check (not (select app.confined()));
-create policy staff_update on pulse_scanner_sessions as restrictive for update to pulse_app using (not (select app.confined()));
-create policy device_table on pulse_check_ins as restrictive for select to pulse_app
-  using (not (select app.confined()) or (table_id = (select app.actor_table()) and (select app.actor_kind()) = 'device'));
-create policy insert_own on pulse_check_ins as restrictive for insert to pulse_app with check (
-  (seq is null or (select app.actor_kind()) = 'system')
-  and (not (select app.confined()) or table_id = (select app.actor_table()))
-  and ((select app.actor_kind()) <> 'anonymous' or app.guest_scanning(tenant_id, table_id)));
-create policy staff_update on pulse_check_ins as restrictive for update to pulse_app using (not (select app.confined()));
+-- A device reads its own table and itself, and adds check-ins to it. A guest scanner adds check-ins to its
+-- table while that takes guests, and reads nothing. Log numbers are the object's to give.
+create policy device on pulse_enabled_tables for select to pulse_app using (table_id = (select app.device_table()));
+create policy device on pulse_scanner_sessions for select to pulse_app using (id = (select app.device_id()));
+create policy device on pulse_check_ins for select to pulse_app using (table_id = (select app.device_table()));
+create policy scanner on pulse_check_ins for insert to pulse_app with check (
+  tenant_id = (select app.tenant()) and table_id = (select app.actor_table())
+  and ((select app.actor_kind()) = 'device' or app.guest_scanning(tenant_id, table_id)));
+create policy numbers on pulse_check_ins as restrictive for insert to pulse_app
+  with check (seq is null or (select app.actor_kind()) = 'system');
 create policy system on pulse_scan_log as restrictive to pulse_app using ((select app.actor_kind()) = 'system');
 
 grant select,
@@ -305,30 +298,36 @@ create trigger update_pulse_stats_update after update on pulse_check_ins
 create trigger update_pulse_stats_delete after delete on pulse_check_ins referencing old table as removed
   for each statement execute function app.update_pulse_stats();
 
--- What the API shows.
-create function app.enabled_json(e pulse_enabled_tables, p_guest_key boolean) returns jsonb language sql stable as $$
-  select jsonb_build_object('table_id', e.table_id, 'enabled', e.enabled, 'settings', e.settings, 'gates', e.gates,
+-- What the API shows. In plpgsql, which plans the long expression once per connection, not once per statement.
+create function app.enabled_json(e pulse_enabled_tables, p_guest_key boolean) returns jsonb language plpgsql stable as $$
+begin
+  return jsonb_build_object('table_id', e.table_id, 'enabled', e.enabled, 'settings', e.settings, 'gates', e.gates,
     'stats', jsonb_build_object('total', e.total_rows, 'checked_in', e.checked_in, 'inside', e.inside,
       'walk_ins', e.walk_ins, 'duplicates', e.duplicates, 'refused', e.refused,
       'last_check_in_at', app.utc(e.last_check_in_at), 'last_seq', e.last_seq),
     'version', e.version, 'created_at', app.utc(e.created_at), 'updated_at', app.utc(e.updated_at))
-    || case when p_guest_key then jsonb_build_object('guest_key', e.guest_key) else '{}' end
+    || case when p_guest_key then jsonb_build_object('guest_key', e.guest_key) else '{}' end;
+end
 $$;
-create function app.session_json(s pulse_scanner_sessions) returns jsonb language sql stable as $$
-  select jsonb_build_object('id', s.id, 'table_id', s.table_id, 'name', s.name, 'gate', s.gate, 'profile', s.profile,
+create function app.session_json(s pulse_scanner_sessions) returns jsonb language plpgsql stable as $$
+begin
+  return jsonb_build_object('id', s.id, 'table_id', s.table_id, 'name', s.name, 'gate', s.gate, 'profile', s.profile,
     'scanner_name', s.scanner_name, 'scanner_email', s.scanner_email, 'device_info', s.device_info,
     'is_active', s.is_active, 'revoked_at', app.utc(s.revoked_at), 'last_seen_at', app.utc(s.last_seen_at),
     'total_scans', s.total_scans, 'created_by', s.created_by, 'version', s.version,
-    'created_at', app.utc(s.created_at), 'updated_at', app.utc(s.updated_at))
+    'created_at', app.utc(s.created_at), 'updated_at', app.utc(s.updated_at));
+end
 $$;
-create function app.check_in_json(c pulse_check_ins) returns jsonb language sql stable as $$
-  select jsonb_build_object('id', c.id, 'table_id', c.table_id, 'row_id', c.row_id, 'seq', c.seq, 'verdict', c.verdict,
+create function app.check_in_json(c pulse_check_ins) returns jsonb language plpgsql stable as $$
+begin
+  return jsonb_build_object('id', c.id, 'table_id', c.table_id, 'row_id', c.row_id, 'seq', c.seq, 'verdict', c.verdict,
     'reason', c.reason, 'direction', c.direction, 'barcode', c.barcode, 'gate', c.gate, 'session_id', c.session_id,
     'scanner_name', c.scanner_name, 'scanner_email', c.scanner_email, 'check_in_time', app.utc(c.check_in_time),
     'scanned_at', app.utc(c.scanned_at), 'sent_at', app.utc(c.sent_at), 'received_at', app.utc(c.received_at),
     'clock_skew_ms', c.clock_skew_ms, 'force_sent', c.force_sent, 'forced', c.forced, 'overrode', c.overrode,
     'walk_in', c.walk_in, 'scan_count', c.scan_count, 'last_scanned_at', app.utc(c.last_scanned_at),
-    'row_data', c.row_data, 'notes', c.notes, 'annulled_at', app.utc(c.annulled_at), 'annulled_by', c.annulled_by)
+    'row_data', c.row_data, 'notes', c.notes, 'annulled_at', app.utc(c.annulled_at), 'annulled_by', c.annulled_by);
+end
 $$;
 
 grant execute on function app.guest_scanning(uuid, uuid), app.enabled_json(pulse_enabled_tables, boolean),

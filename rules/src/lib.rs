@@ -11,6 +11,8 @@ pub mod checkin;
 pub mod civil;
 pub mod invalid;
 pub mod email;
+pub mod export;
+pub mod guest_import;
 pub mod guest_row;
 pub mod id;
 pub mod idempotency;

@@ -286,17 +286,18 @@ async fn refresh_session(call: Call<'_>) -> Answer {
 #[utoipa::path(post, path = "/api/auth/logout", operation_id = "delete_session_token",
     request_body = Option<LogoutIn>, security((), ("bearer" = [])), responses((status = 204)))]
 async fn sign_out(call: Call<'_>) -> Answer {
-    if call.head.authorization.is_empty() && !call.head.content_type.is_empty() {
-        logout_with(call.ctx, &call.body::<LogoutIn>().await?.refresh_token).await?;
+    let credential = call.credential().await?;
+    if !matches!(credential, Credential::Anonymous { .. }) {
+        logout(call.ctx, &credential).await?;
         return no_content();
     }
-    match call.credential().await? {
-        Credential::Anonymous { .. } => Err(Error::unauthenticated("credential_missing")),
-        credential => {
-            logout(call.ctx, &credential).await?;
-            no_content()
-        }
-    }
+    let body = match call.head.content_type.is_empty() {
+        true => None,
+        false => call.body::<Option<LogoutIn>>().await?,
+    };
+    let body = body.ok_or_else(|| Error::unauthenticated("credential_missing"))?;
+    logout_with(call.ctx, &body.refresh_token).await?;
+    no_content()
 }
 
 /// Who you are, and every tenant you belong to.

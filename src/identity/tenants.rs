@@ -3,6 +3,8 @@
 //! Invariant: a tenant's jurisdiction never changes, because its live objects are named by it.
 //! Failure: 404 for a tenant the caller does not belong to, 412 for a stale `If-Match`.
 
+use std::cmp::Reverse;
+
 use rules::page::Page;
 use rules::patch::Patch;
 use rules::roles::{Resource, Verb};
@@ -95,7 +97,7 @@ pub struct TenantPatch {
 pub async fn list(ctx: &Ctx, scope: &Scope, query: &ListQuery) -> Result<Page<Tenant>> {
     let (limit, before) = (query.limit()?, query.before()?);
     let mut tenants = accounts::me(ctx, scope).await?.tenants;
-    tenants.sort_by(|a, b| b.id.cmp(&a.id));
+    tenants.sort_by_key(|tenant| Reverse(tenant.id));
     tenants.retain(|tenant| before.is_none_or(|before| tenant.id < before));
     Ok(rules::page::cut(tenants, limit, |tenant| tenant.id))
 }

@@ -25,7 +25,7 @@ use crate::platform::scope::{Credential, Jurisdiction};
 /// How long a part may take to answer.
 const PATIENCE: Duration = Duration::from_millis(900);
 /// A heartbeat older than this, in seconds, has stopped: cron and queue beat every minute.
-const STALE: f64 = 180.0;
+const STALE: i64 = 180;
 
 const HEALTH: Function<Value, Beats> = Function::new("select app.health($1::text::jsonb)::text");
 
@@ -33,9 +33,9 @@ const HEALTH: Function<Value, Beats> = Function::new("select app.health($1::text
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Health {
     /// The sum of the checks.
-    pub status: Status,
+    pub status: HealthStatus,
     /// The parts.
-    pub checks: Checks,
+    pub checks: HealthChecks,
     /// Of the Worker.
     pub version: &'static str,
 }
@@ -43,7 +43,7 @@ pub struct Health {
 /// The sum of the checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Status {
+pub enum HealthStatus {
     /// All is well.
     Ok,
     /// Calls are answered, but background work stands still.
@@ -54,7 +54,7 @@ pub enum Status {
 
 /// The parts.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Checks {
+pub struct HealthChecks {
     /// A round trip to Postgres.
     pub database: Trip,
     /// A round trip to a live object.
@@ -80,7 +80,7 @@ pub struct Beat {
     /// Whether it is recent.
     pub ok: bool,
     /// Seconds; none when it never came or cannot be read.
-    pub age_seconds: Option<f64>,
+    pub age_seconds: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -90,7 +90,7 @@ struct Beats {
 
 #[derive(Deserialize)]
 struct BeatAt {
-    age_seconds: f64,
+    age_seconds: i64,
 }
 
 /// Asks every part, at once.
@@ -104,21 +104,21 @@ pub async fn check(ctx: &Ctx) -> Health {
         Some(age)
     };
     let checks =
-        Checks { database, objects, queue: beat_of(beat("queue")), cron: beat_of(beat("cron")) };
+        HealthChecks { database, objects, queue: beat_of(beat("queue")), cron: beat_of(beat("cron")) };
     Health { status: checks.sum(), checks, version: env!("CARGO_PKG_VERSION") }
 }
 
-impl Checks {
-    fn sum(&self) -> Status {
+impl HealthChecks {
+    fn sum(&self) -> HealthStatus {
         match (self.database.ok && self.objects.ok, self.queue.ok && self.cron.ok) {
-            (true, true) => Status::Ok,
-            (true, false) => Status::Degraded,
-            (false, _) => Status::Down,
+            (true, true) => HealthStatus::Ok,
+            (true, false) => HealthStatus::Degraded,
+            (false, _) => HealthStatus::Down,
         }
     }
 }
 
-fn beat_of(age: Option<f64>) -> Beat {
+fn beat_of(age: Option<i64>) -> Beat {
     Beat { ok: age.is_some_and(|age| age < STALE), age_seconds: age }
 }
 
@@ -157,7 +157,7 @@ pub fn routes() -> Vec<Route> {
     responses((status = 200, body = Health), (status = 503, body = Health)))]
 async fn get_health(call: Call<'_>) -> Answer {
     let health = check(call.ctx).await;
-    if health.status != Status::Down {
+    if health.status != HealthStatus::Down {
         return ok(&health);
     }
     let body = serde_json::to_string(&health)?;
@@ -168,21 +168,21 @@ async fn get_health(call: Call<'_>) -> Answer {
 mod tests {
     use super::*;
 
-    fn checks(database: bool, objects: bool, queue: Option<f64>) -> Checks {
-        Checks {
+    fn checks(database: bool, objects: bool, queue: Option<i64>) -> HealthChecks {
+        HealthChecks {
             database: Trip { ok: database, ms: 1 },
             objects: Trip { ok: objects, ms: 1 },
             queue: beat_of(queue),
-            cron: beat_of(Some(0.0)),
+            cron: beat_of(Some(0)),
         }
     }
 
     #[test]
     fn background_work_that_stands_still_does_not_take_pulse_down() {
-        assert_eq!(checks(true, true, Some(59.0)).sum(), Status::Ok);
-        assert_eq!(checks(true, true, Some(181.0)).sum(), Status::Degraded);
-        assert_eq!(checks(true, true, None).sum(), Status::Degraded);
-        assert_eq!(checks(false, true, Some(1.0)).sum(), Status::Down);
-        assert_eq!(checks(true, false, Some(1.0)).sum(), Status::Down);
+        assert_eq!(checks(true, true, Some(59)).sum(), HealthStatus::Ok);
+        assert_eq!(checks(true, true, Some(181)).sum(), HealthStatus::Degraded);
+        assert_eq!(checks(true, true, None).sum(), HealthStatus::Degraded);
+        assert_eq!(checks(false, true, Some(1)).sum(), HealthStatus::Down);
+        assert_eq!(checks(true, false, Some(1)).sum(), HealthStatus::Down);
     }
 }

@@ -28,7 +28,7 @@ struct Metrics {
 
 #[derive(Deserialize)]
 struct Heartbeat {
-    age_seconds: f64,
+    age_seconds: i64,
 }
 
 fn render(metrics: Option<&Metrics>) -> String {
@@ -84,11 +84,11 @@ mod tests {
     fn gauges_are_prometheus_text() {
         let metrics = serde_json::from_value(json!({
             "gauges": {"tenants": 3, "note": "x"},
-            "heartbeats": {"cron": {"at": "2026-01-01T00:00:00.000Z", "age_seconds": 12.5}},
+            "heartbeats": {"cron": {"at": "2026-01-01T00:00:00.000Z", "age_seconds": 12}},
         }));
         let text = render(Some(&metrics.unwrap()));
         assert!(text.contains("# TYPE pulse_tenants gauge\npulse_tenants 3\n"), "{text}");
-        assert!(text.contains("pulse_heartbeat_age_seconds{name=\"cron\"} 12.5\n"), "{text}");
+        assert!(text.contains("pulse_heartbeat_age_seconds{name=\"cron\"} 12\n"), "{text}");
         assert!(!text.contains("note"), "{text}");
     }
 

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use uuid::Uuid;
 use worker::Env;
@@ -41,6 +42,8 @@ const PLACEMENT: Function<Value, Option<Placement>> =
 struct Due {
     #[serde(default)]
     stale_tables: Vec<Stale>,
+    #[serde(default)]
+    channels: Vec<IgnoredAny>,
     #[serde(default)]
     swept_imports: i64,
 }
@@ -105,6 +108,7 @@ async fn minute(ctx: &Ctx) -> Result<Summary> {
     Ok(vec![
         ("stale_tables", due.stale_tables.len().into()),
         ("told", told.into()),
+        ("channels_waiting", due.channels.len().into()),
         ("swept_imports", due.swept_imports.into()),
         ("queued", queued.into()),
     ])

@@ -150,8 +150,9 @@ pub struct Sql(JsValue);
 impl Sql {
     /// The storage of this object.
     pub fn of(state: &State) -> Self {
-        let storage: JsValue = state.storage().as_raw().clone().into();
-        Self(Reflect::get(&storage, &"sql".into()).unwrap_or(JsValue::UNDEFINED))
+        let storage = state.storage();
+        let storage: &JsValue = storage.as_raw();
+        Self(Reflect::get(storage, &"sql".into()).unwrap_or(JsValue::UNDEFINED))
     }
 
     /// Runs statements without an answer.

@@ -63,6 +63,16 @@ impl Socket {
         socket
     }
 
+    /// Connects as [`Socket::connect`]; a server that is away is an error.
+    pub async fn try_connect(path: &str, token: &str) -> Result<Self, String> {
+        let opened = Self::open(path, Some(token), None).await;
+        let mut socket = opened.map_err(|error| error.to_string())?;
+        match socket.message().await {
+            Ok(text) if text.contains("connected") => Ok(socket),
+            other => Err(format!("{other:?}")),
+        }
+    }
+
     /// Connects without a token; the first frame may bring one.
     pub async fn bare(path: &str) -> Self {
         Self::open(path, None, None).await.expect("a socket")
@@ -118,12 +128,34 @@ impl Socket {
         self.subscribe_with(channel, Some(from)).await
     }
 
+    /// As [`Socket::recover`]; `None` when the connection ends before the answer. Only for a socket
+    /// with no other subscription.
+    pub async fn try_recover(&mut self, channel: &str, from: &Position) -> Option<Subscribed> {
+        let body = json!({"id": 1, "subscribe": {"channel": channel, "recover": from}});
+        self.stream.send(Message::text(body.to_string())).await.ok()?;
+        let text = self.message().await.ok()?;
+        let reply: Value = serde_json::from_str(&text).ok()?;
+        Some(self.subscribed(channel, Some(from), &reply))
+    }
+
+    /// The next event, checked; `None` when none comes in time or the connection ends.
+    pub async fn next_within(&mut self, patience: Duration) -> Option<Value> {
+        let text = timeout(patience, self.message()).await.ok()?.ok()?;
+        let frame: Value = serde_json::from_str(&text).ok()?;
+        self.waiting.push_back(frame["event"].clone());
+        Some(self.event().await)
+    }
+
     async fn subscribe_with(&mut self, channel: &str, from: Option<&Position>) -> Subscribed {
         let mut body = json!({ "channel": channel });
         if let Some(from) = from {
             body["recover"] = json!(from);
         }
         let reply = self.request(json!({ "subscribe": body })).await;
+        self.subscribed(channel, from, &reply)
+    }
+
+    fn subscribed(&mut self, channel: &str, from: Option<&Position>, reply: &Value) -> Subscribed {
         let answer = Subscribed::deserialize(&reply["subscribed"]);
         let subscribed = answer.unwrap_or_else(|error| panic!("{error}: {reply}"));
         if let Some(from) = from.filter(|_| subscribed.recovered) {
@@ -229,6 +261,26 @@ impl Socket {
                 return code;
             }
         }
+    }
+
+    /// As [`Socket::closed`], with another patience.
+    pub async fn closed_within(&mut self, patience: Duration) -> u16 {
+        timeout(patience, async {
+            loop {
+                match self.stream.next().await {
+                    Some(Ok(Message::Close(close))) => return close.map_or(1005, |close| close.code.into()),
+                    Some(Ok(_)) => {}
+                    Some(Err(_)) | None => return 1006,
+                }
+            }
+        })
+        .await
+        .unwrap_or_else(|_| panic!("not closed within {patience:?}"))
+    }
+
+    /// The next text frame, or the code the server closed with.
+    pub async fn text_or_close(&mut self) -> Result<String, u16> {
+        self.message().await
     }
 
     /// Demands that nothing but a pong comes to a ping: no event is under way.

@@ -125,7 +125,7 @@ pub fn sha256(bytes: impl AsRef<[u8]>) -> String {
 pub fn write_private(path: &Path, text: &str) -> Result<()> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
-    let temporary = path.with_extension("new");
+    let temporary = path.with_extension("part");
     let _ = std::fs::remove_file(&temporary);
     let mut file = std::fs::OpenOptions::new()
         .write(true)

@@ -1,8 +1,8 @@
 //! The whole of a check-in table in memory: configuration, guest list, fold of the log.
 //!
 //! Invariant: the ledger depends on the log alone; configuration and guest list change beside it.
-//! To rebuild, fold the log first and then apply the guest list with its removals: folding a
-//! walk-in adds its row.
+//! Folding a walk-in adds its row unless the list has it already, so to rebuild, the log and the
+//! list may be read in any order; removals from the list come last.
 //! Failure: none.
 
 use serde::{Deserialize, Serialize};
@@ -52,7 +52,9 @@ impl State {
     /// Folds the next entry of the log. False when it was folded before.
     pub fn apply(&mut self, entry: &Entry) -> bool {
         let new = self.ledger.apply(entry);
-        if let (true, Some(row)) = (new, &entry.new_row) {
+        if let (true, Some(row)) = (new, &entry.new_row)
+            && self.roster.get(row.id).is_none()
+        {
             self.roster.upsert(row.into());
         }
         new

@@ -7,7 +7,7 @@
 //! Each visit keeps its `seq`, so whatever else a later decision needs is found in the log.
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
 use super::labels::Label;
@@ -41,7 +41,7 @@ pub struct Visits {
     /// The category the guest counts under: the one of the scan that checked them in.
     #[serde(rename = "c")]
     pub category: Label,
-    #[serde(rename = "v")]
+    #[serde(rename = "v", deserialize_with = "tight")]
     list: Vec<Visit>,
 }
 
@@ -105,6 +105,10 @@ impl Visits {
     }
 
     pub(crate) fn insert(&mut self, visit: Visit) {
+        // Most guests have one visit, and there may be 100,000 of them: no room is kept in advance.
+        if self.list.len() == self.list.capacity() {
+            self.list.reserve_exact(self.list.len().max(1));
+        }
         let place = self.list.partition_point(|one| (one.at, one.seq) < (visit.at, visit.seq));
         self.list.insert(place, visit);
     }
@@ -163,4 +167,10 @@ impl From<Packed> for Visit {
             last_scanned_at: instant(last),
         }
     }
+}
+
+fn tight<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Visit>, D::Error> {
+    let mut list = Vec::<Visit>::deserialize(from)?;
+    list.shrink_to_fit();
+    Ok(list)
 }

@@ -37,7 +37,8 @@ extern "C" {
     fn heard(hub: &JsValue, socket: &JsValue, acknowledged: bool);
     fn join(hub: &JsValue, socket: &JsValue, channel: &str);
     fn leave(hub: &JsValue, socket: &JsValue, channel: &str);
-    fn drop(hub: &JsValue, socket: &JsValue);
+    #[wasm_bindgen(js_name = drop)]
+    fn drop_socket(hub: &JsValue, socket: &JsValue);
     fn watchers(hub: &JsValue, channel: &str) -> u32;
     fn send(hub: &JsValue, socket: &JsValue, text: &str);
     fn shut(hub: &JsValue, socket: &JsValue, code: u16, reason: &str);
@@ -251,7 +252,7 @@ impl Hub {
     pub fn closed(&self, socket: &WebSocket, code: usize) {
         let socket: &JsValue = socket.as_ref();
         self.forget(socket);
-        drop(&self.js, socket);
+        drop_socket(&self.js, socket);
         // The runtime wants the close answered; a code it may not echo becomes a normal one.
         let code = u16::try_from(code).ok().filter(|code| (3000..5000).contains(code));
         shut(&self.js, socket, code.unwrap_or(1000), "");

@@ -6,8 +6,9 @@
 use super::build::{self, Profile};
 use crate::args::Args;
 use crate::local::database::Address;
-use crate::local::stack::{self, Options, Pooler, Stack};
+use crate::local::folder::Folder;
 use crate::local::seed;
+use crate::local::stack::{self, Options, Pooler, Stack};
 use crate::project::Project;
 use crate::say::{self, Step};
 use crate::tools;
@@ -36,20 +37,21 @@ pub fn local(
     reset: bool,
     demo: bool,
 ) -> Result<ExitCode> {
+    let folder = Folder::claim(&project.run_folder().join("dev"))?;
     tools::require_port(port)?;
     let database = std::env::var("DATABASE_URL").ok().filter(|url| !url.is_empty());
     let database = database.map(|url| Address::parse(&url)).transpose()?;
     tools::ensure(project)?;
     build::worker(project, profile)?;
-    let folder = project.run_folder().join("dev");
     if reset {
         let step = Step::begin("deleting the data of the last run");
-        stack::clear(&folder)?;
+        folder.clear()?;
         step.done("");
     }
     let vars = stack::local_vars("local", "info");
+    let place = folder.path.clone();
     let options = Options {
-        folder: folder.clone(),
+        folder,
         port,
         database,
         durable: true,
@@ -61,7 +63,7 @@ pub fn local(
         tokio::select! {
             // An interruption while it starts: what has started ends with this process.
             result = super::interrupted() => { result?; Ok(ExitCode::SUCCESS) }
-            stack = Stack::start(project, options) => serve(&stack?, &folder, demo).await,
+            stack = Stack::start(project, options) => serve(&stack?, &place, demo).await,
         }
     })
 }

@@ -162,7 +162,8 @@ pub fn sweep(pidfile: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The living processes of a group whose command line holds the marker.
+/// The living processes of a group whose command line holds the marker, and the runtime's: Miniflare
+/// starts workerd by a path of its own.
 fn members(leader: Pid, marker: &str) -> Vec<Pid> {
     let mut ps = std::process::Command::new("ps");
     ps.args(["-A", "-ww", "-o", "pid=,pgid=,stat=,args="]);
@@ -172,7 +173,8 @@ fn members(leader: Pid, marker: &str) -> Vec<Pid> {
         let mut fields = line.split_whitespace();
         let (pid, pgid, stat) = (fields.next(), fields.next(), fields.next());
         let dead = stat.is_none_or(|stat| stat.starts_with('Z'));
-        if pgid == Some(group.as_str()) && !dead && line.contains(marker) {
+        let ours = line.contains(marker) || line.contains("/workerd serve ");
+        if pgid == Some(group.as_str()) && !dead && ours {
             found.extend(pid.and_then(|pid| pid.parse().ok()).and_then(Pid::from_raw));
         }
     }
@@ -219,7 +221,7 @@ fn guard(mut args: Args) -> Result<ExitCode> {
     let mut child = command.spawn().with_context(|| format!("cannot start {program}"))?;
     let raw = i32::try_from(child.id()).context("an odd process id")?;
     let pid = Pid::from_raw(raw).context("an odd process id")?;
-    let temporary = pidfile.with_extension("new");
+    let temporary = pidfile.with_extension("pid-part");
     std::fs::write(&temporary, format!("{raw}\n{marker}\n"))?;
     std::fs::rename(&temporary, &pidfile)?;
 

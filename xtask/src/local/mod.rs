@@ -6,6 +6,7 @@
 pub mod bouncer;
 pub mod control;
 pub mod database;
+pub mod folder;
 pub mod guard;
 pub mod migrations;
 pub mod postgres;

@@ -10,19 +10,19 @@
 
 use super::bouncer::Bouncer;
 use super::database::Address;
+use super::folder::Folder;
 use super::guard::Guarded;
 use super::migrations::{self, APP_ROLE};
-use super::postgres::{self, Embedded};
+use super::postgres::Embedded;
 use super::runtime::{Config, Runtime, Usage};
 use super::secrets::Secrets;
 use crate::project::Project;
 use crate::say::{self, Step};
 use crate::tools;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use pulse_tests::proxy::{Proxy, ProxyOptions};
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
@@ -44,10 +44,10 @@ pub enum Pooler {
 }
 
 /// What stack to start.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Options {
     /// Everything of the stack is in this folder.
-    pub folder: PathBuf,
+    pub folder: Folder,
     /// The Worker's port at 127.0.0.1; 0 takes a free one.
     pub port: u16,
     /// The owner's address of a server to use instead of the embedded one.
@@ -86,16 +86,13 @@ pub struct Stack {
     bouncer: Mutex<Option<Bouncer>>,
     tunnel: Mutex<Option<Guarded>>,
     /// Held while the stack lives.
-    _lock: File,
+    _folder: Folder,
 }
 
 impl Stack {
     /// Starts everything. The Worker must be built.
     pub async fn start(project: &Project, options: Options) -> Result<Self> {
-        let folder = options.folder.clone();
-        std::fs::create_dir_all(&folder)
-            .with_context(|| format!("cannot create {}", folder.display()))?;
-        let lock = lock(&folder)?;
+        let folder = options.folder.path.clone();
         tools::require_port(options.port)?;
         let port = if options.port == 0 { tools::free_port()? } else { options.port };
         let secrets = Secrets::of(&folder)?;
@@ -177,7 +174,7 @@ impl Stack {
             proxy,
             bouncer: Mutex::new(bouncer),
             tunnel: Mutex::new(tunnel),
-            _lock: lock,
+            _folder: options.folder,
         };
         stack.answers().await?;
         step.done(&stack.url);
@@ -286,48 +283,6 @@ impl Stack {
             postgres.lock().await.stop().await;
         }
     }
-}
-
-/// Takes the folder for this process, or says who has it.
-fn lock(folder: &Path) -> Result<File> {
-    let path = folder.join("lock");
-    let file = File::options().create(true).truncate(false).write(true).open(&path)?;
-    if file.try_lock().is_err() {
-        let who = std::fs::read_to_string(&path).unwrap_or_default();
-        bail!("this stack is already running (process {}) in {}", who.trim(), folder.display());
-    }
-    file.set_len(0)?;
-    std::io::Write::write_all(&mut &file, std::process::id().to_string().as_bytes())?;
-    Ok(file)
-}
-
-/// Ends what a killed command left running in a stack's folder, and deletes its data.
-pub fn clear(folder: &Path) -> Result<()> {
-    std::fs::create_dir_all(folder)
-        .with_context(|| format!("cannot create {}", folder.display()))?;
-    let lock = lock(folder)?;
-    for place in [folder.to_owned(), postgres::refuge(folder)] {
-        for part in ["runtime", "pgbouncer", "postgres", "tunnel"] {
-            super::guard::sweep(&place.join(part).with_extension("pid"))?;
-        }
-        if place.exists() {
-            std::fs::remove_dir_all(&place)
-                .with_context(|| format!("cannot delete {}", place.display()))?;
-        }
-    }
-    drop(lock);
-    Ok(())
-}
-
-/// An empty folder for a throw-away stack, which no other command uses.
-pub fn fresh_folder(project: &Project, kind: &str) -> Result<PathBuf> {
-    for number in 1..100 {
-        let folder = project.run_folder().join(kind).join(number.to_string());
-        if clear(&folder).is_ok() {
-            return Ok(folder);
-        }
-    }
-    bail!("too many stacks in {}", project.run_folder().join(kind).display())
 }
 
 /// The variables of a local Worker: private addresses may be reached, no jurisdictions.

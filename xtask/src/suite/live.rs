@@ -8,6 +8,7 @@ use super::{Tally, browser, cargo, schemathesis};
 use crate::command::build::{self, Profile};
 use crate::local::bouncer;
 use crate::local::control;
+use crate::local::folder::Folder;
 use crate::local::stack::{self, Options, Pooler, Stack};
 use crate::project::Project;
 use crate::say;
@@ -99,10 +100,13 @@ impl Live {
     pub fn end(mut self, passed: bool) {
         if let (Some(running), Some(runtime)) = (self.shared.take(), self.runtime.take()) {
             runtime.block_on(running.stack.stop());
+            drop(running);
+            // The control server holds the stack too.
+            runtime.shutdown_timeout(std::time::Duration::from_secs(1));
         }
         for folder in &self.folders {
             if passed && !self.keep {
-                let _ = stack::clear(folder);
+                let _ = Folder::claim(folder).and_then(|folder| folder.clear());
             } else {
                 stack::say_logs(folder);
             }
@@ -120,8 +124,8 @@ impl Live {
 
     fn start(&mut self, pooler: Pooler) -> Result<Running> {
         build::worker(&self.project, Profile::Release)?;
-        let folder = stack::fresh_folder(&self.project, "test")?;
-        self.folders.push(folder.clone());
+        let folder = Folder::fresh(&self.project, "test")?;
+        self.folders.push(folder.path.clone());
         let jwks = format!("http://127.0.0.1:{}/jwks.json", tools::free_port()?);
         let mut vars = stack::local_vars("test", "warn");
         let more = [("TEST_CLOCK", "1"), ("CORS_ORIGINS", ORIGIN), ("SUPABASE_JWKS_URL", &jwks)];

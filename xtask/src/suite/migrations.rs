@@ -5,9 +5,9 @@
 
 use super::Tally;
 use crate::command::block_on;
+use crate::local::folder::Folder;
 use crate::local::migrations::{APP_ROLE, migrate, read};
 use crate::local::postgres::Embedded;
-use crate::local::stack;
 use crate::project::Project;
 use crate::say;
 use anyhow::{Context, Result, bail};
@@ -15,14 +15,14 @@ use std::path::Path;
 
 /// The step.
 pub fn run(project: &Project) -> Result<Tally> {
-    let folder = stack::fresh_folder(project, "migrate")?;
+    let folder = Folder::fresh(project, "migrate")?;
     let result = block_on(async {
-        let mut server = Embedded::start(project, &folder, false).await?;
-        let result = checks(project, &folder, &server).await;
+        let mut server = Embedded::start(project, &folder.path, false).await?;
+        let result = checks(project, &folder.path, &server).await;
         server.stop().await;
         result
     });
-    stack::clear(&folder)?;
+    folder.clear()?;
     result
 }
 

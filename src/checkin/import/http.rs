@@ -1,0 +1,3 @@
+//! x
+/// x
+pub fn routes() -> Vec<crate::platform::http::Route> { vec![] }

@@ -1,0 +1,26 @@
+//! Faults that are really done to the running stack: processes killed, Postgres stopped, storage
+//! lost.
+//!
+//! Invariant: one fault at a time, so every test takes the lock first; run apart from the other
+//! tests, which a killed runtime would disturb.
+//! Failure: the promise that was broken, with the operations that show it.
+
+use tokio::sync::{Mutex, MutexGuard};
+
+#[path = "faults/crowd.rs"]
+mod crowd;
+#[path = "faults/kill.rs"]
+mod kill;
+#[path = "faults/lost_storage.rs"]
+mod lost_storage;
+#[path = "faults/postgres.rs"]
+mod postgres;
+#[path = "faults/repeats.rs"]
+mod repeats;
+
+static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+
+/// Waits until no other fault is under way.
+async fn alone() -> MutexGuard<'static, ()> {
+    ONE_AT_A_TIME.lock().await
+}

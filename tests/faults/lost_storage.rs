@@ -1,0 +1,100 @@
+//! Objects evicted from memory, and objects whose storage is gone.
+//!
+//! Invariant: memory is a cache of storage, and storage can be rebuilt from Postgres.
+//! Failure: the answer that changed.
+
+use super::alone;
+use pulse_tests::control::Control;
+use pulse_tests::prelude::*;
+
+/// Scans an event into a state worth losing; gives one scan's body and answer.
+async fn lived_in() -> (Event, Value, Answer) {
+    let settings = json!({"allow_reentry": true, "capacity": 3});
+    let event = Event::with_guests(["Ada:vip", "Bob", "Cleo"]).gate("North", ["vip"]).gate("South", []);
+    let event = event.settings(settings).open().await;
+    let body = json!({"barcode": event.code("Ada"), "nonce": "kept", "scanned_at": "2026-05-01T10:00:00Z"});
+    let first = event.scanner("North").scan_with(body.clone()).await.accepted();
+    event.scanner("South").scan("Ada").await.duplicate();
+    event.scanner("South").scan("Bob").await.accepted();
+    event.scanner("South").exit("Bob").await.accepted();
+    event.scanner("North").scan("Cleo").await.refused("wrong_gate");
+    event.scanner("South").scan_with(json!({"walk_in": {"name": "Walter", "barcode": "band"}})).await.accepted();
+    let undone = event.scanner("South").scan("Cleo").await.accepted().check_in();
+    event.scanner("South").annul(&undone).await.expect_status(200);
+    (event, body, first)
+}
+
+/// Nothing that anyone can see has changed.
+async fn is_as_before(event: &Event, body: &Value, first: &Answer, before: &Dashboard) {
+    let again = event.scanner("North").scan_with(body.clone()).await.replayed();
+    assert_eq!(again.json, first.json, "a nonce was forgotten");
+    let after = event.dashboard().await;
+    for part in [
+        "/total", "/checked_in", "/inside", "/walk_ins", "/duplicates", "/refused", "/rate", "/arrivals",
+        "/by_category", "/by_gate", "/recent", "/capacity", "/timezone", "/name",
+    ] {
+        assert_eq!(after.at(part), before.at(part), "{part}");
+    }
+    let answer = event.scanner("South").scan("Ada").await.duplicate();
+    answer.has("/first_entry/at", "2026-05-01T10:00:00.000Z").has("/first_entry/gate", "North").has("/seq", 9);
+    event.scanner("South").scan("band").await.duplicate().has("/guest/name", "Walter");
+    event.scanner("North").scan("Cleo").await.refused("wrong_gate");
+    event.scanner("South").scan("Cleo").await.accepted();
+    event.scanner("South").scan("Bob").await.refused("capacity_reached");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_evicted_object_wakes_as_it_was() {
+    let _alone = alone().await;
+    let (event, body, first) = lived_in().await;
+    let before = event.dashboard().await;
+    Control::here().evict().await;
+    assert_eq!(event.dashboard().await.position(), before.position(), "a dashboard must not start over");
+    is_as_before(&event, &body, &first, &before).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_object_without_storage_rebuilds_itself_from_postgres() {
+    let _alone = alone().await;
+    let (event, body, first) = lived_in().await;
+    let before = event.recorded().await;
+    Control::here().wipe_objects().await;
+    let rebuilt = event.dashboard().await;
+    assert_eq!(rebuilt.position().offset, before.position().offset);
+    assert_ne!(rebuilt.position().epoch, before.position().epoch, "positions of a lost log must not count");
+    is_as_before(&event, &body, &first, &before).await;
+    event.recorded().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn eviction_in_the_middle_of_a_crowd_loses_nothing() {
+    use super::crowd::{Crowd, Dice, large_event};
+    use pulse_tests::database::Database;
+    use pulse_tests::history::{History, Replay};
+    let _alone = alone().await;
+    let event = large_event(500).await;
+    let crowd = Crowd { history: History::default(), ..Crowd::default() };
+    let scanners = (0..8).map(|number| {
+        let (event, crowd) = (&event, &crowd);
+        async move {
+            let client = event.phone(&format!("phone {number}")).client().await;
+            let mut dice = Dice::new(number);
+            for _ in 0..150 {
+                let body = json!({"barcode": format!("G{}", dice.roll(500))});
+                crowd.scan(event, &client, body).await;
+            }
+        }
+    });
+    let evicting = async {
+        for _ in 0..5 {
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+            Control::here().evict().await;
+        }
+    };
+    tokio::join!(futures_util::future::join_all(scanners), evicting);
+    let dashboard = event.recorded().await;
+    let log = Database::admin().await.scan_log(&event.tenant.id, &event.table).await;
+    crowd.history.judge(&log);
+    Replay::no_guest_twice(&log);
+    Replay::of(&log).agrees(&dashboard.counts);
+}
