@@ -24,8 +24,18 @@ const TENANT_TABLES: &str = "
 #[tokio::test]
 async fn every_tenant_table_forces_row_level_security_with_a_policy() {
     let tables = names(TENANT_TABLES).await;
-    for known in ["memberships", "pulse_tables", "pulse_rows", "pulse_check_ins", "pulse_scan_log", "idempotency_keys"] {
-        assert!(tables.iter().any(|table| table == known), "{known} is no tenant table: {tables:?}");
+    for known in [
+        "memberships",
+        "pulse_tables",
+        "pulse_rows",
+        "pulse_check_ins",
+        "pulse_scan_log",
+        "idempotency_keys",
+    ] {
+        assert!(
+            tables.iter().any(|table| table == known),
+            "{known} is no tenant table: {tables:?}"
+        );
     }
     let open = names(
         "select coalesce(jsonb_agg(c.relname), '[]') from pg_class c
@@ -33,7 +43,7 @@ async fn every_tenant_table_forces_row_level_security_with_a_policy() {
            and exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant_id')
            and not (c.relrowsecurity and c.relforcerowsecurity and exists (
              select from pg_policies p where p.schemaname = 'public' and p.tablename = c.relname
-               and p.qual like '%app.tenant()%'))
+               and p.qual ~ 'app\\.[a-z_]*tenant\\(\\)'))
            and has_any_column_privilege('pulse_app', c.oid, 'select, insert, update')",
     );
     assert_eq!(open.await, [""; 0]);
@@ -52,7 +62,7 @@ async fn a_table_without_a_tenant_is_out_of_the_workers_reach() {
         "select coalesce(jsonb_agg(c.relname), '[]') from pg_class c
          where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'v', 'm')
            and not exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant_id')
-           and not exists (select from pg_policies p where p.tablename = c.relname and p.qual like '%app.tenant()%')
+           and not exists (select from pg_policies p where p.tablename = c.relname and p.qual ~ 'app\\.[a-z_]*tenant\\(\\)')
            and (has_any_column_privilege('pulse_app', c.oid, 'select')
                 or has_any_column_privilege('pulse_app', c.oid, 'insert')
                 or has_any_column_privilege('pulse_app', c.oid, 'update')
@@ -192,7 +202,9 @@ async fn every_api_call_is_one_round_trip() {
         client.get("/api/keys"),
         member.client.get("/pulse/tables"),
         client.post("/pulse/tables", &json!({"name": "New", "timezone": "UTC"})),
-        client.post("/pulse/tables", &json!({"name": "New", "timezone": "UTC"})).header("idempotency-key", "k"),
+        client
+            .post("/pulse/tables", &json!({"name": "New", "timezone": "UTC"}))
+            .header("idempotency-key", "k"),
         client.patch(&format!("/pulse/tables/{plain}"), &json!({"name": "Renamed"})),
         client.post(&format!("/pulse/tables/{plain}/rows"), &json!({"name": "Bob"})),
         client.patch(&format!("/pulse/tables/{table}/rows/{row}"), &json!({"name": "Ada L."})),

@@ -9,7 +9,8 @@ use pulse_tests::prelude::*;
 async fn enabling_fills_in_every_default() {
     let tenant = Tenant::new().await;
     let table = tenant.table("Europe/Berlin").await;
-    let config = tenant.client().post("/pulse", &json!({"table_id": table})).await.expect_status(201);
+    let config =
+        tenant.client().post("/pulse", &json!({"table_id": table})).await.expect_status(201);
     assert_eq!(config.at("/table_id"), *table);
     assert_eq!(config.at("/enabled"), true);
     assert_eq!(config.at("/gates"), json!([]));
@@ -38,11 +39,21 @@ async fn a_table_is_enabled_once_and_must_exist() {
 
 #[tokio::test]
 async fn settings_change_one_by_one_and_null_is_the_default() {
-    let event = Event::with_guests(["Ada"]).settings(json!({"capacity": 10, "allow_reentry": true})).open().await;
+    let event = Event::with_guests(["Ada"])
+        .settings(json!({"capacity": 10, "allow_reentry": true}))
+        .open()
+        .await;
     let changed = event.configure(json!({"settings": {"capacity": 20}})).await;
-    assert_eq!((changed.at("/settings/capacity"), changed.at("/settings/allow_reentry")), (json!(20), json!(true)));
-    let changed = event.configure(json!({"settings": {"capacity": null, "allow_reentry": null}})).await;
-    assert_eq!((changed.at("/settings/capacity"), changed.at("/settings/allow_reentry")), (Value::Null, json!(false)));
+    assert_eq!(
+        (changed.at("/settings/capacity"), changed.at("/settings/allow_reentry")),
+        (json!(20), json!(true))
+    );
+    let changed =
+        event.configure(json!({"settings": {"capacity": null, "allow_reentry": null}})).await;
+    assert_eq!(
+        (changed.at("/settings/capacity"), changed.at("/settings/allow_reentry")),
+        (Value::Null, json!(false))
+    );
 }
 
 #[tokio::test]
@@ -55,12 +66,24 @@ async fn everything_wrong_with_settings_and_gates_is_named() {
         "opening_hours": [{"day": "someday", "from": "9", "to": "25:00"}],
     });
     let gates = json!([{"name": ""}, {"name": "North"}, {"name": "NORTH"}, {"name": "South", "color": "red"}]);
-    let reply = event.client().patch(&path, &json!({"settings": settings, "gates": gates})).await.problem_of(422);
+    let reply = event
+        .client()
+        .patch(&path, &json!({"settings": settings, "gates": gates}))
+        .await
+        .problem_of(422);
     let mut reply = reply;
     for pointer in [
-        "/settings/capacity", "/settings/entries_per_day", "/settings/capacity_mode", "/settings/walk_ins",
-        "/settings/categories", "/settings/closes_at", "/settings/opening_hours/0/day",
-        "/settings/opening_hours/0/from", "/settings/opening_hours/0/to", "/gates/0/name", "/gates/2/name",
+        "/settings/capacity",
+        "/settings/entries_per_day",
+        "/settings/capacity_mode",
+        "/settings/walk_ins",
+        "/settings/categories",
+        "/settings/closes_at",
+        "/settings/opening_hours/0/day",
+        "/settings/opening_hours/0/from",
+        "/settings/opening_hours/0/to",
+        "/gates/0/name",
+        "/gates/2/name",
         "/gates/3/color",
     ] {
         reply = reply.points_at(pointer);
@@ -86,7 +109,12 @@ async fn two_editors_do_not_overwrite_each_other() {
     let event = Event::with_guests(["Ada"]).open().await;
     let path = format!("/pulse/{}", event.table);
     let tag = event.client().get(&path).await.header("etag").expect("an ETag").to_owned();
-    let change = |capacity: u32| event.client().patch(&path, &json!({"settings": {"capacity": capacity}})).header("if-match", &tag);
+    let change = |capacity: u32| {
+        event
+            .client()
+            .patch(&path, &json!({"settings": {"capacity": capacity}}))
+            .header("if-match", &tag)
+    };
     change(5).await.expect_status(200);
     change(6).await.problem_of(412);
     assert_eq!(event.client().get(&path).await.at("/settings/capacity"), 5);
@@ -115,7 +143,8 @@ async fn enabling_again_goes_on_where_it_stopped() {
     let event = Event::with_guests(["Ada", "Bob"]).settings(json!({"capacity": 7})).open().await;
     event.door().scan("Ada").await.accepted();
     event.client().delete(&format!("/pulse/{}", event.table)).await.expect_status(204);
-    let again = event.client().post("/pulse", &json!({"table_id": event.table})).await.expect_status(201);
+    let again =
+        event.client().post("/pulse", &json!({"table_id": event.table})).await.expect_status(201);
     assert_eq!(again.at("/enabled"), true);
     event.phone("new").scan("Ada").await.duplicate();
     event.phone("new").scan("Bob").await.accepted();
@@ -152,18 +181,29 @@ async fn a_scanner_is_paired_listed_changed_and_shut_out() {
     let device = Client::anonymous().with_token(&session.text_at("/token"));
     let scan = |name: &str| event.scan_by(&device, json!({"barcode": event.code(name)}));
     Answer::of(scan("Ada").await).accepted().has("/check_in/gate", "North");
-    event.client().patch(&path, &json!({"gate": "South", "name": "Phone 8"})).await.expect_status(200);
+    event
+        .client()
+        .patch(&path, &json!({"gate": "South", "name": "Phone 8"}))
+        .await
+        .expect_status(200);
     Answer::of(scan("Ada").await).duplicate();
     Answer::of(scan("Bob").await).accepted().has("/check_in/gate", "South");
     event.recorded().await;
     let listed = list().await;
-    assert_eq!((listed.at("/items/0/name"), listed.at("/items/0/total_scans")), (json!("Phone 8"), json!(3)));
+    assert_eq!(
+        (listed.at("/items/0/name"), listed.at("/items/0/total_scans")),
+        (json!("Phone 8"), json!(3))
+    );
     assert!(listed.at("/items/0/last_seen_at").is_string());
     event.client().patch(&path, &json!({"is_active": false})).await.expect_status(200);
     scan("Bob").await.problem_of(401);
     for (active, count) in [("true", 0), ("false", 1)] {
         let path = format!("/pulse/sessions?table_id={}&active={active}", event.table);
-        assert_eq!(event.client().get(&path).await.list_at("/items").len(), count, "active={active}");
+        assert_eq!(
+            event.client().get(&path).await.list_at("/items").len(),
+            count,
+            "active={active}"
+        );
     }
     event.client().patch(&path, &json!({"is_active": true})).await.expect_status(200);
     Answer::of(scan("Bob").await).duplicate();
@@ -177,7 +217,10 @@ async fn pairing_needs_a_known_table_and_a_right_profile() {
     post(json!({"table_id": uuid::Uuid::new_v4(), "name": "x"})).await.problem_of(404);
     let wrong = json!({"table_id": event.table, "name": "", "scanner_email": "no address"});
     post(wrong).await.problem_of(422).points_at("/name").points_at("/scanner_email");
-    post(json!({"table_id": event.table, "name": "x", "profile": "king"})).await.problem_of(422).points_at("/profile");
+    post(json!({"table_id": event.table, "name": "x", "profile": "king"}))
+        .await
+        .problem_of(422)
+        .points_at("/profile");
     let disabled = event.tenant.table("UTC").await;
     let reply = post(json!({"table_id": disabled, "name": "x"})).await;
     assert!(matches!(reply.status, 404 | 409), "{reply}");

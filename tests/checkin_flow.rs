@@ -18,7 +18,8 @@ fn out(event: &Event, guest: &str, time: &str) -> Value {
 /// 28: with duplicates allowed each scan is an entry.
 #[tokio::test]
 async fn with_duplicates_allowed_each_scan_is_a_record() {
-    let event = Event::with_guests(["Ada"]).settings(json!({"allow_duplicate_scans": true})).open().await;
+    let event =
+        Event::with_guests(["Ada"]).settings(json!({"allow_duplicate_scans": true})).open().await;
     let first = event.door().scan("Ada").await.accepted();
     let second = event.door().scan("Ada").await.accepted();
     assert_ne!(first.check_in(), second.check_in());
@@ -45,9 +46,13 @@ async fn an_exit_is_taken_whatever_gate_time_or_limit() {
     let event = event.gate("North", ["vip"]).gate("South", []).open().await;
     event.scanner("North").scan_with(at(&event, "Ada", "2026-05-01T19:00:00Z")).await.accepted();
     event.scanner("South").scan_with(out(&event, "Ada", "2026-05-01T23:00:00Z")).await.accepted();
-    let never_in = event.scanner("North").scan_with(out(&event, "Bob", "2026-05-01T23:00:00Z")).await;
+    let never_in =
+        event.scanner("North").scan_with(out(&event, "Bob", "2026-05-01T23:00:00Z")).await;
     never_in.accepted().warns("not_inside");
-    event.dashboard().await.counts(|c| c.inside == 0 && c.checked_in == 1 && c.refused.total() == 0);
+    event
+        .dashboard()
+        .await
+        .counts(|c| c.inside == 0 && c.checked_in == 1 && c.refused.total() == 0);
 }
 
 /// 31: back in after going out.
@@ -77,7 +82,12 @@ async fn a_guest_who_left_stays_out_where_reentry_is_off() {
 #[tokio::test]
 async fn a_late_upload_takes_its_place_by_scan_time() {
     let event = Event::with_guests(["Ada"]).settings(json!({"allow_reentry": true})).open().await;
-    event.door().scan_with(out(&event, "Ada", "2026-05-01T12:00:00Z")).await.accepted().warns("not_inside");
+    event
+        .door()
+        .scan_with(out(&event, "Ada", "2026-05-01T12:00:00Z"))
+        .await
+        .accepted()
+        .warns("not_inside");
     event.dashboard().await.counts(|c| c.inside == 0 && c.checked_in == 0);
     event.phone("offline").scan_with(at(&event, "Ada", "2026-05-01T10:00:00Z")).await.accepted();
     event.dashboard().await.counts(|c| c.inside == 0 && c.checked_in == 1);
@@ -105,7 +115,8 @@ async fn a_daily_limit_starts_anew_at_the_events_own_midnight() {
         ("America/Vancouver", "2026-11-21T07:59:00Z", "2026-11-21T08:00:00Z"),
         ("Asia/Kathmandu", "2026-05-01T18:14:00Z", "2026-05-01T18:15:00Z"),
     ] {
-        let event = Event::with_guests(["Ada"]).settings(settings.clone()).timezone(zone).open().await;
+        let event =
+            Event::with_guests(["Ada"]).settings(settings.clone()).timezone(zone).open().await;
         let noon = rfc3339(time(before) - chrono::TimeDelta::hours(5));
         let left = rfc3339(time(before) - chrono::TimeDelta::hours(4));
         event.door().scan_with(at(&event, "Ada", &noon)).await.accepted();
@@ -146,7 +157,8 @@ async fn all_entries_together_can_be_limited() {
 
 #[tokio::test]
 async fn a_full_house_takes_nobody_until_somebody_leaves() {
-    let event = Event::with_guests(["Ada", "Bob", "Cleo"]).settings(json!({"capacity": 2})).open().await;
+    let event =
+        Event::with_guests(["Ada", "Bob", "Cleo"]).settings(json!({"capacity": 2})).open().await;
     event.door().scan("Ada").await.accepted();
     event.door().scan_with(json!({"walk_in": {"name": "Walter"}})).await.accepted();
     event.door().scan("Bob").await.refused("capacity_reached").explains("2");
@@ -155,7 +167,10 @@ async fn a_full_house_takes_nobody_until_somebody_leaves() {
     event.door().exit("Ada").await.accepted();
     event.door().scan("Bob").await.accepted();
     event.door().scan("Cleo").await.refused("capacity_reached");
-    event.dashboard().await.counts(|c| c.inside == 2 && c.walk_ins == 1 && c.refused["capacity_reached"] == 3);
+    event
+        .dashboard()
+        .await
+        .counts(|c| c.inside == 2 && c.walk_ins == 1 && c.refused["capacity_reached"] == 3);
 }
 
 #[tokio::test]
@@ -187,11 +202,12 @@ async fn a_hundred_guests_at_once_do_not_overfill_the_house() {
 async fn opening_hours_are_read_on_the_events_own_clock() {
     let hours = json!([{"day": "fri", "from": "18:00", "to": "02:00"}, {"day": "sat", "from": "10:00", "to": "12:00"}]);
     let settings = json!({"opening_hours": hours, "allow_duplicate_scans": true});
-    let event = Event::with_guests(["Ada"]).settings(settings).timezone("Europe/Berlin").open().await;
+    let event =
+        Event::with_guests(["Ada"]).settings(settings).timezone("Europe/Berlin").open().await;
     for (time, open) in [
         ("2026-05-01T15:59:00Z", false), // Friday 17:59
         ("2026-05-01T16:00:00Z", true),
-        ("2026-05-01T23:59:00Z", true),  // Saturday 01:59, still Friday's night
+        ("2026-05-01T23:59:00Z", true), // Saturday 01:59, still Friday's night
         ("2026-05-02T00:00:00Z", false), // Saturday 02:00
         ("2026-05-02T08:00:00Z", true),
         ("2026-05-02T10:00:00Z", false),
@@ -210,8 +226,14 @@ async fn opening_hours_are_read_on_the_events_own_clock() {
 #[tokio::test]
 async fn of_several_reasons_the_gravest_is_told() {
     let guest = json!({"name": "Bob", "category": "standard", "status": "blocked", "valid_until": "2026-01-01T00:00:00Z"});
-    let settings = json!({"categories": ["vip"], "closes_at": "2026-01-01T00:00:00Z", "capacity": 1});
-    let event = Event::with_guests(["Ada:vip"]).guest(guest).settings(settings).gate("North", ["vip"]).open().await;
+    let settings =
+        json!({"categories": ["vip"], "closes_at": "2026-01-01T00:00:00Z", "capacity": 1});
+    let event = Event::with_guests(["Ada:vip"])
+        .guest(guest)
+        .settings(settings)
+        .gate("North", ["vip"])
+        .open()
+        .await;
     let scan = || async { event.scanner("North").scan("Bob").await };
     scan().await.refused("blocked");
     event.change("Bob", json!({"status": "confirmed"})).await;

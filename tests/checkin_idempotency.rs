@@ -27,7 +27,8 @@ async fn a_retry_gets_the_same_answer_and_leaves_one_record() {
 /// 24: also where every scan is an entry.
 #[tokio::test]
 async fn a_retry_is_no_second_entry_where_duplicates_are_allowed() {
-    let event = Event::with_guests(["Ada"]).settings(json!({"allow_duplicate_scans": true})).open().await;
+    let event =
+        Event::with_guests(["Ada"]).settings(json!({"allow_duplicate_scans": true})).open().await;
     event.door().scan_with(scan(&event, "Ada", "n1")).await.accepted().fresh();
     event.door().scan_with(scan(&event, "Ada", "n1")).await.accepted().replayed();
     event.door().scan_with(scan(&event, "Ada", "n2")).await.accepted().fresh();
@@ -39,7 +40,13 @@ async fn a_retry_is_no_second_entry_where_duplicates_are_allowed() {
 async fn a_nonce_on_another_guest_is_no_retry() {
     let event = Event::with_guests(["Ada", "Bob"]).open().await;
     event.door().scan_with(scan(&event, "Ada", "n1")).await.accepted().fresh();
-    event.door().scan_with(scan(&event, "Bob", "n1")).await.accepted().fresh().has("/guest/name", "Bob");
+    event
+        .door()
+        .scan_with(scan(&event, "Bob", "n1"))
+        .await
+        .accepted()
+        .fresh()
+        .has("/guest/name", "Bob");
     let mut exit = scan(&event, "Ada", "n1");
     exit["direction"] = json!("exit");
     event.door().scan_with(exit).await.accepted().fresh().has("/check_in/direction", "exit");
@@ -61,9 +68,8 @@ async fn two_devices_may_use_one_nonce() {
 async fn twins_in_flight_get_one_answer() {
     let event = Event::with_guests(["Ada"]).open().await;
     let device = event.door().client().await;
-    let twins = (0..12).map(|_| async {
-        Answer::of(event.scan_by(&device, scan(&event, "Ada", "n1")).await)
-    });
+    let twins = (0..12)
+        .map(|_| async { Answer::of(event.scan_by(&device, scan(&event, "Ada", "n1")).await) });
     let answers = join_all(twins).await;
     for answer in &answers {
         assert_eq!(answer.json, answers[0].json);
@@ -74,10 +80,12 @@ async fn twins_in_flight_get_one_answer() {
 
 #[tokio::test]
 async fn a_refusal_is_repeated_even_when_it_would_be_an_entry_now() {
-    let event = Event::with_guests(["Ada"]).guest(json!({"name": "Bob", "status": "blocked"})).open().await;
+    let event =
+        Event::with_guests(["Ada"]).guest(json!({"name": "Bob", "status": "blocked"})).open().await;
     let first = event.door().scan_with(scan(&event, "Bob", "n1")).await.refused("blocked");
     event.change("Bob", json!({"status": "confirmed"})).await;
-    let again = event.door().scan_with(scan(&event, "Bob", "n1")).await.refused("blocked").replayed();
+    let again =
+        event.door().scan_with(scan(&event, "Bob", "n1")).await.refused("blocked").replayed();
     assert_eq!(again.json, first.json);
     event.door().scan_with(scan(&event, "Bob", "n2")).await.accepted();
 }

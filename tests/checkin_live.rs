@@ -19,11 +19,23 @@ async fn a_scan_reaches_every_dashboard() {
     let answer = event.scanner("North").scan("Ada").await.accepted();
     for socket in &mut sockets {
         let seen = socket.event_of("scans").await;
-        assert_eq!((&seen["type"], &seen["offset"]), (&json!("checkin.accepted"), &json!(answer.seq())));
+        assert_eq!(
+            (&seen["type"], &seen["offset"]),
+            (&json!("checkin.accepted"), &json!(answer.seq()))
+        );
         let data = &seen["data"];
-        assert_eq!((&data["guest"]["name"], &data["guest"]["category"]), (&json!("Ada"), &json!("vip")));
-        assert_eq!((&data["gate"], &data["check_in_id"]), (&json!("North"), &json!(answer.check_in())));
-        assert_eq!((&data["verdict"], &data["direction"], &data["forced"]), (&json!("accepted"), &json!("entry"), &json!(false)));
+        assert_eq!(
+            (&data["guest"]["name"], &data["guest"]["category"]),
+            (&json!("Ada"), &json!("vip"))
+        );
+        assert_eq!(
+            (&data["gate"], &data["check_in_id"]),
+            (&json!("North"), &json!(answer.check_in()))
+        );
+        assert_eq!(
+            (&data["verdict"], &data["direction"], &data["forced"]),
+            (&json!("accepted"), &json!("entry"), &json!(false))
+        );
     }
 }
 
@@ -37,8 +49,15 @@ async fn every_kind_of_scan_has_its_event_in_order() {
     event.door().scan("nobody's").await.refused("unknown_code");
     let exit = event.door().exit("Ada").await.accepted().check_in();
     event.door().annul(&exit).await.expect_status(200);
-    let types: Vec<_> = socket.events_of("scans", 5).await.into_iter().map(|event| event["type"].clone()).collect();
-    let expected = ["checkin.accepted", "checkin.duplicate", "checkin.refused", "checkin.exited", "checkin.annulled"];
+    let types: Vec<_> =
+        socket.events_of("scans", 5).await.into_iter().map(|event| event["type"].clone()).collect();
+    let expected = [
+        "checkin.accepted",
+        "checkin.duplicate",
+        "checkin.refused",
+        "checkin.exited",
+        "checkin.annulled",
+    ];
     assert_eq!(types, expected);
     socket.quiet().await;
 }
@@ -62,7 +81,11 @@ async fn events_show_no_address_no_code_and_no_notes() {
     let event = Event::with_guests(["Bob"]).guest(guest).open().await;
     let mut socket = event.socket().await;
     socket.subscribe("scans").await;
-    event.door().scan_with(json!({"barcode": "secret-code", "notes": "secret note"})).await.accepted();
+    event
+        .door()
+        .scan_with(json!({"barcode": "secret-code", "notes": "secret note"}))
+        .await
+        .accepted();
     let seen = socket.event_of("scans").await.to_string();
     assert!(!seen.contains("secret"), "{seen}");
 }
@@ -75,7 +98,8 @@ async fn a_dashboard_and_the_events_after_it_are_the_whole_story() {
     let device = event.door().client().await;
     let scanning = async {
         for name in &names {
-            Answer::of(event.scan_by(&device, json!({"barcode": event.code(name)})).await).accepted();
+            Answer::of(event.scan_by(&device, json!({"barcode": event.code(name)})).await)
+                .accepted();
         }
     };
     let watching = async {
@@ -115,12 +139,16 @@ async fn a_socket_that_was_cut_gets_what_it_missed_in_order() {
     let mut socket = event.socket().await;
     let recovered = socket.recover("scans", &position).await;
     assert!(recovered.recovered);
-    let names: Vec<_> = recovered.events.iter().map(|event| event["data"]["guest"]["name"].clone()).collect();
+    let names: Vec<_> =
+        recovered.events.iter().map(|event| event["data"]["guest"]["name"].clone()).collect();
     assert_eq!(names, ["Bob", "Cleo"]);
     event.door().scan("Dan").await.accepted();
     assert_eq!(socket.event_of("scans").await["data"]["guest"]["name"], "Dan");
     let again = event.socket().await.recover("scans", &Position { offset: 4, ..position }).await;
-    assert!(again.recovered && again.events.is_empty(), "nothing missed is a recovery too: {again:?}");
+    assert!(
+        again.recovered && again.events.is_empty(),
+        "nothing missed is a recovery too: {again:?}"
+    );
 }
 
 #[tokio::test]
@@ -128,7 +156,9 @@ async fn what_cannot_be_recovered_is_said_so() {
     let event = Event::with_guests(["Ada"]).open().await;
     event.door().scan("Ada").await.accepted();
     let known = event.dashboard().await.position();
-    for position in [Position { epoch: "another".into(), offset: 0 }, Position { offset: 99, ..known }] {
+    for position in
+        [Position { epoch: "another".into(), offset: 0 }, Position { offset: 99, ..known }]
+    {
         let subscribed = event.socket().await.recover("scans", &position).await;
         assert!(!subscribed.recovered && subscribed.events.is_empty(), "{subscribed:?}");
         assert_eq!(subscribed.position.offset, 1);
@@ -145,7 +175,9 @@ async fn stats_follow_within_a_moment_and_are_coalesced() {
     let started = std::time::Instant::now();
     let scans = names.iter().map(|name| {
         let (event, device) = (&event, &device);
-        async move { Answer::of(event.scan_by(device, json!({"barcode": event.code(name)})).await).accepted() }
+        async move {
+            Answer::of(event.scan_by(device, json!({"barcode": event.code(name)})).await).accepted()
+        }
     });
     join_all(scans).await;
     let mut frames = 0;
@@ -188,7 +220,8 @@ async fn before_the_token_nothing_is_answered_and_ten_seconds_are_enough() {
 
 #[tokio::test]
 async fn a_wrong_token_opens_nothing() {
-    let (event, other) = (Event::with_guests(["Ada"]).open().await, Event::with_guests(["Eve"]).open().await);
+    let (event, other) =
+        (Event::with_guests(["Ada"]).open().await, Event::with_guests(["Eve"]).open().await);
     for token in ["nonsense", other.client().token(), other.door().client().await.token()] {
         match Socket::open(&event.live_path(), Some(token), None).await {
             Err(_) => {}
@@ -216,7 +249,14 @@ async fn a_wrong_token_opens_nothing() {
 #[tokio::test]
 async fn a_malformed_frame_ends_the_connection() {
     let event = Event::with_guests(["Ada"]).open().await;
-    for frame in ["{", "null", "[]", "{\"id\":1}", "{\"id\":1,\"dance\":{}}", "{\"id\":\"x\",\"subscribe\":{\"channel\":7}}"] {
+    for frame in [
+        "{",
+        "null",
+        "[]",
+        "{\"id\":1}",
+        "{\"id\":1,\"dance\":{}}",
+        "{\"id\":\"x\",\"subscribe\":{\"channel\":7}}",
+    ] {
         let mut socket = event.socket().await;
         socket.send(frame).await;
         assert_eq!(socket.closed().await, 3501, "{frame}");
@@ -270,11 +310,16 @@ async fn presence_shows_who_watches() {
     one.subscribe("scans").await;
     let mut two = Socket::connect(&event.live_path(), device.token()).await;
     two.subscribe("scans").await;
-    let watchers = |reply: Value| reply["presence"]["watchers"].as_array().cloned().unwrap_or_else(|| panic!("{reply}"));
+    let watchers = |reply: Value| {
+        reply["presence"]["watchers"].as_array().cloned().unwrap_or_else(|| panic!("{reply}"))
+    };
     let both = watchers(one.request(json!({"presence": {"channel": "scans"}})).await);
     assert_eq!(both.len(), 2);
     let scanner = event.door().id().await;
-    assert!(both.iter().any(|watcher| watcher["kind"] == "device" && watcher["id"] == *scanner), "{both:?}");
+    assert!(
+        both.iter().any(|watcher| watcher["kind"] == "device" && watcher["id"] == *scanner),
+        "{both:?}"
+    );
     drop(two);
     let started = std::time::Instant::now();
     while watchers(one.request(json!({"presence": {"channel": "scans"}})).await).len() > 1 {
@@ -291,14 +336,20 @@ async fn a_scanner_scans_over_its_socket() {
     let mut socket = Socket::connect(&event.live_path(), device.token()).await;
     let scan = json!({"table_id": event.table, "barcode": event.code("Ada"), "nonce": "n1"});
     let first = socket.request(json!({ "scan": scan })).await;
-    assert_eq!((&first["verdict"]["verdict"], &first["verdict"]["seq"]), (&json!("accepted"), &json!(1)));
+    assert_eq!(
+        (&first["verdict"]["verdict"], &first["verdict"]["seq"]),
+        (&json!("accepted"), &json!(1))
+    );
     let again = socket.request(json!({ "scan": scan })).await;
     assert_eq!(again["verdict"], first["verdict"]);
     event.door().scan_with(scan).await.replayed();
-    let refused = socket.request(json!({"scan": {"table_id": event.table, "nonce": "n2", "barcode": ""}})).await;
+    let refused = socket
+        .request(json!({"scan": {"table_id": event.table, "nonce": "n2", "barcode": ""}}))
+        .await;
     assert!(refused["error"]["code"].is_string(), "{refused}");
     let mut watcher = event.socket().await;
-    let viewer = event.session(json!({"name": "Wall", "profile": "viewer"})).await.text_at("/token");
+    let viewer =
+        event.session(json!({"name": "Wall", "profile": "viewer"})).await.text_at("/token");
     let mut wall = Socket::connect(&event.live_path(), &viewer).await;
     let scan = json!({"table_id": event.table, "barcode": event.code("Ada"), "nonce": "n3"});
     assert_eq!(wall.request(json!({ "scan": scan })).await["error"]["code"], "role_not_allowed");
@@ -328,7 +379,10 @@ async fn a_fresh_token_extends_the_connection_and_a_bad_one_does_not() {
     let other = Tenant::new().await;
     socket.send(&json!({"id": 99, "refresh": {"token": other.client().token()}}).to_string()).await;
     let answer = socket.text_or_close().await;
-    assert!(answer.as_ref().map_or_else(|code| *code >= 3500, |text| text.contains("error")), "{answer:?}");
+    assert!(
+        answer.as_ref().map_or_else(|code| *code >= 3500, |text| text.contains("error")),
+        "{answer:?}"
+    );
 }
 
 /// Guarantee 4: a slow reader is cut off with 3008, recovers, and slows nobody.
@@ -336,7 +390,8 @@ async fn a_fresh_token_extends_the_connection_and_a_bad_one_does_not() {
 async fn a_reader_too_slow_is_cut_off_and_slows_nobody() {
     // Long names make the 4 MiB that a silent reader may leave unread a matter of seconds.
     let (name, long) = ("🎟".repeat(200), "x".repeat(80));
-    let event = Event::with_guests([""; 0]).guest(json!({"name": name, "category": long})).gate(&long, []);
+    let event =
+        Event::with_guests([""; 0]).guest(json!({"name": name, "category": long})).gate(&long, []);
     let event = event.settings(json!({"allow_duplicate_scans": true})).open().await;
     let mut slow = Socket::slow(&event.live_path(), event.client().token()).await;
     let position = slow.subscribe("scans").await.position;
@@ -345,7 +400,8 @@ async fn a_reader_too_slow_is_cut_off_and_slows_nobody() {
     let device = event.scanner(&long).client().await;
     let mut slowest = Duration::ZERO;
     for batch in 1..=140_u64 {
-        let scans = (0..50).map(|_| event.scan_by(&device, json!({"barcode": event.code(&name)})).into_future());
+        let scans = (0..50)
+            .map(|_| event.scan_by(&device, json!({"barcode": event.code(&name)})).into_future());
         for reply in join_all(scans).await {
             Answer::of(reply).accepted();
         }

@@ -49,7 +49,8 @@ async fn after_a_quarter_of_an_hour_only_a_manager_does() {
 /// 42: of something that never was.
 #[tokio::test]
 async fn what_was_never_scanned_cannot_be_undone() {
-    let (event, other) = (Event::with_guests(["Ada"]).open().await, Event::with_guests(["Eve"]).open().await);
+    let (event, other) =
+        (Event::with_guests(["Ada"]).open().await, Event::with_guests(["Eve"]).open().await);
     event.door().scan("Ada").await.accepted();
     let foreign = other.door().scan("Eve").await.accepted().check_in();
     for id in [uuid::Uuid::new_v4().to_string(), foreign, "nonsense".into()] {
@@ -84,7 +85,8 @@ async fn undoing_an_exit_brings_the_guest_back_in() {
 
 #[tokio::test]
 async fn undoing_the_first_of_two_entries_leaves_the_guest_checked_in() {
-    let event = Event::with_guests(["Ada"]).settings(json!({"allow_duplicate_scans": true})).open().await;
+    let event =
+        Event::with_guests(["Ada"]).settings(json!({"allow_duplicate_scans": true})).open().await;
     let first = event.door().scan("Ada").await.accepted();
     let second = event.door().scan("Ada").await.accepted();
     event.door().annul(&first.check_in()).await.expect_status(200);
@@ -92,7 +94,8 @@ async fn undoing_the_first_of_two_entries_leaves_the_guest_checked_in() {
     let third = event.door().scan("Ada").await.accepted();
     third.has("/first_entry/at", second.at("/check_in/check_in_time"));
     event.recorded().await;
-    let stats = event.client().get(&format!("/pulse/{}", event.table)).await.at("/stats/checked_in");
+    let stats =
+        event.client().get(&format!("/pulse/{}", event.table)).await.at("/stats/checked_in");
     assert_eq!(stats, 1, "the record counts the same");
 }
 
@@ -108,7 +111,8 @@ async fn undoing_a_walk_in_makes_room() {
 
 #[tokio::test]
 async fn an_undone_entry_gives_its_share_of_a_limit_back() {
-    let event = Event::with_guests(["Ada"]).settings(json!({"max_entries": 1, "allow_duplicate_scans": true}));
+    let event = Event::with_guests(["Ada"])
+        .settings(json!({"max_entries": 1, "allow_duplicate_scans": true}));
     let event = event.open().await;
     let first = event.door().scan("Ada").await.accepted();
     event.door().scan("Ada").await.refused("limit_reached");

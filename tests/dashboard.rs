@@ -10,10 +10,17 @@ use pulse_tests::prelude::*;
 #[tokio::test]
 async fn an_event_that_has_not_begun_counts_nothing() {
     let event = Event::with_guests(["Ada", "Bob"]).timezone("Asia/Tokyo").open().await;
-    let dashboard = event.dashboard().await.counts(|c| c.total == 2 && c.checked_in == 0 && c.rate == 0.0);
-    assert_eq!((dashboard.at("/timezone"), dashboard.at("/enabled")), (json!("Asia/Tokyo"), json!(true)));
+    let dashboard =
+        event.dashboard().await.counts(|c| c.total == 2 && c.checked_in == 0 && c.rate == 0.0);
+    assert_eq!(
+        (dashboard.at("/timezone"), dashboard.at("/enabled")),
+        (json!("Asia/Tokyo"), json!(true))
+    );
     assert_eq!((dashboard.at("/recent"), dashboard.at("/arrivals")), (json!([]), json!([])));
-    assert_eq!((dashboard.at("/live/channel"), dashboard.at("/live/offset")), (json!("scans"), json!(0)));
+    assert_eq!(
+        (dashboard.at("/live/channel"), dashboard.at("/live/offset")),
+        (json!("scans"), json!(0))
+    );
     assert_eq!(dashboard.at("/unsynced"), 0);
     assert!(dashboard.at("/live/url").as_str().is_some_and(|url| url.contains(&event.live_path())));
     let empty = Event::with_guests([""; 0]).open().await;
@@ -29,10 +36,14 @@ async fn totals_are_shown_by_category_and_gate() {
     event.scanner("North").scan("Cleo").await.refused("wrong_gate");
     event.scanner("South").scan("Cleo").await.accepted();
     event.scanner("South").exit("Cleo").await.accepted();
-    let dashboard = event.dashboard().await.counts(|c| c.total == 4 && c.checked_in == 2 && c.inside == 1);
+    let dashboard =
+        event.dashboard().await.counts(|c| c.total == 4 && c.checked_in == 2 && c.inside == 1);
     let dashboard = dashboard.counts(|c| (c.rate - 0.5).abs() < 1e-9);
     let find = |list: &str, key: &str, name: Value| {
-        let found = dashboard.at(list).as_array().and_then(|items| items.iter().find(|item| item[key] == name).cloned());
+        let found = dashboard
+            .at(list)
+            .as_array()
+            .and_then(|items| items.iter().find(|item| item[key] == name).cloned());
         found.unwrap_or_else(|| panic!("no {name} in {}", dashboard.at(list)))
     };
     let vip = find("/by_category", "category", json!("vip"));
@@ -59,7 +70,11 @@ async fn arrivals_are_counted_by_the_minute_they_happened_in() {
     }
     let arrivals = event.dashboard().await.at("/arrivals");
     let arrivals = arrivals.as_array().expect("arrivals");
-    let counts: Vec<_> = arrivals.iter().filter(|minute| minute["count"] != 0).map(|minute| minute["count"].clone()).collect();
+    let counts: Vec<_> = arrivals
+        .iter()
+        .filter(|minute| minute["count"] != 0)
+        .map(|minute| minute["count"].clone())
+        .collect();
     assert_eq!(counts, [2, 1], "{arrivals:?}");
 }
 
@@ -85,7 +100,10 @@ async fn scanners_are_shown_with_what_they_did() {
     let scanners = event.dashboard().await.at("/active_scanners");
     let scanner = scanners.as_array().and_then(|all| all.iter().find(|one| one["gate"] == "North"));
     let scanner = scanner.unwrap_or_else(|| panic!("no scanner: {scanners}"));
-    assert_eq!((&scanner["scans"], &scanner["session_id"]), (&json!(2), &json!(event.scanner("North").id().await)));
+    assert_eq!(
+        (&scanner["scans"], &scanner["session_id"]),
+        (&json!(2), &json!(event.scanner("North").id().await))
+    );
     assert!(scanner["last_seen_at"].is_string());
 }
 
@@ -112,7 +130,8 @@ async fn a_busy_evening(event: &Event) {
     let mut made: Vec<String> = Vec::new();
     let mut state = 7_u64;
     for step in 0..120 {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let draw = state >> 33;
         let phone = event.phone(&format!("phone {}", draw % 3));
         let guest = names[(draw / 3 % 5) as usize];
@@ -120,9 +139,25 @@ async fn a_busy_evening(event: &Event) {
         let at = rfc3339(time("2026-05-01T18:00:00Z") + minutes);
         let answer = match draw / 64 % 10 {
             0 => phone.scan("nobody's").await,
-            1 => phone.scan_with(json!({"walk_in": {"name": format!("Walk-in {step}")}, "scanned_at": at})).await,
-            2 | 3 => phone.scan_with(json!({"barcode": event.code(guest), "direction": "exit", "scanned_at": at})).await,
-            4 => phone.scan_with(json!({"barcode": event.code(guest), "force": true, "scanned_at": at})).await,
+            1 => {
+                phone
+                    .scan_with(
+                        json!({"walk_in": {"name": format!("Walk-in {step}")}, "scanned_at": at}),
+                    )
+                    .await
+            }
+            2 | 3 => phone
+                .scan_with(
+                    json!({"barcode": event.code(guest), "direction": "exit", "scanned_at": at}),
+                )
+                .await,
+            4 => {
+                phone
+                    .scan_with(
+                        json!({"barcode": event.code(guest), "force": true, "scanned_at": at}),
+                    )
+                    .await
+            }
             5 if !made.is_empty() => {
                 let check_in = made.swap_remove((draw / 640) as usize % made.len());
                 event.annul_by(event.client(), &check_in).await.expect_status(200);
@@ -140,15 +175,24 @@ async fn a_busy_evening(event: &Event) {
 #[tokio::test]
 async fn counters_equal_a_replay_of_the_log() {
     let settings = json!({"allow_reentry": true, "capacity": 6});
-    let event = Event::with_guests(["Ada", "Bob", "Cleo", "Dan", "Eve"]).settings(settings).open().await;
+    let event =
+        Event::with_guests(["Ada", "Bob", "Cleo", "Dan", "Eve"]).settings(settings).open().await;
     a_busy_evening(&event).await;
     let dashboard = event.recorded().await;
     let log = Database::admin().await.scan_log(&event.tenant.id, &event.table).await;
     assert_eq!(log.len() as u64, dashboard.position().offset);
     let replay = Replay::of(&log);
-    assert!(replay.admissions > 5 && replay.duplicates > 0 && !replay.refused.is_empty(), "a dull evening: {replay:?}");
+    assert!(
+        replay.admissions > 5 && replay.duplicates > 0 && !replay.refused.is_empty(),
+        "a dull evening: {replay:?}"
+    );
     replay.agrees(&dashboard.counts);
-    let stats = event.client().get(&format!("/pulse/{}", event.table)).await.expect_status(200).at("/stats");
+    let stats = event
+        .client()
+        .get(&format!("/pulse/{}", event.table))
+        .await
+        .expect_status(200)
+        .at("/stats");
     for (name, expected) in [
         ("checked_in", replay.checked_in as i64),
         ("inside", replay.inside),
@@ -161,6 +205,9 @@ async fn counters_equal_a_replay_of_the_log() {
         assert_eq!(stats["refused"][reason], *count, "{reason} in Postgres: {stats}");
     }
     let records = event.check_ins("verdict=accepted").await;
-    let logged = log.iter().filter(|entry| matches!(entry["effect"].as_str(), Some("admit" | "exit"))).count();
+    let logged = log
+        .iter()
+        .filter(|entry| matches!(entry["effect"].as_str(), Some("admit" | "exit")))
+        .count();
     assert_eq!(records.len(), logged);
 }

@@ -5,6 +5,7 @@
 
 mod catalogue;
 mod checkin_config;
+mod checkin_door;
 mod checkin_flow;
 mod checkin_idempotency;
 mod checkin_live;

@@ -29,7 +29,11 @@ async fn a_guest_list_is_made_read_renamed_and_deleted() {
     tenant.client().delete(&path).await.expect_status(204);
     tenant.client().get(&path).await.problem_of(404);
     assert_eq!(tenant.client().get("/pulse/tables").await.list_at("/items").len(), 0);
-    tenant.client().post(&rows(&made.text_at("/id")), &json!({"name": "Late"})).await.problem_of(404);
+    tenant
+        .client()
+        .post(&rows(&made.text_at("/id")), &json!({"name": "Late"}))
+        .await
+        .problem_of(404);
 }
 
 #[tokio::test]
@@ -43,7 +47,8 @@ async fn a_row_keeps_every_field_it_was_given() {
         "data": {"seat": "A 12", "nested": {"n": [1, 2.5, null]}},
     });
     let made = tenant.client().post(&path, &body).await.expect_status(201);
-    let read = tenant.client().get(&format!("{path}/{}", made.text_at("/id"))).await.expect_status(200);
+    let read =
+        tenant.client().get(&format!("{path}/{}", made.text_at("/id"))).await.expect_status(200);
     for (field, value) in body.as_object().expect("fields") {
         assert_eq!(read.at(&format!("/{field}")), *value, "{field}");
     }
@@ -51,7 +56,10 @@ async fn a_row_keeps_every_field_it_was_given() {
     let changed = json!({"email": null, "status": "confirmed", "data": {}});
     let read = tenant.client().patch(&format!("{path}/{}", made.text_at("/id")), &changed).await;
     let read = read.expect_status(200);
-    assert_eq!((read.at("/email"), read.at("/data"), read.at("/category")), (Value::Null, json!({}), json!("vip")));
+    assert_eq!(
+        (read.at("/email"), read.at("/data"), read.at("/category")),
+        (Value::Null, json!({}), json!("vip"))
+    );
 }
 
 #[tokio::test]
@@ -89,7 +97,8 @@ async fn rows_are_found_by_name_address_and_code_whatever_case_and_accents() {
         ("%25", vec!["Ada 100%"]),
         ("nobody", vec![]),
     ] {
-        let reply = tenant.client().get(&format!("{}?q={query}", rows(&table))).await.expect_status(200);
+        let reply =
+            tenant.client().get(&format!("{}?q={query}", rows(&table))).await.expect_status(200);
         let mut seen = names(&reply);
         seen.sort();
         assert_eq!(seen, found, "{query}");
@@ -111,7 +120,11 @@ async fn pages_of_rows_show_each_row_once_while_rows_are_added() {
     let tenant = Tenant::new().await;
     let path = rows(&tenant.table("UTC").await);
     for number in 0..9 {
-        tenant.client().post(&path, &json!({"name": format!("Guest {number}")})).await.expect_status(201);
+        tenant
+            .client()
+            .post(&path, &json!({"name": format!("Guest {number}")}))
+            .await
+            .expect_status(201);
     }
     let (mut seen, mut cursor) = (Vec::new(), String::new());
     loop {
@@ -177,7 +190,8 @@ async fn a_row_changed_past_the_api_is_known_within_a_minute() {
     let sql = "with changed as (update pulse_rows set status = 'revoked' where id = $1::text::uuid returning 1)
                select to_jsonb(count(*)) from changed";
     let id = event.row_id("Ada");
-    let changed = Database::admin().await.json(sql, &[(&id, tokio_postgres::types::Type::TEXT)]).await;
+    let changed =
+        Database::admin().await.json(sql, &[(&id, tokio_postgres::types::Type::TEXT)]).await;
     assert_eq!(changed, 1);
     Control::here().cron("* * * * *").await;
     eventually("the sweep tells the door", || async {

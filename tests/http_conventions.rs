@@ -71,7 +71,14 @@ async fn an_unknown_path_is_a_404_and_a_wrong_method_a_405_with_allow() {
 #[tokio::test]
 async fn an_id_that_is_none_or_nobodys_is_a_404() {
     let client = Tenant::new().await.client().clone();
-    for id in ["x", "1", "%00", "..%2f", "00000000-0000-0000-0000-000000000000", &Uuid::new_v4().to_string()] {
+    for id in [
+        "x",
+        "1",
+        "%00",
+        "..%2f",
+        "00000000-0000-0000-0000-000000000000",
+        &Uuid::new_v4().to_string(),
+    ] {
         for path in ["/pulse/tables/", "/pulse/", "/pulse/dashboard/", "/api/tenants/"] {
             client.get(&format!("{path}{id}")).await.problem_of(404);
         }
@@ -131,7 +138,12 @@ async fn cors_is_an_allow_list() {
     assert_eq!(allowed.header("access-control-allow-origin"), Some(CORS_ORIGIN));
     let exposed = allowed.header("access-control-expose-headers").expect("exposed").to_owned();
     assert!(exposed.contains("x-request-id") && exposed.contains("etag"), "{exposed}");
-    for origin in ["https://evil.test", &format!("{CORS_ORIGIN}.evil.test"), "null", &CORS_ORIGIN.replace("https", "http")] {
+    for origin in [
+        "https://evil.test",
+        &format!("{CORS_ORIGIN}.evil.test"),
+        "null",
+        &CORS_ORIGIN.replace("https", "http"),
+    ] {
         let reply = client.get("/api/auth/me").header("origin", origin).await;
         assert_eq!(reply.header("access-control-allow-origin"), None, "{origin}");
         let preflight = client.call("OPTIONS", "/pulse/tables").header("origin", origin);
@@ -152,7 +164,8 @@ async fn cors_is_an_allow_list() {
 #[tokio::test]
 async fn a_repeated_write_with_its_key_is_answered_again_and_done_once() {
     let tenant = Tenant::new().await;
-    let post = || tenant.client().post("/pulse/tables", &list("Once")).header("idempotency-key", "k1");
+    let post =
+        || tenant.client().post("/pulse/tables", &list("Once")).header("idempotency-key", "k1");
     let (first, second) = (post().await.expect_status(201), post().await.expect_status(201));
     assert_eq!(first.json(), second.json());
     assert_eq!(first.header("idempotent-replayed"), None);
@@ -168,7 +181,8 @@ async fn a_key_with_another_request_is_refused() {
     key(tenant.client().post("/pulse/tables", &list("One"))).await.expect_status(201);
     let other = key(tenant.client().post("/pulse/tables", &list("Two"))).await;
     other.problem(422, "idempotency_key_reused");
-    let elsewhere = key(tenant.client().post("/api/keys", &json!({"name": "x", "role": "agent"}))).await;
+    let elsewhere =
+        key(tenant.client().post("/api/keys", &json!({"name": "x", "role": "agent"}))).await;
     elsewhere.problem(422, "idempotency_key_reused");
 }
 
@@ -204,7 +218,9 @@ async fn a_key_belongs_to_its_caller() {
 #[tokio::test]
 async fn a_refused_write_does_not_use_up_its_key() {
     let tenant = Tenant::new().await;
-    let key = |body: Value| tenant.client().post("/pulse/tables", &body).header("idempotency-key", "again");
+    let key = |body: Value| {
+        tenant.client().post("/pulse/tables", &body).header("idempotency-key", "again")
+    };
     key(list("")).await.problem_of(422);
     key(list("Right")).await.expect_status(201);
 }
@@ -280,7 +296,8 @@ async fn pages_show_everything_once_newest_first() {
     made.reverse();
     let (mut seen, mut cursor) = (Vec::new(), String::new());
     loop {
-        let page = tenant.client().get(&format!("/pulse/tables?limit=3{cursor}")).await.expect_status(200);
+        let page =
+            tenant.client().get(&format!("/pulse/tables?limit=3{cursor}")).await.expect_status(200);
         let items = page.list_at("/items");
         assert!(!items.is_empty() && items.len() <= 3, "{page}");
         seen.extend(items.iter().map(|item| item["id"].as_str().expect("an id").to_owned()));
@@ -296,7 +313,16 @@ async fn pages_show_everything_once_newest_first() {
 #[tokio::test]
 async fn a_limit_or_cursor_that_is_none_is_refused() {
     let tenant = Tenant::new().await;
-    for query in ["limit=0", "limit=201", "limit=-1", "limit=x", "cursor=x", "cursor=eyJhIjoxfQ", "cursor=%00", "unknown=1"] {
+    for query in [
+        "limit=0",
+        "limit=201",
+        "limit=-1",
+        "limit=x",
+        "cursor=x",
+        "cursor=eyJhIjoxfQ",
+        "cursor=%00",
+        "unknown=1",
+    ] {
         let reply = tenant.client().get(&format!("/pulse/tables?{query}")).await;
         assert!(matches!(reply.status, 400 | 422), "{query}: {reply}");
         let status = reply.status;
@@ -328,9 +354,20 @@ async fn strange_bodies_are_refused_never_failed_on() {
     let event = Event::with_guests(["Ada"]).open().await;
     let deep = format!("{}{}", "[".repeat(20_000), "]".repeat(20_000));
     let bodies: [&[u8]; 14] = [
-        b"null", b"[]", b"7", b"\"x\"", b"true", b"{}", b"{\"name\":1e999}", b"{\"name\":\"\\u0000\"}",
-        b"{\"name\":\"\\ud800\"}", b"\xff\xfe", b"{\"name\":null,\"name\":1}", b"{\"table_id\":\"x\"}",
-        b"{\"name\":18446744073709551616,\"timezone\":-0.0}", deep.as_bytes(),
+        b"null",
+        b"[]",
+        b"7",
+        b"\"x\"",
+        b"true",
+        b"{}",
+        b"{\"name\":1e999}",
+        b"{\"name\":\"\\u0000\"}",
+        b"{\"name\":\"\\ud800\"}",
+        b"\xff\xfe",
+        b"{\"name\":null,\"name\":1}",
+        b"{\"table_id\":\"x\"}",
+        b"{\"name\":18446744073709551616,\"timezone\":-0.0}",
+        deep.as_bytes(),
     ];
     let table = &event.table;
     let routes = [
@@ -351,7 +388,11 @@ async fn strange_bodies_are_refused_never_failed_on() {
         for body in bodies {
             let call = event.client().call(method, path).body("application/json", body.to_vec());
             let reply = call.await;
-            assert!(reply.status < 500, "{} made {reply}", String::from_utf8_lossy(&body[..body.len().min(60)]));
+            assert!(
+                reply.status < 500,
+                "{} made {reply}",
+                String::from_utf8_lossy(&body[..body.len().min(60)])
+            );
         }
     }
 }
@@ -359,9 +400,30 @@ async fn strange_bodies_are_refused_never_failed_on() {
 #[tokio::test]
 async fn strange_queries_are_refused_never_failed_on() {
     let event = Event::with_guests(["Ada"]).open().await;
-    for query in ["%", "%zz", "=", "&&&", "a=%00", "limit=%F0%28%8C%28", "q=%00", "q=%27%3B--", "from=yesterday", "from=9999-99-99T99:99:99Z", "row_id=x", "table_id=", "verdict=%F0%9F%A6%86", "cursor=%2E%2E%2F"] {
-        for path in ["/pulse/check-ins", "/pulse/sessions", "/pulse/tables", &format!("/pulse/tables/{}/rows", event.table)] {
-            let reply = event.client().get(&format!("{path}?table_id={}&{query}", event.table)).await;
+    for query in [
+        "%",
+        "%zz",
+        "=",
+        "&&&",
+        "a=%00",
+        "limit=%F0%28%8C%28",
+        "q=%00",
+        "q=%27%3B--",
+        "from=yesterday",
+        "from=9999-99-99T99:99:99Z",
+        "row_id=x",
+        "table_id=",
+        "verdict=%F0%9F%A6%86",
+        "cursor=%2E%2E%2F",
+    ] {
+        for path in [
+            "/pulse/check-ins",
+            "/pulse/sessions",
+            "/pulse/tables",
+            &format!("/pulse/tables/{}/rows", event.table),
+        ] {
+            let reply =
+                event.client().get(&format!("{path}?table_id={}&{query}", event.table)).await;
             assert!(reply.status < 500, "{query}: {reply}");
         }
     }
@@ -372,7 +434,9 @@ async fn the_api_document_names_every_route_of_the_seed() {
     let document = Client::anonymous().get("/openapi.json").await.expect_status(200).json();
     assert!(document["openapi"].as_str().is_some_and(|version| version.starts_with("3.1")));
     let paths = document["paths"].as_object().expect("paths");
-    let names = |path: &str| path.split('/').filter(|part| !part.starts_with('{')).collect::<Vec<_>>().join("/");
+    let names = |path: &str| {
+        path.split('/').filter(|part| !part.starts_with('{')).collect::<Vec<_>>().join("/")
+    };
     for (method, path) in [
         ("post", "/pulse"),
         ("get", "/pulse/{table_id}"),
@@ -386,7 +450,9 @@ async fn the_api_document_names_every_route_of_the_seed() {
         ("patch", "/pulse/sessions/{id}"),
         ("get", "/pulse/dashboard/{table_id}"),
     ] {
-        let same = |known: &str| known.split('/').count() == path.split('/').count() && names(known) == names(path);
+        let same = |known: &str| {
+            known.split('/').count() == path.split('/').count() && names(known) == names(path)
+        };
         let found = paths.iter().any(|(known, methods)| same(known) && methods[method].is_object());
         assert!(found, "{method} {path} is missing");
     }

@@ -169,7 +169,9 @@ async fn a_key_with_another_secret_or_of_nobody_opens_nothing() {
     let reversed: String = secret.chars().rev().collect();
     let nobody = key.replace(&shown.text_at("/id"), &uuid::Uuid::new_v4().to_string());
     let elsewhere = key.replacen("pulse_none_", "pulse_moon_", 1);
-    for wrong in [format!("{start}_{reversed}"), format!("{start}_"), nobody, elsewhere, format!("{key}x")] {
+    for wrong in
+        [format!("{start}_{reversed}"), format!("{start}_"), nobody, elsewhere, format!("{key}x")]
+    {
         assert_ne!(wrong, key);
         Client::anonymous().with_token(&wrong).get("/pulse/tables").await.problem_of(401);
     }
@@ -196,7 +198,13 @@ async fn a_key_ends_when_it_said_it_would() {
 async fn only_an_admin_makes_keys_and_only_of_staff_roles() {
     let tenant = Tenant::new().await;
     let body = json!({"name": "Key", "role": "agent"});
-    tenant.member("manager").await.client.post("/api/keys", &body).await.problem(403, "role_not_allowed");
+    tenant
+        .member("manager")
+        .await
+        .client
+        .post("/api/keys", &body)
+        .await
+        .problem(403, "role_not_allowed");
     for role in ["device", "system", "anonymous", "king"] {
         let reply = tenant.client().post("/api/keys", &json!({"name": "Key", "role": role})).await;
         reply.problem_of(422).points_at("/role");

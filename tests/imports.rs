@@ -8,7 +8,13 @@ use std::fmt::Write as _;
 
 const CSV: &str = "text/csv";
 
-async fn import(tenant: &Tenant, table: &str, query: &str, kind: &str, body: impl Into<String>) -> Reply {
+async fn import(
+    tenant: &Tenant,
+    table: &str,
+    query: &str,
+    kind: &str,
+    body: impl Into<String>,
+) -> Reply {
     let path = format!("/pulse/tables/{table}/import{query}");
     tenant.client().call("POST", &path).body(kind, body.into()).await
 }
@@ -32,11 +38,20 @@ async fn plain_columns_are_found_by_their_names() {
                Ada,ada@x.test,A1,vip,confirmed,2026-05-01T10:00:00Z,2026-05-02T10:00:00Z,vegan\r\n\
                Bob,,B1,,canceled,,,\r\n";
     let reply = import(&tenant, &table, "", CSV, csv).await.expect_status(200);
-    assert_eq!((reply.at("/imported"), reply.at("/rejected"), reply.at("/error_count")), (json!(2), json!(0), json!(0)));
+    assert_eq!(
+        (reply.at("/imported"), reply.at("/rejected"), reply.at("/error_count")),
+        (json!(2), json!(0), json!(0))
+    );
     let rows = rows(&tenant, &table).await;
     let ada = &rows["Ada"];
-    assert_eq!((&ada["email"], &ada["barcode"], &ada["category"]), (&json!("ada@x.test"), &json!("A1"), &json!("vip")));
-    assert_eq!((&ada["valid_from"], &ada["attention_note"]), (&json!("2026-05-01T10:00:00.000Z"), &json!("vegan")));
+    assert_eq!(
+        (&ada["email"], &ada["barcode"], &ada["category"]),
+        (&json!("ada@x.test"), &json!("A1"), &json!("vip"))
+    );
+    assert_eq!(
+        (&ada["valid_from"], &ada["attention_note"]),
+        (&json!("2026-05-01T10:00:00.000Z"), &json!("vegan"))
+    );
     assert_eq!((&rows["Bob"]["status"], &rows["Bob"]["email"]), (&json!("canceled"), &Value::Null));
     assert_eq!(ada["source"], "import");
 }
@@ -52,7 +67,11 @@ async fn quotes_line_breaks_bom_crlf_and_semicolons_are_read_as_spreadsheets_wri
     let rows = rows(&tenant, &table).await;
     let jo = &rows["Müller; \"Jo\""];
     assert_eq!(jo["barcode"], "0001", "leading zeros are part of a code");
-    assert!(jo["attention_note"].as_str().is_some_and(|note| note.contains("first line") && note.contains("second line")));
+    assert!(
+        jo["attention_note"]
+            .as_str()
+            .is_some_and(|note| note.contains("first line") && note.contains("second line"))
+    );
     assert_eq!(rows.len(), 2);
 }
 
@@ -76,7 +95,10 @@ async fn a_pretix_export_is_taken_as_it_comes() {
     let rows = rows(&tenant, &table).await;
     let peter = &rows["Peter Müller"];
     assert_eq!(peter["barcode"], "hutjztuxhkbtwnesv2suqv26k6ttytxx");
-    assert_eq!((&peter["email"], &peter["category"]), (&json!("peter@example.test"), &json!("Standard ticket")));
+    assert_eq!(
+        (&peter["email"], &peter["category"]),
+        (&json!("peter@example.test"), &json!("Standard ticket"))
+    );
     assert_eq!(peter["status"], "confirmed");
     assert_eq!(rows["Michael, \"Mike\""]["category"], "VIP");
 }
@@ -93,7 +115,10 @@ async fn an_eventbrite_export_is_taken_as_it_comes() {
     let rows = rows(&tenant, &table).await;
     let grace = &rows["Grace Hopper"];
     assert_eq!(grace["barcode"], "123456789010987654321001");
-    assert_eq!((&grace["category"], &grace["status"]), (&json!("General Admission"), &json!("confirmed")));
+    assert_eq!(
+        (&grace["category"], &grace["status"]),
+        (&json!("General Admission"), &json!("confirmed"))
+    );
     assert_eq!(rows["Alan Turing"]["status"], "canceled");
 }
 
@@ -109,8 +134,14 @@ async fn a_luma_export_is_taken_as_it_comes() {
     let rows = rows(&tenant, &table).await;
     let ada = &rows["Ada Lovelace"];
     assert_eq!((&ada["email"], &ada["category"]), (&json!("ada@example.test"), &json!("Standard")));
-    assert_eq!(ada["barcode"], "https://lu.ma/check-in/evt-XYZ?pk=g-AAA111", "what its QR code holds");
-    assert_eq!((&ada["status"], &rows["Bob Bell"]["status"]), (&json!("confirmed"), &json!("canceled")));
+    assert_eq!(
+        ada["barcode"], "https://lu.ma/check-in/evt-XYZ?pk=g-AAA111",
+        "what its QR code holds"
+    );
+    assert_eq!(
+        (&ada["status"], &rows["Bob Bell"]["status"]),
+        (&json!("confirmed"), &json!("canceled"))
+    );
 }
 
 #[tokio::test]
@@ -122,7 +153,9 @@ async fn a_map_names_the_columns_no_header_tells() {
     assert_eq!(reply.expect_status(200).at("/mapping/name"), "Wer");
     assert_eq!(rows(&tenant, &table).await["Ada"]["barcode"], "C1");
     let wrong = "%7B%22name%22%3A%22Nowhere%22%7D"; // {"name":"Nowhere"}
-    import(&tenant, &table, &format!("?map={wrong}"), CSV, "Was,Wer\nC2,Bob\n").await.problem_of(422);
+    import(&tenant, &table, &format!("?map={wrong}"), CSV, "Was,Wer\nC2,Bob\n")
+        .await
+        .problem_of(422);
     import(&tenant, &table, "?map=nonsense", CSV, "Was,Wer\nC2,Bob\n").await.expect_status_4xx();
     assert_eq!(row_count(&tenant, &table).await, 1);
 }
@@ -146,7 +179,10 @@ async fn partial_imports_the_good_lines_and_names_the_others() {
     let table = tenant.table("UTC").await;
     let csv = "name,barcode,status\nAda,A1,confirmed\nBob,B1,perhaps\nCleo,C1,confirmed\n";
     let reply = import(&tenant, &table, "?partial=true", CSV, csv).await.expect_status(200);
-    assert_eq!((reply.at("/imported"), reply.at("/rejected"), reply.at("/lines")), (json!(2), json!(1), json!(3)));
+    assert_eq!(
+        (reply.at("/imported"), reply.at("/rejected"), reply.at("/lines")),
+        (json!(2), json!(1), json!(3))
+    );
     let error = &reply.list_at("/errors")[0];
     assert_eq!((&error["line"], &error["field"]), (&json!(3), &json!("status")));
     assert!(error["code"].is_string() && error["message"].is_string());
@@ -166,7 +202,9 @@ async fn a_code_twice_is_reported_unless_it_may_be() {
     assert_eq!(reply.at("/imported"), 2);
     let again = import(&tenant, &table, "", CSV, "name,barcode\nCleo twin,C1\n").await;
     assert_eq!(again.status, 422, "{again}");
-    import(&tenant, &table, "?duplicates=keep", CSV, "name,barcode\nCleo twin,C1\n").await.expect_status(200);
+    import(&tenant, &table, "?duplicates=keep", CSV, "name,barcode\nCleo twin,C1\n")
+        .await
+        .expect_status(200);
     assert_eq!(row_count(&tenant, &table).await, 3);
 }
 
@@ -232,7 +270,15 @@ async fn an_export_can_be_imported_again_and_gives_the_same_rows() {
     import(&tenant, &copy, "", CSV, export.text()).await.expect_status(200);
     let (before, after) = (rows(&tenant, &table).await, rows(&tenant, &copy).await);
     for (name, row) in &before {
-        for field in ["email", "barcode", "category", "status", "valid_from", "valid_until", "attention_note"] {
+        for field in [
+            "email",
+            "barcode",
+            "category",
+            "status",
+            "valid_from",
+            "valid_until",
+            "attention_note",
+        ] {
             assert_eq!(row[field], after[name][field], "{field} of {name}");
         }
     }
@@ -243,7 +289,9 @@ async fn an_export_can_be_imported_again_and_gives_the_same_rows() {
 async fn guests_imported_while_the_doors_are_open_are_known_at_once() {
     let event = Event::with_guests(["Ada"]).open().await;
     event.door().scan("Ada").await.accepted();
-    import(&event.tenant, &event.table, "", CSV, "name,barcode\nBob,late-code\n").await.expect_status(200);
+    import(&event.tenant, &event.table, "", CSV, "name,barcode\nBob,late-code\n")
+        .await
+        .expect_status(200);
     event.door().scan("late-code").await.accepted().has("/guest/name", "Bob");
     event.dashboard().await.counts(|c| c.total == 2 && c.checked_in == 2);
 }
@@ -254,7 +302,8 @@ async fn a_hundred_thousand_rows_are_imported_all_or_nothing() {
     let table = tenant.table("UTC").await;
     let mut csv = "name,email,barcode,category\n".to_owned();
     for number in 0..100_000 {
-        writeln!(csv, "Guest {number},guest{number}@x.test,CODE-{number:06},standard").expect("memory");
+        writeln!(csv, "Guest {number},guest{number}@x.test,CODE-{number:06},standard")
+            .expect("memory");
     }
     let broken = format!("{csv}Last,no address at all,CODE-LAST,standard\n\"unclosed");
     let refused = import(&tenant, &table, "", CSV, broken).await;
@@ -269,7 +318,8 @@ async fn a_hundred_thousand_rows_are_imported_all_or_nothing() {
     tenant.client().post("/pulse", &json!({"table_id": table})).await.expect_status(201);
     let scan = json!({"table_id": table, "barcode": "CODE-099999", "nonce": "n"});
     Answer::of(tenant.client().post("/pulse/check-ins", &scan).await).accepted();
-    let export = tenant.client().get(&format!("/pulse/tables/{table}/export")).await.expect_status(200);
+    let export =
+        tenant.client().get(&format!("/pulse/tables/{table}/export")).await.expect_status(200);
     assert_eq!(export.text().lines().count(), 100_001);
     csv.push_str("One,one@x.test,CODE-NEW,standard\n");
     let over = import(&tenant, &table, "?duplicates=keep", CSV, csv).await;

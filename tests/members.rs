@@ -62,7 +62,8 @@ async fn an_invitation_cannot_take_over_an_account() {
     let (tenant, victim) = (Tenant::new().await, Tenant::new().await);
     let invite = json!({"email": victim.admin.email, "role": "agent"});
     let invitation = tenant.client().post(&invitations(&tenant), &invite).await.expect_status(201);
-    let body = json!({"token": invitation.text_at("/token"), "password": "a password of the attacker"});
+    let body =
+        json!({"token": invitation.text_at("/token"), "password": "a password of the attacker"});
     Client::anonymous().post("/api/invitations/accept", &body).await;
     let theirs = json!({"email": victim.admin.email, "password": "a password of the attacker"});
     let source = Client::anonymous().with_header("cf-connecting-ip", "2001:db8::7a6e");
@@ -107,10 +108,9 @@ async fn two_admins_who_remove_each_other_at_once_leave_one() {
     let other = tenant.member("admin").await;
     let first = format!("{}/{}", members(&tenant), tenant.admin.id());
     let second = format!("{}/{}", members(&tenant), other.id());
-    let (one, two) = tokio::join!(
-        async { other.client.delete(&first).await.status },
-        async { tenant.client().delete(&second).await.status },
-    );
+    let (one, two) = tokio::join!(async { other.client.delete(&first).await.status }, async {
+        tenant.client().delete(&second).await.status
+    },);
     let removed = [one, two].iter().filter(|status| **status == 204).count();
     assert_eq!(removed, 1, "{one} {two}");
 }

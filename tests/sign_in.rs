@@ -13,7 +13,8 @@ fn from_source(address: &str) -> Client {
 /// A source address nobody else uses.
 fn source() -> String {
     let bytes = *uuid::Uuid::new_v4().as_bytes();
-    let groups: Vec<_> = bytes[..12].chunks(2).map(|pair| format!("{:02x}{:02x}", pair[0], pair[1])).collect();
+    let groups: Vec<_> =
+        bytes[..12].chunks(2).map(|pair| format!("{:02x}{:02x}", pair[0], pair[1])).collect();
     format!("2001:db8:{}", groups.join(":"))
 }
 
@@ -87,7 +88,9 @@ async fn a_made_up_refresh_token_is_refused() {
     let (start, secret) = real.rsplit_once('_').expect("a refresh token");
     let reversed: String = secret.chars().rev().collect();
     let nobody = format!("rt_{}_{secret}", uuid::Uuid::new_v4());
-    for token in ["", "x", "rt_x_y", &*format!("{start}_{reversed}"), &*nobody, tenant.client().token()] {
+    for token in
+        ["", "x", "rt_x_y", &*format!("{start}_{reversed}"), &*nobody, tenant.client().token()]
+    {
         let body = json!({"refresh_token": token});
         let reply = Client::anonymous().post("/api/auth/refresh", &body).await;
         assert!(matches!(reply.status, 401 | 422), "{token}: {reply}");

@@ -88,7 +88,9 @@ impl Operation {
         for id in self.parameters(ids) {
             path = path.replacen("{}", id, 1);
         }
-        if matches!(&*self.path, "/pulse/check-ins" | "/pulse/sessions" | "/pulse/check-ins/{}") && self.method == "GET" {
+        if matches!(&*self.path, "/pulse/check-ins" | "/pulse/sessions" | "/pulse/check-ins/{}")
+            && self.method == "GET"
+        {
             path = format!("{path}?table_id={}", ids.table);
         }
         let call = client.call(&self.method, &path);
@@ -110,7 +112,9 @@ impl Operation {
             ("POST", "/api/tenants") => json!({"name": "Another"}),
             ("PATCH", "/api/tenants/{}") => json!({"name": "Renamed by the walk"}),
             ("PATCH", "/api/tenants/{}/members/{}") => json!({"role": "read_only"}),
-            ("POST", "/api/tenants/{}/invitations") => json!({"email": email("walk"), "role": "agent"}),
+            ("POST", "/api/tenants/{}/invitations") => {
+                json!({"email": email("walk"), "role": "agent"})
+            }
             ("POST", "/api/keys") => json!({"name": "Walk", "role": "read_only"}),
             ("POST", "/pulse/tables") => json!({"name": "Walk", "timezone": "UTC"}),
             ("PATCH", "/pulse/tables/{}") => json!({"name": "Renamed by the walk"}),
@@ -165,16 +169,30 @@ impl World {
         let get = |path: String| async move { client.get(&path).await.expect_status(200) };
         let rows = get(format!("/pulse/tables/{}/rows", self.ids.table)).await.list_at("/items");
         assert_eq!(rows.len(), 2);
-        assert!(rows.iter().all(|row| row["name"].as_str().is_some_and(|name| name.contains(&self.word))));
-        let member = get(format!("/api/tenants/{}/members/{}", self.ids.tenant, self.ids.user)).await;
+        assert!(
+            rows.iter()
+                .all(|row| row["name"].as_str().is_some_and(|name| name.contains(&self.word)))
+        );
+        let member =
+            get(format!("/api/tenants/{}/members/{}", self.ids.tenant, self.ids.user)).await;
         assert_eq!(member.at("/role"), "agent");
         let config = get(format!("/pulse/{}", self.ids.table)).await;
-        assert_eq!((config.at("/enabled"), config.at("/settings/show_popup")), (json!(true), json!(true)));
+        assert_eq!(
+            (config.at("/enabled"), config.at("/settings/show_popup")),
+            (json!(true), json!(true))
+        );
         let keys = get("/api/keys".into()).await.text();
         assert!(keys.contains(&self.ids.key), "the key is gone");
-        let dashboard = self.event.dashboard().await.counts(|c| c.checked_in == 1 && c.refused.total() == 0);
+        let dashboard =
+            self.event.dashboard().await.counts(|c| c.checked_in == 1 && c.refused.total() == 0);
         assert_eq!(dashboard.at("/recent").as_array().map(Vec::len), Some(1));
-        self.event.door().client().await.get(&format!("/pulse/{}", self.ids.table)).await.expect_status(200);
+        self.event
+            .door()
+            .client()
+            .await
+            .get(&format!("/pulse/{}", self.ids.table))
+            .await
+            .expect_status(200);
     }
 }
 
@@ -281,7 +299,8 @@ async fn what_is_another_tenants_looks_like_what_does_not_exist() {
         ("/pulse/dashboard/{}", &world.ids.table),
         ("/pulse/tables/{}/rows", &world.ids.table),
     ] {
-        let ask = |id: &str| other.client().get(&path.replace("{}", id)).header("x-request-id", "same");
+        let ask =
+            |id: &str| other.client().get(&path.replace("{}", id)).header("x-request-id", "same");
         let (theirs, nobodys) = (ask(id).await, ask(&nothing).await);
         assert_eq!(theirs.clone().problem_of(404).json(), nobodys.problem_of(404).json(), "{path}");
     }

@@ -15,7 +15,10 @@ async fn ask(token: &str) -> Reply {
 async fn refused(what: &str, token: &str) {
     let reply = ask(token).await;
     assert_eq!(reply.status, 401, "{what} was taken: {reply}");
-    assert!(reply.header("www-authenticate").is_some_and(|value| value.starts_with("Bearer")), "{what}");
+    assert!(
+        reply.header("www-authenticate").is_some_and(|value| value.starts_with("Bearer")),
+        "{what}"
+    );
     reply.problem_of(401);
 }
 
@@ -53,9 +56,11 @@ async fn the_algorithm_is_the_keys_not_the_tokens() {
 async fn a_key_in_the_token_is_never_looked_at() {
     let forgery = genuine().await;
     let jwk = json!({"kty": "oct", "k": "YXR0YWNrZXI"});
-    let own = forgery.key(b"attacker").header("jwk", jwk).header("jku", json!("http://127.0.0.1/jwks"));
+    let own =
+        forgery.key(b"attacker").header("jwk", jwk).header("jku", json!("http://127.0.0.1/jwks"));
     refused("an embedded key", &own.clone().sign()).await;
-    refused("a key id that is a path", &own.header("kid", json!("../../dev/null")).key(b"").sign()).await;
+    refused("a key id that is a path", &own.header("kid", json!("../../dev/null")).key(b"").sign())
+        .await;
 }
 
 #[tokio::test]
@@ -123,7 +128,13 @@ async fn a_token_cut_anywhere_does_not_count() {
         shorter.remove(part);
         refused("a part missing", &shorter.join(".")).await;
     }
-    for other in [format!("{token}."), format!("{token}.{}", parts[2]), format!("{token}="), ".".into(), "..".into()] {
+    for other in [
+        format!("{token}."),
+        format!("{token}.{}", parts[2]),
+        format!("{token}="),
+        ".".into(),
+        "..".into(),
+    ] {
         refused("too many or no parts", &other).await;
     }
 }
@@ -152,12 +163,19 @@ async fn a_token_too_large_does_not_count_however_well_signed() {
 async fn claims_that_are_no_ids_do_not_count() {
     let forgery = genuine().await;
     for claim in ["sub", "sid", "ten"] {
-        for value in [Value::Null, json!(""), json!("x"), json!(7), json!("00000000-0000-0000-0000-000000000000")] {
+        for value in [
+            Value::Null,
+            json!(""),
+            json!("x"),
+            json!(7),
+            json!("00000000-0000-0000-0000-000000000000"),
+        ] {
             refused(claim, &forgery.clone().claim(claim, value).sign()).await;
         }
     }
     let other = genuine().await;
-    refused("somebody else's session", &forgery.clone().claim("sid", other.get("sid")).sign()).await;
+    refused("somebody else's session", &forgery.clone().claim("sid", other.get("sid")).sign())
+        .await;
     refused("somebody else's tenant", &forgery.claim("ten", other.get("ten")).sign()).await;
 }
 
@@ -184,7 +202,8 @@ async fn a_device_token_is_no_users_and_a_users_no_devices() {
 
 #[tokio::test]
 async fn a_device_cannot_promote_itself_or_move_to_another_table() {
-    let (event, other) = (Event::with_guests(["Ada"]).open().await, Event::with_guests(["Eve"]).open().await);
+    let (event, other) =
+        (Event::with_guests(["Ada"]).open().await, Event::with_guests(["Eve"]).open().await);
     let device = event.door().client().await;
     let scan = json!({"table_id": other.table, "nonce": "n", "barcode": other.code("Eve")});
     let reply = device.post("/pulse/check-ins", &scan).await;
@@ -198,7 +217,14 @@ async fn a_device_cannot_promote_itself_or_move_to_another_table() {
 #[tokio::test]
 async fn other_schemes_and_broken_headers_do_not_count() {
     let token = genuine().await.sign();
-    for value in [format!("Basic {token}"), format!("Token {token}"), token.clone(), "Bearer".into(), "Bearer ".into(), format!("Bearer {token} {token}")] {
+    for value in [
+        format!("Basic {token}"),
+        format!("Token {token}"),
+        token.clone(),
+        "Bearer".into(),
+        "Bearer ".into(),
+        format!("Bearer {token} {token}"),
+    ] {
         let client = Client::anonymous().with_header("authorization", &value);
         client.get("/pulse/tables").await.problem_of(401);
     }
@@ -249,13 +275,21 @@ async fn a_supabase_token_with_one_thing_wrong_does_not_count() {
     let expired = change("exp", json!(1_700_000_000));
     for sign in [supabase::hs256, supabase::es256, supabase::rs256] {
         refused("expired", &sign(&expired)).await;
-        refused("another issuer", &sign(&change("iss", json!("https://evil.supabase.test/auth/v1")))).await;
+        refused(
+            "another issuer",
+            &sign(&change("iss", json!("https://evil.supabase.test/auth/v1"))),
+        )
+        .await;
         refused("another audience", &sign(&change("aud", json!("anon")))).await;
         refused("no subject", &sign(&change("sub", Value::Null))).await;
     }
     let secret = Forgery::new(genuine.clone(), "guessed");
     refused("another secret", &secret.sign()).await;
-    refused("our own key", &secret.key(pulse_tests::stack::variable("PULSE_TOKEN_SECRET").as_bytes()).sign()).await;
+    refused(
+        "our own key",
+        &secret.key(pulse_tests::stack::variable("PULSE_TOKEN_SECRET").as_bytes()).sign(),
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -265,7 +299,8 @@ async fn a_published_key_cannot_be_used_as_a_shared_secret() {
     for key in supabase::jwks()["keys"].as_array().expect("keys") {
         let confused = Forgery::new(claims.clone(), "").header("kid", key["kid"].clone());
         for public in [key.to_string(), key["n"].to_string(), key["x"].to_string()] {
-            refused("a public key as secret", &confused.clone().key(public.as_bytes()).sign()).await;
+            refused("a public key as secret", &confused.clone().key(public.as_bytes()).sign())
+                .await;
         }
         let swapped = confused.header("alg", key["alg"].clone());
         refused("a signature of nothing", &swapped.signed_as(&[0; 64])).await;

@@ -89,8 +89,9 @@ pub fn line(cells: impl IntoIterator<Item = String>, reader: Reader) -> String {
         if at > 0 {
             out.push(',');
         }
-        // The importer takes one `'` off before a formula, so one that was there is doubled.
-        let guard = is_formula(&cell) && (reader == Reader::Spreadsheet || cell.starts_with('\''));
+        // What the importer would take off by itself is kept for any reader.
+        let kept = cell.starts_with('\'') || cell.starts_with("=\"");
+        let guard = is_formula(&cell) && (reader == Reader::Spreadsheet || kept);
         if guard || cell.contains([',', '"', '\r', '\n', ';', '\t']) || cell.trim().len() < cell.len() {
             out.push('"');
             if guard {

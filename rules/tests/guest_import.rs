@@ -1,10 +1,11 @@
 //! Guest lists as vendors export them, with invented people, and every way to cut a file in chunks.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use rules::checkin::guest::Status;
 use rules::civil::Zone;
-use rules::export::{self, GuestOut};
+use rules::export::{self, GuestOut, Reader};
 use rules::guest_import::{
     Duplicates, Finished, Format, Importer, MAX_BYTES, MAX_ROWS, Options, Parsed, Problem,
 };
@@ -15,7 +16,8 @@ fn fixture(name: &str) -> Vec<u8> {
 }
 
 fn berlin() -> Options {
-    Options { zone: Zone::parse("Europe/Berlin").expect("a zone"), ..Options::default() }
+    static ZONE: LazyLock<Zone> = LazyLock::new(|| Zone::parse("Europe/Berlin").expect("a zone"));
+    Options { zone: ZONE.clone(), ..Options::default() }
 }
 
 fn read(format: Format, options: &Options, chunks: &[&[u8]]) -> Result<Finished, Problem> {
@@ -179,7 +181,9 @@ fn any_cut_of_any_file_gives_the_same_guests() {
     for (name, format) in files {
         let bytes = fixture(name);
         let whole = read(format, &berlin(), &[&bytes]).expect(name);
-        for cut in 0..=bytes.len() {
+        // Within a word a cut is a cut; everywhere else each one is tried.
+        let plain = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_alphanumeric);
+        for cut in (0..=bytes.len()).filter(|cut| cut % 16 == 0 || !plain(*cut) || !plain(cut.saturating_sub(1))) {
             let (left, right) = bytes.split_at(cut);
             assert_eq!(read(format, &berlin(), &[left, right]).expect(name), whole, "{name} cut at {cut}");
         }
@@ -220,7 +224,7 @@ fn random_bytes_never_panic_and_cuts_never_matter() {
         (seed >> 33) % below
     };
     let alphabet = b"name,email;code\t\"\"\"\r\n\n =+'{}[]:x1\xc3\xa9\xe9\x80\0";
-    for round in 0..3_000 {
+    for round in 0..1_200 {
         let mut bytes: Vec<u8> = if round % 2 == 0 { b"name,code\n".to_vec() } else { Vec::new() };
         for _ in 0..draw(120) {
             bytes.push(alphabet[draw(alphabet.len() as u64) as usize]);
@@ -288,10 +292,9 @@ fn a_file_has_bounds() {
     rows.push_str("one,more\n");
     assert_eq!(text(&rows).expect_err("one more").code, "too_many_rows");
     let mut importer = Importer::new(Format::Csv, berlin()).expect("a map");
-    importer.push(b"name\n").expect("a header");
-    let blank = vec![b'\n'; 1 << 20];
-    let refused = (0..=MAX_BYTES >> 20).find_map(|_| importer.push(&blank).err());
-    assert_eq!(refused.expect("too large").code, "too_large");
+    assert_eq!(importer.push(b"name\n"), Ok(vec![]));
+    let rest = usize::try_from(MAX_BYTES).expect("a size") - 4;
+    assert_eq!(importer.push(&vec![b'\n'; rest]).expect_err("one byte more").code, "too_large");
     assert_eq!(text(&format!("name,{}\nAda,\n", "x".repeat(70_000))).expect_err("header").code, "header_too_long");
     assert_eq!(text("").expect_err("empty").code, "empty_file");
     assert_eq!(text("name,code\n").expect("a header alone").guests, 0);
@@ -312,22 +315,24 @@ fn what_is_exported_imports_to_the_same_guests() {
     let mut keys: Vec<String> = guests.iter().flat_map(|guest| guest.data.keys().cloned()).collect();
     keys.sort();
     keys.dedup();
-    let mut file = export::BOM.to_owned() + &export::header(&keys);
-    for guest in &guests {
-        let out: GuestOut = serde_json::from_value(serde_json::to_value(guest).expect("json")).expect("a row");
-        file.push_str(&export::row(&out, &keys));
+    for reader in [Reader::Program, Reader::Spreadsheet] {
+        let mut file = export::BOM.to_owned() + &export::header(&keys, reader);
+        for guest in &guests {
+            let out: GuestOut = serde_json::from_value(serde_json::to_value(guest).expect("json")).expect("a row");
+            file.push_str(&export::row(&out, &keys, reader));
+        }
+        let again = text(&file).expect("our own export");
+        assert_eq!(problems(&again), [""; 0]);
+        let read: Vec<&NewGuest> = again
+            .parsed
+            .iter()
+            .filter_map(|parsed| match parsed {
+                Parsed::Guest { guest, .. } => Some(&**guest),
+                Parsed::Bad { .. } => None,
+            })
+            .collect();
+        assert_eq!(read, guests);
     }
-    let again = text(&file).expect("our own export");
-    assert_eq!(problems(&again), [""; 0]);
-    let read: Vec<&NewGuest> = again
-        .parsed
-        .iter()
-        .filter_map(|parsed| match parsed {
-            Parsed::Guest { guest, .. } => Some(&**guest),
-            Parsed::Bad { .. } => None,
-        })
-        .collect();
-    assert_eq!(read, guests);
 }
 
 #[test]

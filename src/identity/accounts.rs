@@ -130,10 +130,6 @@ pub enum Refreshed {
     },
 }
 
-/// Whether a session was ended just now.
-#[derive(Deserialize)]
-pub struct Revoked {}
-
 /// Registers a user with a tenant.
 pub async fn register(ctx: &Ctx, input: RegisterIn) -> Result<Session> {
     let mut invalid = Invalid::default();

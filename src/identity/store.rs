@@ -3,15 +3,20 @@
 //! Invariant: secrets never reach SQL, only their hashes; columns that hold hashes are never read.
 //! Failure: the functions raise the problem they mean; see the migrations.
 
+use serde::Deserialize;
 use serde_json::Value;
 
-use super::accounts::{Lookup, Opened, Refreshed, Revoked};
+use super::accounts::{Lookup, Opened, Refreshed};
 use super::invitations::{Invitation, Joined};
 use super::keys::ApiKey;
 use super::members::Member;
 use super::tenants::Tenant;
 use super::Me;
 use crate::platform::pg::{Function, Statement};
+
+/// It was done; `null` means that there was nothing to do it to.
+#[derive(Deserialize)]
+pub struct Done {}
 
 /// A new user with a tenant of their own, signed in.
 pub const REGISTER: Function<Value, Opened> =
@@ -30,7 +35,7 @@ pub const REFRESH: Function<Value, Refreshed> =
     Function::new("select app.refresh($1::text::jsonb)::text");
 
 /// Ends a session.
-pub const LOGOUT: Function<Value, Revoked> =
+pub const LOGOUT: Function<Value, Done> =
     Function::new("select app.logout($1::text::jsonb)::text");
 
 /// Who the caller is and where they belong.
@@ -90,7 +95,7 @@ pub const SET_ROLE: Statement<Value, Member> = Statement::new(
 
 /// Removes a member. `may` names, for each role a caller can have, the roles it may remove; anyone
 /// may leave.
-pub const REMOVE_MEMBER: Statement<Value, Value> = Statement::new(
+pub const REMOVE_MEMBER: Statement<Value, Done> = Statement::new(
     "with m as materialized (
        select m.role, m.user_id from memberships m
         where m.tenant_id = app.tenant() and m.user_id = ($1->>'user_id')::uuid
@@ -124,7 +129,7 @@ pub const INVITATIONS: Statement<Value, Vec<Invitation>> = Statement::new(
 );
 
 /// Takes an invitation back; one that was accepted stays as it is.
-pub const DELETE_INVITATION: Statement<Value, Value> = Statement::new(
+pub const DELETE_INVITATION: Statement<Value, Done> = Statement::new(
     "delete from invitations i
       where i.tenant_id = app.tenant() and i.id = ($1->>'id')::uuid and i.accepted_at is null
      returning jsonb_build_object('id', i.id)",
@@ -163,7 +168,7 @@ pub const KEYS: Statement<Value, Vec<ApiKey>> = Statement::new(
 );
 
 /// Revokes an API key, once.
-pub const REVOKE_KEY: Statement<Value, Value> = Statement::new(
+pub const REVOKE_KEY: Statement<Value, Done> = Statement::new(
     "update api_keys as k set revoked_at = coalesce(k.revoked_at, app.clock($1))
       where k.tenant_id = app.tenant() and k.id = ($1->>'id')::uuid
      returning jsonb_build_object('id', k.id)",

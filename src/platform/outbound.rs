@@ -48,9 +48,9 @@ pub async fn send(ctx: &Ctx, outgoing: &Outgoing<'_>) -> Result<Incoming> {
 }
 
 async fn follow(ctx: &Ctx, outgoing: &Outgoing<'_>) -> Result<Incoming> {
-    let policy = rules::outbound::Policy {
-        allow_private: ctx.config.outbound_allow_private,
-        ..rules::outbound::Policy::default()
+    let policy = match ctx.config.outbound_allow_private {
+        true => rules::outbound::Policy::open(),
+        false => rules::outbound::Policy::strict(),
     };
     let mut url = outgoing.url.to_owned();
     for _ in 0..=HOPS {

@@ -53,7 +53,10 @@ impl Crowd {
             }
             self.lost.fetch_add(1, Ordering::SeqCst);
             assert!(started.elapsed() < STUBBORN, "no answer to {body} for {STUBBORN:?}");
-            tokio::time::sleep(Duration::from_millis(20 + started.elapsed().subsec_millis() as u64 % 60)).await;
+            tokio::time::sleep(Duration::from_millis(
+                20 + started.elapsed().subsec_millis() as u64 % 60,
+            ))
+            .await;
         }
     }
 }

@@ -22,7 +22,8 @@ async fn watch(event: &Event, until: &AtomicBool) -> BTreeMap<u64, Value> {
     let mut seen = BTreeMap::new();
     let mut position = event.dashboard().await.position();
     while !until.load(Ordering::SeqCst) || event.dashboard().await.position() != position {
-        let Ok(mut socket) = Socket::try_connect(&event.live_path(), event.client().token()).await else {
+        let Ok(mut socket) = Socket::try_connect(&event.live_path(), event.client().token()).await
+        else {
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };

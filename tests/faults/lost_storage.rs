@@ -10,7 +10,8 @@ use pulse_tests::prelude::*;
 /// Scans an event into a state worth losing; gives one scan's body and answer.
 async fn lived_in() -> (Event, Value, Answer) {
     let settings = json!({"allow_reentry": true, "capacity": 3});
-    let event = Event::with_guests(["Ada:vip", "Bob", "Cleo"]).gate("North", ["vip"]).gate("South", []);
+    let event =
+        Event::with_guests(["Ada:vip", "Bob", "Cleo"]).gate("North", ["vip"]).gate("South", []);
     let event = event.settings(settings).open().await;
     let body = json!({"barcode": event.code("Ada"), "nonce": "kept", "scanned_at": "2026-05-01T10:00:00Z"});
     let first = event.scanner("North").scan_with(body.clone()).await.accepted();
@@ -18,7 +19,11 @@ async fn lived_in() -> (Event, Value, Answer) {
     event.scanner("South").scan("Bob").await.accepted();
     event.scanner("South").exit("Bob").await.accepted();
     event.scanner("North").scan("Cleo").await.refused("wrong_gate");
-    event.scanner("South").scan_with(json!({"walk_in": {"name": "Walter", "barcode": "band"}})).await.accepted();
+    event
+        .scanner("South")
+        .scan_with(json!({"walk_in": {"name": "Walter", "barcode": "band"}}))
+        .await
+        .accepted();
     let undone = event.scanner("South").scan("Cleo").await.accepted().check_in();
     event.scanner("South").annul(&undone).await.expect_status(200);
     (event, body, first)
@@ -30,13 +35,28 @@ async fn is_as_before(event: &Event, body: &Value, first: &Answer, before: &Dash
     assert_eq!(again.json, first.json, "a nonce was forgotten");
     let after = event.dashboard().await;
     for part in [
-        "/total", "/checked_in", "/inside", "/walk_ins", "/duplicates", "/refused", "/rate", "/arrivals",
-        "/by_category", "/by_gate", "/recent", "/capacity", "/timezone", "/name",
+        "/total",
+        "/checked_in",
+        "/inside",
+        "/walk_ins",
+        "/duplicates",
+        "/refused",
+        "/rate",
+        "/arrivals",
+        "/by_category",
+        "/by_gate",
+        "/recent",
+        "/capacity",
+        "/timezone",
+        "/name",
     ] {
         assert_eq!(after.at(part), before.at(part), "{part}");
     }
     let answer = event.scanner("South").scan("Ada").await.duplicate();
-    answer.has("/first_entry/at", "2026-05-01T10:00:00.000Z").has("/first_entry/gate", "North").has("/seq", 9);
+    answer
+        .has("/first_entry/at", "2026-05-01T10:00:00.000Z")
+        .has("/first_entry/gate", "North")
+        .has("/seq", 9);
     event.scanner("South").scan("band").await.duplicate().has("/guest/name", "Walter");
     event.scanner("North").scan("Cleo").await.refused("wrong_gate");
     event.scanner("South").scan("Cleo").await.accepted();
@@ -49,7 +69,11 @@ async fn an_evicted_object_wakes_as_it_was() {
     let (event, body, first) = lived_in().await;
     let before = event.dashboard().await;
     Control::here().evict().await;
-    assert_eq!(event.dashboard().await.position(), before.position(), "a dashboard must not start over");
+    assert_eq!(
+        event.dashboard().await.position(),
+        before.position(),
+        "a dashboard must not start over"
+    );
     is_as_before(&event, &body, &first, &before).await;
 }
 
@@ -61,7 +85,11 @@ async fn an_object_without_storage_rebuilds_itself_from_postgres() {
     Control::here().wipe_objects().await;
     let rebuilt = event.dashboard().await;
     assert_eq!(rebuilt.position().offset, before.position().offset);
-    assert_ne!(rebuilt.position().epoch, before.position().epoch, "positions of a lost log must not count");
+    assert_ne!(
+        rebuilt.position().epoch,
+        before.position().epoch,
+        "positions of a lost log must not count"
+    );
     is_as_before(&event, &body, &first, &before).await;
     event.recorded().await;
 }

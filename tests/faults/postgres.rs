@@ -70,7 +70,8 @@ async fn sixty_seconds_without_postgres_lose_nothing_and_are_caught_up_in_five()
     control.start_postgres().await;
     let started = Instant::now();
     within(Duration::from_secs(5), "the backlog is drained", || async {
-        let dashboard = Dashboard::of(&client.get(&format!("/pulse/dashboard/{}", event.table)).await);
+        let dashboard =
+            Dashboard::of(&client.get(&format!("/pulse/dashboard/{}", event.table)).await);
         (dashboard.at("/record/behind") == 0).then_some(())
     })
     .await;
@@ -125,7 +126,8 @@ async fn a_member_confirmed_before_goes_on_scanning_while_postgres_is_away() {
     let _alone = alone().await;
     let event = Event::with_guests(["Ada", "Bob"]).open().await;
     let (control, stranger) = (Control::here(), Tenant::new().await);
-    Answer::of(event.scan_by(event.client(), json!({"barcode": event.code("Ada")})).await).accepted();
+    Answer::of(event.scan_by(event.client(), json!({"barcode": event.code("Ada")})).await)
+        .accepted();
     control.stop_postgres().await;
     let later = event.client().at(seconds_from_now(90));
     let known = event.scan_by(&later, json!({"barcode": event.code("Bob")})).await;

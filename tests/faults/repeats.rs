@@ -36,7 +36,8 @@ async fn the_daily_tick_sweeps_what_is_old_and_nothing_else() {
     let _alone = alone().await;
     let tenant = Tenant::new().await;
     let list = json!({"name": "Kept", "timezone": "UTC"});
-    let post = |key: &str| tenant.client().post("/pulse/tables", &list).header("idempotency-key", key);
+    let post =
+        |key: &str| tenant.client().post("/pulse/tables", &list).header("idempotency-key", key);
     for key in ["young", "old"] {
         post(key).await.expect_status(201);
     }

@@ -88,7 +88,15 @@ impl Socket {
 
     /// Opens a socket; a refused upgrade is an error.
     pub async fn open(path: &str, token: Option<&str>, buffer: Option<u32>) -> Result<Self, Error> {
-        let base = stack::url();
+        Self::open_at(&stack::url(), path, token, buffer).await
+    }
+
+    async fn open_at(
+        base: &str,
+        path: &str,
+        token: Option<&str>,
+        buffer: Option<u32>,
+    ) -> Result<Self, Error> {
         let authority = base.strip_prefix("http://").expect("plain http").to_owned();
         let mut request = format!("ws://{authority}{path}").into_client_request()?;
         if let Some(token) = token {
@@ -268,7 +276,9 @@ impl Socket {
         timeout(patience, async {
             loop {
                 match self.stream.next().await {
-                    Some(Ok(Message::Close(close))) => return close.map_or(1005, |close| close.code.into()),
+                    Some(Ok(Message::Close(close))) => {
+                        return close.map_or(1005, |close| close.code.into());
+                    }
                     Some(Ok(_)) => {}
                     Some(Err(_)) | None => return 1006,
                 }
@@ -306,5 +316,70 @@ impl Socket {
             assert!(event[member].is_string(), "no {member}: {event}");
         }
         self.last.insert(channel.to_owned(), offset);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Position, Socket};
+    use futures_util::{SinkExt, StreamExt};
+    use serde_json::json;
+    use tokio::net::TcpListener;
+    use tokio_tungstenite::tungstenite::Message;
+
+    /// A server that answers a subscribe with some missed events and then sends these offsets.
+    async fn serving(missed: &'static [u64], then: &'static [u64]) -> Socket {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            let mut socket =
+                tokio_tungstenite::accept_async(listener.accept().await.unwrap().0).await.unwrap();
+            socket.next().await.unwrap().unwrap();
+            let event = |offset: &u64| json!({"channel": "scans", "offset": offset, "type": "t", "at": "now"});
+            let events: Vec<_> = missed.iter().map(event).collect();
+            let offset = missed.last().copied().unwrap_or(1);
+            let answer =
+                json!({"epoch": "e", "offset": offset, "recovered": true, "events": events});
+            let answer = json!({"id": 1, "subscribed": answer}).to_string();
+            socket.send(Message::text(answer)).await.unwrap();
+            for offset in then {
+                let frame = json!({"event": event(offset)}).to_string();
+                socket.send(Message::text(frame)).await.unwrap();
+            }
+            socket.close(None).await.unwrap();
+        });
+        Socket::open_at(&base, "/", None, None).await.unwrap()
+    }
+
+    async fn run(missed: &'static [u64], then: &'static [u64]) {
+        let mut socket = serving(missed, then).await;
+        let from = Position { epoch: "e".into(), offset: 1 };
+        assert_eq!(socket.recover("scans", &from).await.events.len(), missed.len());
+        socket.events_of("scans", then.len()).await;
+        assert_eq!(socket.closed().await, 1005);
+    }
+
+    #[tokio::test]
+    async fn dense_events_pass() {
+        run(&[2, 3], &[4, 5]).await;
+        run(&[], &[2]).await;
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "offset 4 of scans after 2")]
+    async fn a_gap_among_recovered_events_is_found() {
+        run(&[2, 4], &[]).await;
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "offset 5 of scans after 3")]
+    async fn a_gap_after_recovery_is_found() {
+        run(&[2, 3], &[5]).await;
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "offset 3 of scans after 3")]
+    async fn a_repeat_is_found() {
+        run(&[2, 3], &[3]).await;
     }
 }

@@ -75,3 +75,39 @@ fn ec() -> SigningKey {
 fn private() -> rsa::RsaPrivateKey {
     rsa::RsaPrivateKey::from_pkcs1_pem(include_str!("supabase_rsa.pem")).expect("a key")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{BASE64, claims, es256, jwks, rs256};
+    use base64::Engine;
+    use p256::ecdsa::signature::Verifier;
+    use rsa::pkcs1v15;
+
+    /// What a signature covers, and the signature.
+    fn split(token: &str) -> (&[u8], Vec<u8>) {
+        let (signed, signature) = token.rsplit_once('.').unwrap();
+        (signed.as_bytes(), BASE64.decode(signature).unwrap())
+    }
+
+    #[test]
+    fn the_published_keys_verify_what_is_signed() {
+        let keys = jwks();
+        let part = |key: usize, name: &str| {
+            BASE64.decode(keys["keys"][key][name].as_str().unwrap()).unwrap()
+        };
+        let point = [vec![4], part(0, "x"), part(0, "y")].concat();
+        let ec = p256::ecdsa::VerifyingKey::from_sec1_bytes(&point).unwrap();
+        let token = es256(&claims());
+        let (signed, signature) = split(&token);
+        ec.verify(signed, &p256::ecdsa::Signature::from_slice(&signature).unwrap()).unwrap();
+        let (n, e) = (part(1, "n"), part(1, "e"));
+        let key = rsa::RsaPublicKey::new(
+            rsa::BigUint::from_bytes_be(&n),
+            rsa::BigUint::from_bytes_be(&e),
+        );
+        let rsa = pkcs1v15::VerifyingKey::<rsa::sha2::Sha256>::new(key.unwrap());
+        let token = rs256(&claims());
+        let (signed, signature) = split(&token);
+        rsa.verify(signed, &pkcs1v15::Signature::try_from(&signature[..]).unwrap()).unwrap();
+    }
+}

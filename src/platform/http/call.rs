@@ -9,6 +9,7 @@ use uuid::Uuid;
 use worker::web_sys;
 
 use super::route::Access;
+use super::stream::{Upload, too_large};
 use crate::platform::boundary::{self, Head};
 use crate::platform::crypto;
 use crate::platform::ctx::Ctx;
@@ -109,16 +110,34 @@ impl<'a> Call<'a> {
     }
 
     fn idempotency(&self, body: &str) -> Result<Option<Idempotency>> {
-        let key = self.head.idempotency_key.as_str();
-        if key.is_empty() {
-            return Ok(None);
-        }
-        rules::idempotency::key(key)?;
-        let asked = format!("{} {}?{}\n{body}", self.head.method, self.path, self.query);
+        let Some(key) = self.idempotency_key()? else { return Ok(None) };
         Ok(Some(Idempotency {
             key: key.to_owned(),
-            fingerprint: crypto::sha256_hex(asked.as_bytes()),
+            fingerprint: crypto::sha256_hex((self.asked() + body).as_bytes()),
         }))
+    }
+
+    fn idempotency_key(&self) -> Result<Option<&'a str>> {
+        match self.head.idempotency_key.as_str() {
+            "" => Ok(None),
+            key => Ok(Some(rules::idempotency::key(key)?)),
+        }
+    }
+
+    /// What a fingerprint begins with; the body follows.
+    fn asked(&self) -> String {
+        format!("{} {}?{}\n", self.head.method, self.path, self.query)
+    }
+
+    /// The body chunk by chunk, for a call whose body is too large to be held; at most `limit`
+    /// bytes. Honours `Idempotency-Key`: see [`Upload::idempotency`].
+    pub fn upload(&self, limit: usize) -> Result<Upload> {
+        if self.head.content_length.parse::<usize>().is_ok_and(|length| length > limit) {
+            return Err(too_large(limit));
+        }
+        let key = self.idempotency_key()?;
+        let asked = self.asked();
+        Ok(Upload::of(self.request, limit, key.map(|key| (key, asked.as_str()))))
     }
 
     /// The query, decoded into `T`.
@@ -140,9 +159,7 @@ impl<'a> Call<'a> {
         let text = boundary::body_text(self.request, limit as f64)
             .await
             .map_err(|_| Error::malformed("not_utf8", "The body is not UTF-8 text."))?;
-        text.as_string().ok_or_else(|| {
-            Error::new(413, "body_too_large", format!("The body may have {limit} bytes at most."))
-        })
+        text.as_string().ok_or_else(|| too_large(limit))
     }
 
     /// Which of the content types the body has; 415 when none.
@@ -213,7 +230,8 @@ pub fn decode<T: DeserializeOwned>(text: &str) -> Result<T> {
                 let message = inner.to_string();
                 let message = message.split(" at line ").next().unwrap_or_default();
                 let (pointer, code) = match field_of(message, "unknown field `") {
-                    Some(field) => (format!("{pointer}/{field}"), "unknown_field"),
+                    // The path ends with the field that is too many.
+                    Some(_) => (pointer, "unknown_field"),
                     None => match field_of(message, "missing field `") {
                         Some(field) => (format!("{pointer}/{field}"), "missing_field"),
                         None => (pointer, "wrong_type"),

@@ -19,4 +19,4 @@ pub use reply::{Answer, Body, Reply, created, json, no_content};
 pub(crate) use route::routes;
 pub use route::{Access, Module, Route, Routes};
 pub use serve::serve;
-pub use stream::{Chunks, parts, too_large};
+pub use stream::{Upload, parts};

@@ -1,0 +1,346 @@
+//! `cargo xtask bench checkin`: scans on one table, and one scan to many sockets.
+//!
+//! Invariant: the same requests go to both sides, in turns; the product's CPU includes bringing its
+//! record in Postgres up to date, which the baseline does not do.
+//! Failure: an answer that is no admission ends the bench.
+
+use super::api::Api;
+use super::fanout;
+use super::figures::{Slices, ms, ratio, whole};
+use super::http::{Head, Reply};
+use super::load::{self, Caller, Pace};
+use super::report::{Report, Table};
+use super::rig::{Baseline, Product, Side};
+use super::Scale;
+use crate::project::Project;
+use crate::say::Step;
+use anyhow::{Result, bail};
+use pulse_tests::clock::{rfc3339, seconds_from_now};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// Connections of the closed loops.
+const LEVELS: [usize; 4] = [1, 16, 64, 256];
+/// Scans a second of the open loop.
+const RATE: u32 = 200;
+/// Connections of the open loop.
+const OPEN_CONNECTIONS: usize = 64;
+/// Guests on the list.
+const GUESTS: usize = 20_000;
+/// Scanner sessions.
+const SCANNERS: usize = 20;
+
+/// What is measured.
+pub struct Subject {
+    /// The product, behind its API.
+    pub api: Api,
+    /// Its guest list.
+    pub table: String,
+    /// What a scan starts with: one head for each scanner.
+    pub heads: [Vec<Head>; 2],
+    /// Product and baseline.
+    pub sides: [Side; 2],
+    codes: Arc<Codes>,
+}
+
+/// The guests' codes, handed out in turn.
+struct Codes {
+    next: AtomicUsize,
+}
+
+impl Codes {
+    fn take(&self) -> usize {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// One device that scans.
+pub struct Device {
+    head: Head,
+    table: String,
+    codes: Arc<Codes>,
+    body: String,
+    /// Place in the log of the last scan.
+    pub seq: u64,
+}
+
+impl Caller for Device {
+    fn next(&mut self, out: &mut Vec<u8>) {
+        let (number, now) = (self.codes.take(), rfc3339(seconds_from_now(0)));
+        self.body.clear();
+        let _ = write!(
+            self.body,
+            r#"{{"table_id":"{}","barcode":"{}","nonce":"bench-{number}","scanned_at":"{now}","sent_at":"{now}"}}"#,
+            self.table,
+            code(number % GUESTS),
+        );
+        self.head.write_json(out, None, &self.body);
+    }
+
+    fn answered(&mut self, reply: &Reply<'_>) -> Result<()> {
+        if reply.status != 201 {
+            bail!("a scan answered {}: {}", reply.status, reply.shown());
+        }
+        self.seq = seq(reply.body).unwrap_or(self.seq);
+        Ok(())
+    }
+}
+
+/// The member `seq` at the top of an answer, without parsing the rest.
+fn seq(body: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(body).ok()?;
+    let digits = text.rsplit_once("\"seq\":").map(|(_, rest)| rest)?;
+    let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+    digits[..end].parse().ok()
+}
+
+fn code(number: usize) -> String {
+    format!("BN-{number:06}")
+}
+
+impl Subject {
+    /// Sets the event up.
+    async fn prepare(product: &Product, baseline: &Baseline) -> Result<Self> {
+        let step = Step::begin(format!("event with {GUESTS} guests, {SCANNERS} scanners"));
+        let mut api = Api::at(&product.side.url)?;
+        api.register("Bench").await?;
+        let mut csv = "name,email,barcode,category\n".to_owned();
+        for number in 0..GUESTS {
+            let category = if number % 10 == 0 { "vip" } else { "standard" };
+            let code = code(number);
+            let _ = writeln!(csv, "Guest {number},guest{number}@example.com,{code},{category}");
+        }
+        let table = api.guest_list("Bench", &csv).await?;
+        // Each scan makes a record, also when the list was walked through once.
+        let enable = json!({
+            "table_id": table,
+            "settings": {"allow_duplicate_scans": true},
+            "gates": [{"name": "Main", "categories": []}],
+        });
+        api.post("/pulse", &enable).await?;
+        let mut heads = [Vec::new(), Vec::new()];
+        for number in 0..SCANNERS {
+            let scanner = api.scanner(&table, &format!("Scanner {number}"), "Main").await?;
+            for (heads, side) in heads.iter_mut().zip([&product.side, &baseline.side]) {
+                let token = Some(scanner.token.as_str());
+                heads.push(Head::new(&side.target, "POST", "/pulse/check-ins", token));
+            }
+        }
+        step.done("");
+        let sides = [product.side.clone(), baseline.side.clone()];
+        let codes = Arc::new(Codes { next: AtomicUsize::new(0) });
+        Ok(Self { api, table, heads, sides, codes })
+    }
+
+    /// Devices that scan at one side.
+    pub fn devices(&self, side: usize, count: usize) -> Vec<Device> {
+        let heads = self.heads[side].iter().cycle().take(count);
+        let device = |head: &Head| Device {
+            head: head.clone(),
+            table: self.table.clone(),
+            codes: self.codes.clone(),
+            body: String::new(),
+            seq: 0,
+        };
+        heads.map(device).collect()
+    }
+
+    /// Waits until Postgres has the whole log.
+    pub async fn recorded(&self) -> Result<()> {
+        let started = Instant::now();
+        loop {
+            let dashboard = self.api.dashboard(&self.table).await?;
+            if dashboard["record"]["behind"] == 0 {
+                return Ok(());
+            }
+            if started.elapsed() > Duration::from_secs(60) {
+                bail!("the record stays behind: {}", dashboard["record"]);
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    async fn slice(&self, side: usize, count: usize, pace: Pace, time: Duration) -> Result<Figures> {
+        let devices = self.devices(side, count);
+        let before = self.sides[side].cpu()?;
+        let (mut slice, _) = load::run(&self.sides[side].target, devices, pace, time).await?;
+        if side == 0 {
+            self.recorded().await?;
+        }
+        let cpu = self.sides[side].cpu()?.saturating_sub(before);
+        Ok(Figures {
+            rate: slice.rate(),
+            p50: slice.latencies.percentile(0.5),
+            p95: slice.latencies.percentile(0.95),
+            p99: slice.latencies.percentile(0.99),
+            cpu: cpu.as_secs_f64() * 1e6 / slice.latencies.count() as f64,
+        })
+    }
+
+    /// Slices of both sides in turns.
+    async fn compare(&self, count: usize, pace: Pace, scale: &Scale) -> Result<[Series; 2]> {
+        let mut series = [Series::default(), Series::default()];
+        for round in 0..scale.slices {
+            // Who goes first changes, so that neither always follows the other.
+            for side in [round % 2, (round + 1) % 2] {
+                let time = match pace {
+                    Pace::Closed => scale.slice,
+                    Pace::Open(_) => scale.slice * 2,
+                };
+                series[side].add(self.slice(side, count, pace, time).await?);
+            }
+        }
+        Ok(series)
+    }
+}
+
+/// What came of a slice: per second, milliseconds, CPU-µs per scan.
+struct Figures {
+    rate: f64,
+    p50: f64,
+    p95: f64,
+    p99: f64,
+    cpu: f64,
+}
+
+/// The same for all slices of a side.
+#[derive(Debug, Default)]
+struct Series {
+    rate: Slices,
+    p50: Slices,
+    p95: Slices,
+    p99: Slices,
+    cpu: Slices,
+}
+
+impl Series {
+    fn add(&mut self, figures: Figures) {
+        self.rate.add(figures.rate);
+        self.p50.add(figures.p50);
+        self.p95.add(figures.p95);
+        self.p99.add(figures.p99);
+        self.cpu.add(figures.cpu);
+    }
+
+    fn latencies(&self) -> String {
+        let [p50, p95, p99] = [&self.p50, &self.p95, &self.p99].map(|slices| ms(slices.median()));
+        format!("{p50} / {p95} / {p99}")
+    }
+}
+
+/// Runs the whole bench.
+pub async fn run(project: &Project, scale: &Scale) -> Result<Report> {
+    let product = Product::start(project, false).await?;
+    let none = BTreeMap::new();
+    let started =
+        Baseline::start(project, product.folder(), "baseline-scan", None, none).await;
+    let report = match &started {
+        Ok(baseline) => measure(&product, baseline, scale).await,
+        Err(error) => Err(anyhow::anyhow!("{error:#}")),
+    };
+    if let Ok(baseline) = started {
+        baseline.stop().await;
+    }
+    product.stop().await;
+    report
+}
+
+async fn measure(product: &Product, baseline: &Baseline, scale: &Scale) -> Result<Report> {
+    let subject = Subject::prepare(product, baseline).await?;
+    let step = Step::begin("warming up");
+    for side in [0, 1] {
+        subject.slice(side, 16, Pace::Closed, scale.slice).await?;
+    }
+    step.done("");
+    let mut report = Report::default();
+    closed(&subject, scale, &mut report).await?;
+    open(&subject, scale, &mut report).await?;
+    fanout::run(&subject, scale, &mut report).await?;
+    report.note(format!(
+        "{} slices of {} s a side, in turns; medians of slices, ratios slice by slice as median \
+         (lowest–highest). CPU is user and system time of workerd from /proc, the product's with \
+         its outbox to Postgres, for each scan answered. The open loop has slices twice as long.",
+        scale.slices,
+        scale.slice.as_secs_f64()
+    ));
+    Ok(report)
+}
+
+async fn closed(subject: &Subject, scale: &Scale, report: &mut Report) -> Result<()> {
+    let columns = [
+        "connections", "scans/s", "baseline", "ratio", "p50 / p95 / p99 ms", "baseline ms",
+        "CPU-µs per scan", "baseline", "ratio",
+    ];
+    let mut table = Table::new("Durable scans on one table, closed loop", &columns);
+    let (mut rates, mut cpus) = (Vec::new(), Vec::new());
+    for level in LEVELS {
+        let step = Step::begin(format!("scans over {level} connections"));
+        let [ours, theirs] = subject.compare(level, Pace::Closed, scale).await?;
+        let (rate, cpu) = (ours.rate.over(&theirs.rate), ours.cpu.over(&theirs.cpu));
+        step.done(format!(
+            "{} scans/s, {} of the baseline; CPU {}",
+            whole(ours.rate.median()),
+            ratio(&rate),
+            ratio(&cpu)
+        ));
+        table.row([
+            level.to_string(),
+            whole(ours.rate.median()),
+            whole(theirs.rate.median()),
+            ratio(&rate),
+            ours.latencies(),
+            theirs.latencies(),
+            whole(ours.cpu.median()),
+            whole(theirs.cpu.median()),
+            ratio(&cpu),
+        ]);
+        rates.push(rate.median());
+        cpus.push(cpu.median());
+    }
+    report.table(table);
+    let lowest = rates.iter().copied().fold(f64::INFINITY, f64::min);
+    let highest = cpus.iter().copied().fold(0.0, f64::max);
+    let found = format!("{lowest:.2} of it at the worst level");
+    report.aim("scans/s at least the baseline's", found, lowest >= 1.0);
+    let found = format!("{highest:.2} of it at the worst level");
+    report.aim("CPU per scan not above the baseline's", found, highest <= 1.0);
+    Ok(())
+}
+
+async fn open(subject: &Subject, scale: &Scale, report: &mut Report) -> Result<()> {
+    let step = Step::begin(format!("{RATE} scans a second"));
+    let [ours, theirs] = subject.compare(OPEN_CONNECTIONS, Pace::Open(RATE), scale).await?;
+    let p99 = ours.p99.median();
+    step.done(format!("p99 {} ms", ms(p99)));
+    let columns = ["side", "p50 ms", "p95 ms", "p99 ms", "worst slice's p99", "CPU-µs per scan"];
+    let mut table = Table::new(&format!("Open loop, {RATE} scans a second"), &columns);
+    for (name, series) in [("Pulse", &ours), ("baseline", &theirs)] {
+        table.row([
+            name.to_owned(),
+            ms(series.p50.median()),
+            ms(series.p95.median()),
+            ms(series.p99.median()),
+            ms(series.p99.range().1),
+            whole(series.cpu.median()),
+        ]);
+    }
+    report.table(table);
+    report.aim("p99 at 200 scans/s ≤ 25 ms", format!("{} ms", ms(p99)), p99 <= 25.0);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::seq;
+
+    #[test]
+    fn the_place_in_the_log_is_the_last_seq_of_the_answer() {
+        assert_eq!(seq(br#"{"check_in":{"seq":3},"first_entry":null,"seq":41}"#), Some(41));
+        assert_eq!(seq(br#"{"verdict":"accepted","seq":7,"check_in":{}}"#), Some(7));
+        assert_eq!(seq(b"{}"), None);
+    }
+}
