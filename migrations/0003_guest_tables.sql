@@ -184,7 +184,7 @@ $$;
 -- Moves a staged import into the table. The table stays locked meanwhile, so no twin import slips in between
 -- the look for duplicate codes and the insert.
 create function app.commit_import(p jsonb) returns jsonb language plpgsql
-set search_path = pg_catalog, public, app as $$
+set search_path = pg_catalog, public, app set plan_cache_mode = force_custom_plan as $$
 declare
   v_import   uuid := (p ->> 'import_id')::uuid;
   v_table    uuid := (p ->> 'table_id')::uuid;

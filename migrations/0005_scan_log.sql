@@ -16,8 +16,9 @@ $$;
 -- Settings, scanners and the next rows of a table. What the object asks from is what it has: that is
 -- remembered, so the minute sweep knows which objects missed a poke. An empty page proves that it has all
 -- rows up to rows_seq as read before, so the object pulls until a page is empty.
+-- Planned anew at each call: a plan made for an empty list would read all of a full one for every page.
 create function app.pull_table(p jsonb) returns jsonb language plpgsql
-set search_path = pg_catalog, public, app as $$
+set search_path = pg_catalog, public, app set plan_cache_mode = force_custom_plan as $$
 declare
   v_table   uuid := (p ->> 'table_id')::uuid;
   v_limit   integer := least(coalesce((p ->> 'limit')::integer, 2000), 10000);
@@ -63,7 +64,7 @@ end
 $$;
 
 create function app.pull_log(p jsonb) returns jsonb language plpgsql
-set search_path = pg_catalog, public, app as $$
+set search_path = pg_catalog, public, app set plan_cache_mode = force_custom_plan as $$
 declare
   v_table uuid := (p ->> 'table_id')::uuid;
   v_limit integer := least(coalesce((p ->> 'limit')::integer, 2000), 10000);
@@ -80,57 +81,56 @@ $$;
 
 -- Shows log entries as check-ins. The order of steps is the lock order; within a batch it does not matter,
 -- because repeats and annulments name the record they touch and first_of_guest is settled at the end.
-create function app.apply_scans(p_table uuid, p_seqs bigint[]) returns void language plpgsql
-set search_path = pg_catalog, public, app as $$
+-- Plans are kept, and one made while an event is small must do when it has grown: hence no sequential scans,
+-- and records are found by their id alone, which leaves the planner one index to choose.
+create function app.apply_scans(p_table uuid, p_entries jsonb) returns void language plpgsql
+set search_path = pg_catalog, public, app set enable_seqscan = off as $$
 declare
   guests uuid[];
 begin
   update pulse_scanner_sessions s set total_scans = s.total_scans + n.scans, last_seen_at = greatest(s.last_seen_at, n.seen)
-  from (select (l.entry ->> 'session_id')::uuid as id, count(*) as scans, max((l.entry ->> 'received_at')::timestamptz) as seen
-        from pulse_scan_log l
-        where l.table_id = p_table and l.seq = any (p_seqs) and l.entry ->> 'kind' = 'scan' and l.entry ->> 'session_id' is not null
-        group by 1) n
-  where s.id = n.id and s.table_id = p_table;
+  from (select (e ->> 'session_id')::uuid as id, count(*) as scans, max((e ->> 'received_at')::timestamptz) as seen
+        from jsonb_array_elements(p_entries) e
+        where e ->> 'kind' = 'scan' and e ->> 'session_id' is not null group by 1) n
+  where s.id = n.id;
 
   insert into pulse_rows (id, tenant_id, table_id, name, email, barcode, category, source, created_at, updated_at)
-  select (w ->> 'id')::uuid, l.tenant_id, p_table, coalesce(w ->> 'name', ''), w ->> 'email', w ->> 'barcode', w ->> 'category',
-         'walk_in', (l.entry ->> 'received_at')::timestamptz, (l.entry ->> 'received_at')::timestamptz
-  from pulse_scan_log l, lateral (select l.entry -> 'new_row') x (w)
-  where l.table_id = p_table and l.seq = any (p_seqs) and jsonb_typeof(w) = 'object'
-  order by l.seq
+  select (w ->> 'id')::uuid, app.tenant(), p_table, coalesce(w ->> 'name', ''), w ->> 'email', w ->> 'barcode',
+         w ->> 'category', 'walk_in', (e ->> 'received_at')::timestamptz, (e ->> 'received_at')::timestamptz
+  from jsonb_array_elements(p_entries) e, lateral (select e -> 'new_row') x (w)
+  where jsonb_typeof(w) = 'object'
   on conflict (id) do nothing;
 
   insert into pulse_check_ins (
     id, tenant_id, table_id, row_id, seq, verdict, reason, direction, barcode, gate, session_id, actor_kind, actor_id,
     scanner_name, scanner_email, check_in_time, scanned_at, sent_at, received_at, clock_skew_ms, force_sent, forced,
     overrode, walk_in, first_of_guest, inside_delta, last_scanned_at, row_data, notes, nonce)
-  select e.check_in_id, l.tenant_id, p_table, e.row_id, l.seq, e.verdict, e.reason, e.direction, e.barcode, e.gate,
+  select e.check_in_id, app.tenant(), p_table, e.row_id, e.seq, e.verdict, e.reason, e.direction, e.barcode, e.gate,
     e.session_id, e.actor ->> 'kind', (e.actor ->> 'id')::uuid, e.scanner ->> 'name', e.scanner ->> 'email',
     e.check_in_time, e.scanned_at, e.sent_at, e.received_at, coalesce(e.clock_skew_ms, 0), coalesce(e.force_sent, false),
     coalesce(e.forced, false), e.overrode, coalesce(e.walk_in, false), coalesce(e.first_of_guest, false),
     coalesce(e.inside_delta, 0), e.check_in_time, nullif(e.guest, 'null'), e.notes, e.nonce_key
-  from pulse_scan_log l, lateral jsonb_to_record(l.entry) as e (
-    check_in_id uuid, row_id uuid, effect text, verdict text, reason text, direction text, barcode text, gate text,
-    session_id uuid, actor jsonb, scanner jsonb, check_in_time timestamptz, scanned_at timestamptz, sent_at timestamptz,
-    received_at timestamptz, clock_skew_ms bigint, force_sent boolean, forced boolean, overrode text, walk_in boolean,
-    first_of_guest boolean, inside_delta smallint, guest jsonb, notes text, nonce_key text)
-  where l.table_id = p_table and l.seq = any (p_seqs) and e.effect in ('admit', 'exit', 'refuse')
-  order by l.seq;
+  from jsonb_to_recordset(p_entries) as e (
+    seq bigint, check_in_id uuid, row_id uuid, effect text, verdict text, reason text, direction text, barcode text,
+    gate text, session_id uuid, actor jsonb, scanner jsonb, check_in_time timestamptz, scanned_at timestamptz,
+    sent_at timestamptz, received_at timestamptz, clock_skew_ms bigint, force_sent boolean, forced boolean, overrode text,
+    walk_in boolean, first_of_guest boolean, inside_delta smallint, guest jsonb, notes text, nonce_key text)
+  where e.effect in ('admit', 'exit', 'refuse')
+  order by e.seq;
 
   update pulse_check_ins c set scan_count = c.scan_count + n.scans, last_scanned_at = greatest(c.last_scanned_at, n.latest)
-  from (select (l.entry ->> 'check_in_id')::uuid as id, count(*) as scans, max((l.entry ->> 'check_in_time')::timestamptz) as latest
-        from pulse_scan_log l
-        where l.table_id = p_table and l.seq = any (p_seqs) and l.entry ->> 'effect' = 'repeat' group by 1) n
-  where c.id = n.id and c.table_id = p_table;
+  from (select (e ->> 'check_in_id')::uuid as id, count(*) as scans, max((e ->> 'check_in_time')::timestamptz) as latest
+        from jsonb_array_elements(p_entries) e where e ->> 'effect' = 'repeat' group by 1) n
+  where c.id = n.id;
 
   -- The entry says what the undo does to the people inside (nothing, when they had left already).
   with annulled as (
-    update pulse_check_ins c set annulled_at = n.at, annulled_by = n.by, annul_seq = n.seq, inside_delta = c.inside_delta + n.delta
-    from (select l.seq, (l.entry #>> '{annuls,check_in_id}')::uuid as id, (l.entry ->> 'at')::timestamptz as at,
-                 (l.entry #>> '{actor,id}')::uuid as by, coalesce((l.entry ->> 'inside_delta')::smallint, 0) as delta
-          from pulse_scan_log l
-          where l.table_id = p_table and l.seq = any (p_seqs) and l.entry ->> 'effect' = 'annul') n
-    where c.id = n.id and c.table_id = p_table and c.annulled_at is null
+    update pulse_check_ins c
+    set annulled_at = n.at, annulled_by = n.by, annul_seq = n.seq, inside_delta = c.inside_delta + n.delta
+    from (select (e ->> 'seq')::bigint as seq, (e #>> '{annuls,check_in_id}')::uuid as id, (e ->> 'at')::timestamptz as at,
+                 (e #>> '{actor,id}')::uuid as by, coalesce((e ->> 'inside_delta')::smallint, 0) as delta
+          from jsonb_array_elements(p_entries) e where e ->> 'effect' = 'annul') n
+    where c.id = n.id and c.annulled_at is null
     returning c.row_id)
   select array_agg(distinct row_id) filter (where row_id is not null) into guests from annulled;
 
@@ -138,7 +138,8 @@ begin
     -- A guest admitted twice stays checked in by the other record.
     update pulse_check_ins c set first_of_guest = (c.seq = f.seq)
     from (select row_id, min(seq) as seq from pulse_check_ins
-          where table_id = p_table and row_id = any (guests) and verdict = 'accepted' and direction = 'entry' and annulled_at is null
+          where table_id = p_table and row_id = any (guests) and verdict = 'accepted' and direction = 'entry'
+            and annulled_at is null
           group by row_id) f
     where c.table_id = p_table and c.row_id = f.row_id and c.verdict = 'accepted' and c.direction = 'entry'
       and c.annulled_at is null and c.first_of_guest is distinct from (c.seq = f.seq);
@@ -147,17 +148,18 @@ end
 $$;
 
 create function app.flush_scans(p jsonb) returns jsonb language plpgsql
-set search_path = pg_catalog, public, app as $$
+set search_path = pg_catalog, public, app set enable_seqscan = off as $$
 declare
   v_table   uuid := (p ->> 'table_id')::uuid;
   v_known   bigint;
   v_first   bigint;
   v_last    bigint;
   v_count   bigint;
+  entries   jsonb := p -> 'entries';
   fresh     bigint[];
   failed    bigint[] := '{}';
   conflicts bigint[];
-  s         bigint;
+  one       jsonb;
 begin
   perform app.system_only();
   if jsonb_path_exists(p, '$.entries[*].new_row') then
@@ -168,7 +170,7 @@ begin
     perform app.fail('PU404', 'table_not_enabled', 'Check-in is not enabled for this table.');
   end if;
   select min(x.seq), max(x.seq), count(distinct x.seq) into v_first, v_last, v_count
-  from jsonb_array_elements(p -> 'entries') e, lateral (select (e ->> 'seq')::bigint) x (seq);
+  from jsonb_array_elements(entries) e, lateral (select (e ->> 'seq')::bigint) x (seq);
   if v_first > v_known + 1 or v_last - v_first + 1 <> v_count then
     perform app.fail('PU409', 'seq_gap', (v_known + 1)::text);
   end if;
@@ -177,27 +179,28 @@ begin
   with stored as (
     insert into pulse_scan_log (tenant_id, table_id, seq, nonce_key, entry)
     select app.tenant(), v_table, (e ->> 'seq')::bigint, e ->> 'nonce_key', e
-    from jsonb_array_elements(p -> 'entries') e order by 3
+    from jsonb_array_elements(entries) e order by 3
     on conflict (table_id, seq) do nothing returning seq)
   select coalesce(array_agg(seq order by seq), '{}') into fresh from stored;
 
   -- Known entries must be the same ones: a difference means two objects gave out one number.
   if cardinality(fresh) < v_count then
     select array_agg(l.seq order by l.seq) into conflicts
-    from jsonb_array_elements(p -> 'entries') e join pulse_scan_log l on l.table_id = v_table and l.seq = (e ->> 'seq')::bigint
+    from jsonb_array_elements(entries) e join pulse_scan_log l on l.table_id = v_table and l.seq = (e ->> 'seq')::bigint
     where l.seq <> all (fresh) and l.entry <> e;
+    select coalesce(jsonb_agg(e), '[]') into entries from jsonb_array_elements(entries) e where (e ->> 'seq')::bigint = any (fresh);
   end if;
 
   if cardinality(fresh) > 0 then
     begin
-      perform app.apply_scans(v_table, fresh);
+      perform app.apply_scans(v_table, entries);
     exception when data_exception or integrity_constraint_violation then
-      foreach s in array fresh loop
+      for one in select e from jsonb_array_elements(entries) e order by (e ->> 'seq')::bigint loop
         begin
-          perform app.apply_scans(v_table, array[s]);
+          perform app.apply_scans(v_table, jsonb_build_array(one));
         exception when data_exception or integrity_constraint_violation then
-          update pulse_scan_log set error = sqlerrm where table_id = v_table and seq = s;
-          failed := failed || s;
+          update pulse_scan_log set error = sqlerrm where table_id = v_table and seq = (one ->> 'seq')::bigint;
+          failed := failed || (one ->> 'seq')::bigint;
         end;
       end loop;
     end;
@@ -213,6 +216,6 @@ begin
 end
 $$;
 
-grant execute on function app.system_only(), app.pull_table(jsonb), app.pull_log(jsonb), app.apply_scans(uuid, bigint[]),
+grant execute on function app.system_only(), app.pull_table(jsonb), app.pull_log(jsonb), app.apply_scans(uuid, jsonb),
   app.flush_scans(jsonb) to pulse_app;
 call app.seal();

@@ -223,6 +223,7 @@ async fn every_api_call_is_one_round_trip() {
     }
 }
 
+/// 22 of the field's cases: the query budget of a scan is zero.
 #[tokio::test]
 async fn a_scan_asks_postgres_nothing() {
     let event = Event::with_guests(["Ada", "Bob"]).open().await;

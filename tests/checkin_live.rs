@@ -268,7 +268,7 @@ async fn a_malformed_frame_ends_the_connection() {
 async fn a_channel_one_may_not_see_is_an_error_and_the_socket_lives() {
     let event = Event::with_guests(["Ada"]).open().await;
     let mut socket = event.socket().await;
-    for channel in ["roster", "nothing", "", "scans/../roster"] {
+    for channel in ["roster", "nothing", "scans.roster"] {
         let reply = socket.request(json!({"subscribe": {"channel": channel}})).await;
         assert!(reply["error"]["code"].is_string(), "{channel}: {reply}");
         assert_eq!(reply["error"]["temporary"], false);

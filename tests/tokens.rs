@@ -66,7 +66,7 @@ async fn a_key_in_the_token_is_never_looked_at() {
 #[tokio::test]
 async fn a_token_of_another_key_does_not_count() {
     let forgery = genuine().await;
-    for key in [&b""[..], b"secret", &[0; 32], supabase::SECRET.as_bytes()] {
+    for key in [&b""[..], b"secret", &[0; 32], supabase::secret().as_bytes()] {
         refused("another key", &forgery.clone().key(key).sign()).await;
     }
 }
@@ -97,7 +97,7 @@ async fn a_token_for_somebody_else_does_not_count() {
 #[tokio::test]
 async fn a_token_from_somebody_else_does_not_count() {
     let forgery = genuine().await;
-    for iss in ["pulse.example.com", "Pulse", "", supabase::ISSUER] {
+    for iss in ["pulse.example.com", "Pulse", "", &supabase::issuer()] {
         refused(iss, &forgery.clone().claim("iss", json!(iss)).sign()).await;
     }
     refused("no issuer", &forgery.clone().claim("iss", Value::Null).sign()).await;
@@ -170,6 +170,10 @@ async fn claims_that_are_no_ids_do_not_count() {
             json!(7),
             json!("00000000-0000-0000-0000-000000000000"),
         ] {
+            // A token of someone who belongs to no tenant yet says so with the nil id.
+            if claim == "ten" && value == json!("00000000-0000-0000-0000-000000000000") {
+                continue;
+            }
             refused(claim, &forgery.clone().claim(claim, value).sign()).await;
         }
     }

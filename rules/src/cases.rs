@@ -19,16 +19,54 @@ pub struct CaseResult {
 }
 
 /// The kinds of case files.
-pub const KINDS: [&str; 1] = ["checkin"];
+pub const KINDS: [&str; 4] = ["checkin", "outbound", "recovery", "roles"];
 
 /// Runs the cases of a file's text.
 pub fn run(kind: &str, json: &str) -> Result<Vec<CaseResult>, Invalid> {
     match kind {
         "checkin" => crate::checkin::cases::run(json),
+        "outbound" => crate::outbound::cases::run(json),
+        "recovery" => crate::live::cases::run(json),
+        "roles" => crate::roles::cases::run(json),
         _ => Err(Invalid::one(
             "",
             "unknown_kind",
             format!("Case files are of kind {}.", KINDS.join(", ")),
         )),
     }
+}
+
+/// A file of cases that need nothing but themselves: `{"meta": …, "cases": [{"id": …, …}]}`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Simple<T> {
+    #[serde(default, rename = "meta")]
+    _meta: serde_json::Value,
+    cases: Vec<Named<T>>,
+}
+
+#[derive(Deserialize)]
+struct Named<T> {
+    id: String,
+    #[serde(flatten)]
+    case: T,
+}
+
+/// Runs such a file: `check` says what was not as expected, or nothing.
+pub(crate) fn each<T: serde::de::DeserializeOwned>(
+    json: &str,
+    check: impl Fn(&T) -> Option<String>,
+) -> Result<Vec<CaseResult>, Invalid> {
+    let file: Simple<T> = serde_json::from_str(json)
+        .map_err(|error| Invalid::one("", "malformed_cases", format!("Not a file of such cases: {error}.")))?;
+    let result = |named: Named<T>| {
+        let detail = check(&named.case).unwrap_or_default();
+        CaseResult { id: named.id, passed: detail.is_empty(), detail }
+    };
+    Ok(file.cases.into_iter().map(result).collect())
+}
+
+/// What to say of an expectation that was not met.
+pub(crate) fn differs<T: PartialEq + std::fmt::Debug>(expected: T, found: T) -> Option<String> {
+    (expected != found).then(|| format!("expected {expected:?}, got {found:?}"))
 }

@@ -49,16 +49,20 @@ pub enum Weekday {
 impl Zone {
     /// Coordinated universal time.
     pub fn utc() -> Self {
-        Self { name: "UTC".to_owned(), rules: TimeZone::UTC }
+        Self {
+            name: "UTC".to_owned(),
+            rules: TimeZone::UTC,
+        }
     }
 
     /// The zone of an IANA name. Letter case does not matter; the database's spelling is kept.
     pub fn parse(name: &str) -> Result<Self, Invalid> {
         let found = TimeZone::get(name).ok().filter(|rules| !rules.is_unknown());
         match found.as_ref().and_then(TimeZone::iana_name) {
-            Some(known) => {
-                Ok(Self { name: known.to_owned(), rules: found.clone().unwrap_or(TimeZone::UTC) })
-            }
+            Some(known) => Ok(Self {
+                name: known.to_owned(),
+                rules: found.clone().unwrap_or(TimeZone::UTC),
+            }),
             None => Err(Invalid::one(
                 "/timezone",
                 "unknown_timezone",
@@ -86,7 +90,9 @@ impl Zone {
     pub fn instant(&self, day: LocalDay, minute: u16) -> DateTime<Utc> {
         let day = if minute >= 1440 { day.next() } else { day };
         let minute = minute % 1440;
-        let wall = day.date().at(narrow(minute / 60), narrow(minute % 60), 0, 0);
+        let wall = day
+            .date()
+            .at(narrow(minute / 60), narrow(minute % 60), 0, 0);
         let millis = self.rules.to_ambiguous_timestamp(wall).compatible();
         DateTime::from_timestamp_millis(millis.map(|at| at.as_millisecond()).unwrap_or_default())
             .unwrap_or_default()
@@ -107,9 +113,11 @@ impl Zone {
 
     fn wall(&self, at: DateTime<Utc>) -> jiff::civil::DateTime {
         let (least, most) = (jiff::Timestamp::MIN, jiff::Timestamp::MAX);
-        let millis =
-            at.timestamp_millis().clamp(least.as_millisecond() + 1, most.as_millisecond());
-        self.rules.to_datetime(jiff::Timestamp::from_millisecond(millis).unwrap_or_default())
+        let millis = at
+            .timestamp_millis()
+            .clamp(least.as_millisecond() + 1, most.as_millisecond());
+        self.rules
+            .to_datetime(jiff::Timestamp::from_millisecond(millis).unwrap_or_default())
     }
 }
 
@@ -162,7 +170,11 @@ impl LocalDay {
     }
 
     fn of(date: jiff::civil::Date) -> Self {
-        Self { year: date.year(), month: date.month(), day: date.day() }
+        Self {
+            year: date.year(),
+            month: date.month(),
+            day: date.day(),
+        }
     }
 
     fn date(self) -> jiff::civil::Date {
@@ -179,8 +191,15 @@ impl fmt::Display for LocalDay {
 
 impl Weekday {
     /// Monday to Sunday.
-    pub const ALL: [Self; 7] =
-        [Self::Mon, Self::Tue, Self::Wed, Self::Thu, Self::Fri, Self::Sat, Self::Sun];
+    pub const ALL: [Self; 7] = [
+        Self::Mon,
+        Self::Tue,
+        Self::Wed,
+        Self::Thu,
+        Self::Fri,
+        Self::Sat,
+        Self::Sun,
+    ];
 
     /// Days after Monday, 0 to 6.
     pub fn index(self) -> u16 {
@@ -234,11 +253,21 @@ mod tests {
 
     #[test]
     fn only_names_of_the_database_are_zones() {
-        for name in ["Nowhere/Bad", "EST5EDT4", "+02:00", "", "America/new york", "Etc/Unknown"] {
+        for name in [
+            "Nowhere/Bad",
+            "EST5EDT4",
+            "+02:00",
+            "",
+            "America/new york",
+            "Etc/Unknown",
+        ] {
             let refused = Zone::parse(name).unwrap_err();
             assert_eq!(refused.errors[0].code, "unknown_timezone", "{name}");
         }
-        assert_eq!(Zone::parse("europe/berlin").unwrap().name(), "Europe/Berlin");
+        assert_eq!(
+            Zone::parse("europe/berlin").unwrap().name(),
+            "Europe/Berlin"
+        );
         assert_eq!(Zone::parse("UTC").unwrap(), Zone::utc());
     }
 
@@ -259,9 +288,17 @@ mod tests {
     #[test]
     fn wall_times_become_instants() {
         let new_york = Zone::parse("America/New_York").unwrap();
-        let spring = LocalDay { year: 2024, month: 3, day: 10 };
+        let spring = LocalDay {
+            year: 2024,
+            month: 3,
+            day: 10,
+        };
         assert_eq!(new_york.instant(spring, 150), at("2024-03-10T07:30:00Z"));
-        let autumn = LocalDay { year: 2024, month: 11, day: 3 };
+        let autumn = LocalDay {
+            year: 2024,
+            month: 11,
+            day: 3,
+        };
         assert_eq!(new_york.instant(autumn, 90), at("2024-11-03T05:30:00Z"));
         assert_eq!(new_york.instant(autumn, 1440), at("2024-11-04T05:00:00Z"));
         assert_eq!(autumn.short(), "Sun 3 Nov");

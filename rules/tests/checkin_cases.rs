@@ -12,7 +12,12 @@ fn every_case_passes() {
     for result in &failed {
         println!("{}: {}", result.id, result.detail);
     }
-    assert!(failed.is_empty(), "{} of {} failed", failed.len(), results.len());
+    assert!(
+        failed.is_empty(),
+        "{} of {} failed",
+        failed.len(),
+        results.len()
+    );
     assert!(results.len() >= 40);
 }
 
@@ -36,6 +41,9 @@ fn files_of_another_form_are_refused() {
         ("checkin", r#"{"cases": [], "more": 1}"#, "malformed_cases"),
         ("tea", "{}", "unknown_kind"),
     ] {
-        assert_eq!(rules::cases::run(kind, text).unwrap_err().errors[0].code, code);
+        assert_eq!(
+            rules::cases::run(kind, text).unwrap_err().errors[0].code,
+            code
+        );
     }
 }

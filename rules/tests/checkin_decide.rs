@@ -1,4 +1,4 @@
-//! The order of the checks, force, exits, races, annulment: what the case file does not spell out.
+//! The order of the checks, force, exits, races: what the case file does not spell out.
 //!
 //! Invariant: one reason per scan, the first that applies; force overrides all but the code.
 //! Failure: a table names the row that behaved otherwise.
@@ -7,7 +7,6 @@ mod checkin_support;
 
 use checkin_support::*;
 use chrono::TimeDelta;
-use rules::checkin::journal::NotAnnulled;
 use rules::checkin::*;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -50,7 +49,10 @@ fn door_with_problems_from(first: usize) -> Door {
     }
     if has(Reason::CapacityReached) {
         // Full, and the guest is outside again, so that they would need a place.
-        let out = ScanIn { direction: Direction::Exit, ..scan_of("A", "out") };
+        let out = ScanIn {
+            direction: Direction::Exit,
+            ..scan_of("A", "out")
+        };
         door.take(out, on_day("18:10:00"));
         settings["capacity"] = json!(1);
     }
@@ -67,7 +69,11 @@ fn door_with_problems_from(first: usize) -> Door {
 }
 
 fn at_north(nonce: &str, force: bool) -> ScanIn {
-    ScanIn { gate: Some("North".to_owned()), force, ..scan_of("A", nonce) }
+    ScanIn {
+        gate: Some("North".to_owned()),
+        force,
+        ..scan_of("A", nonce)
+    }
 }
 
 #[test]
@@ -77,7 +83,11 @@ fn the_first_check_that_fails_is_the_reason() {
         let entry = door.take(at_north("x", false), on_day("19:00:00"));
         assert_eq!(entry.reason, Some(reason), "{}", entry.explanation);
         assert!(!entry.forced && entry.overrode.is_none() && !entry.force_sent);
-        assert_eq!(entry.guest.unwrap().name, "Guest 1", "the guest is always shown");
+        assert_eq!(
+            entry.guest.unwrap().name,
+            "Guest 1",
+            "the guest is always shown"
+        );
         assert_eq!(entry.first_entry.unwrap().at, on_day("18:00:00"));
         assert!(!entry.explanation.is_empty());
     }
@@ -92,10 +102,24 @@ fn force_overrides_each_and_says_which() {
         let mut door = door_with_problems_from(first);
         let before = door.state().ledger.checked_in();
         let entry = door.take(at_north("x", true), on_day("19:00:00"));
-        assert_eq!((entry.verdict, entry.effect), (Verdict::Accepted, Effect::Admit));
-        assert_eq!((entry.forced, entry.overrode, entry.reason), (true, Some(reason), None));
-        assert!(entry.explanation.contains("Overridden:"), "{}", entry.explanation);
-        assert_eq!(door.state().ledger.checked_in(), before, "the guest was counted before");
+        assert_eq!(
+            (entry.verdict, entry.effect),
+            (Verdict::Accepted, Effect::Admit)
+        );
+        assert_eq!(
+            (entry.forced, entry.overrode, entry.reason),
+            (true, Some(reason), None)
+        );
+        assert!(
+            entry.explanation.contains("Overridden:"),
+            "{}",
+            entry.explanation
+        );
+        assert_eq!(
+            door.state().ledger.checked_in(),
+            before,
+            "the guest was counted before"
+        );
     }
     let mut door = door_with_problems_from(ORDER.len());
     let entry = door.take(at_north("x", true), on_day("19:00:00"));
@@ -106,11 +130,18 @@ fn force_overrides_each_and_says_which() {
 fn exits_are_checked_for_status_and_category_only() {
     for (first, reason) in ORDER.into_iter().enumerate() {
         let mut door = door_with_problems_from(first);
-        let exit = ScanIn { direction: Direction::Exit, ..at_north("x", false) };
+        let exit = ScanIn {
+            direction: Direction::Exit,
+            ..at_north("x", false)
+        };
         let entry = door.take(exit, on_day("19:00:00"));
         match reason {
             Reason::Blocked | Reason::WrongCategory => assert_eq!(entry.reason, Some(reason)),
-            _ => assert_eq!((entry.effect, entry.reason), (Effect::Exit, None), "{reason:?}"),
+            _ => assert_eq!(
+                (entry.effect, entry.reason),
+                (Effect::Exit, None),
+                "{reason:?}"
+            ),
         }
     }
 }
@@ -121,14 +152,26 @@ fn only_one_of_many_scanners_admits() {
     let entries: Vec<Entry> = (0..64)
         .map(|number| {
             let body = scan_of("A", "the same nonce everywhere");
-            door.send(body, &caller(number), on_day("18:00:00")).unwrap().entry.clone()
+            door.send(body, &caller(number), on_day("18:00:00"))
+                .unwrap()
+                .entry
+                .clone()
         })
         .collect();
-    let admitted = entries.iter().filter(|entry| entry.effect == Effect::Admit).count();
-    let counted = entries.iter().map(|entry| entry.check_in.as_ref().unwrap().scan_count);
+    let admitted = entries
+        .iter()
+        .filter(|entry| entry.effect == Effect::Admit)
+        .count();
+    let counted = entries
+        .iter()
+        .map(|entry| entry.check_in.as_ref().unwrap().scan_count);
     assert_eq!((admitted, counted.max()), (1, Some(64)));
     assert_eq!(door.state().ledger.checked_in(), 1);
-    assert!(entries.iter().all(|entry| entry.check_in_id == entries[0].check_in_id));
+    assert!(
+        entries
+            .iter()
+            .all(|entry| entry.check_in_id == entries[0].check_in_id)
+    );
 }
 
 #[test]
@@ -143,7 +186,11 @@ fn reentry_goes_by_the_latest_visit_in_time_not_in_the_log() {
     door.take(late(Direction::Entry, "19:00:00", "2"), on_day("19:00:00"));
     assert_eq!(door.state().ledger.duplicates(), 1);
     let exit = door.take(late(Direction::Exit, "17:00:00", "3"), on_day("19:10:00"));
-    assert_eq!((exit.inside_delta, &exit.warnings[..]), (0, &[][..]), "older than the entry");
+    assert_eq!(
+        (exit.inside_delta, &exit.warnings[..]),
+        (0, &[][..]),
+        "older than the entry"
+    );
     let again = door.take(late(Direction::Entry, "19:20:00", "4"), on_day("19:20:00"));
     assert_eq!(again.verdict, Verdict::Duplicate);
     let exit = door.take(late(Direction::Exit, "18:30:00", "5"), on_day("19:30:00"));
@@ -155,13 +202,41 @@ fn reentry_goes_by_the_latest_visit_in_time_not_in_the_log() {
 #[test]
 fn the_daily_limit_resets_at_local_midnight_in_every_zone() {
     for (zone, last, first) in [
-        ("Europe/Berlin", "2024-03-30T22:59:59.999Z", "2024-03-30T23:00:00Z"),
-        ("Europe/Berlin", "2024-03-31T21:59:59.999Z", "2024-03-31T22:00:00Z"),
-        ("Europe/Berlin", "2024-10-27T22:59:59.999Z", "2024-10-27T23:00:00Z"),
-        ("America/New_York", "2024-03-11T03:59:59.999Z", "2024-03-11T04:00:00Z"),
-        ("America/New_York", "2024-11-04T04:59:59.999Z", "2024-11-04T05:00:00Z"),
-        ("Africa/Cairo", "2024-04-25T21:59:59.999Z", "2024-04-25T22:00:00Z"),
-        ("Asia/Kathmandu", "2024-06-01T18:14:59.999Z", "2024-06-01T18:15:00Z"),
+        (
+            "Europe/Berlin",
+            "2024-03-30T22:59:59.999Z",
+            "2024-03-30T23:00:00Z",
+        ),
+        (
+            "Europe/Berlin",
+            "2024-03-31T21:59:59.999Z",
+            "2024-03-31T22:00:00Z",
+        ),
+        (
+            "Europe/Berlin",
+            "2024-10-27T22:59:59.999Z",
+            "2024-10-27T23:00:00Z",
+        ),
+        (
+            "America/New_York",
+            "2024-03-11T03:59:59.999Z",
+            "2024-03-11T04:00:00Z",
+        ),
+        (
+            "America/New_York",
+            "2024-11-04T04:59:59.999Z",
+            "2024-11-04T05:00:00Z",
+        ),
+        (
+            "Africa/Cairo",
+            "2024-04-25T21:59:59.999Z",
+            "2024-04-25T22:00:00Z",
+        ),
+        (
+            "Asia/Kathmandu",
+            "2024-06-01T18:14:59.999Z",
+            "2024-06-01T18:15:00Z",
+        ),
         ("UTC", "2024-06-01T23:59:59.999Z", "2024-06-02T00:00:00Z"),
     ] {
         let settings = json!({"entries_per_day": 2, "allow_duplicate_scans": true});
@@ -170,13 +245,28 @@ fn the_daily_limit_resets_at_local_midnight_in_every_zone() {
         let mut scan = |number: u64, now| door.take(scan_of("A", &number.to_string()), now).reason;
         assert_eq!(scan(1, at(last) - TimeDelta::hours(20)), None, "{zone}");
         assert_eq!(scan(2, at(last) - TimeDelta::hours(1)), None, "{zone}");
-        assert_eq!(scan(3, at(last)), Some(Reason::LimitReached), "{zone} {last}");
+        assert_eq!(
+            scan(3, at(last)),
+            Some(Reason::LimitReached),
+            "{zone} {last}"
+        );
         assert_eq!(scan(4, at(first)), None, "{zone} {first}");
         assert_eq!(scan(5, at(first)), None, "{zone} {first}");
-        assert_eq!(scan(6, at(first)), Some(Reason::LimitReached), "{zone} {first}");
-        let late = ScanIn { scanned_at: Some(at(last)), ..scan_of("A", "late") };
+        assert_eq!(
+            scan(6, at(first)),
+            Some(Reason::LimitReached),
+            "{zone} {first}"
+        );
+        let late = ScanIn {
+            scanned_at: Some(at(last)),
+            ..scan_of("A", "late")
+        };
         let late = door.take(late, at(first));
-        assert_eq!(late.reason, Some(Reason::LimitReached), "a late upload counts on its own day");
+        assert_eq!(
+            late.reason,
+            Some(Reason::LimitReached),
+            "a late upload counts on its own day"
+        );
     }
 }
 
@@ -184,10 +274,16 @@ fn the_daily_limit_resets_at_local_midnight_in_every_zone() {
 fn sentences_name_times_in_the_zone_of_the_event() {
     let mut door = Door::new(json!({}), json!([]), "Europe/Berlin");
     door.put(row(1, "A"));
-    let body = |nonce: &str| ScanIn { gate: Some("North".to_owned()), ..scan_of("A", nonce) };
+    let body = |nonce: &str| ScanIn {
+        gate: Some("North".to_owned()),
+        ..scan_of("A", nonce)
+    };
     door.take(body("1"), at("2023-12-31T22:30:00Z"));
     let mut say = |nonce: &str, now: &str| door.take(body(nonce), at(now)).explanation;
-    assert_eq!(say("2", "2023-12-31T22:59:00Z"), "Already checked in at 23:30 at North.");
+    assert_eq!(
+        say("2", "2023-12-31T22:59:00Z"),
+        "Already checked in at 23:30 at North."
+    );
     assert_eq!(
         say("3", "2023-12-31T23:00:00Z"),
         "Already checked in on Sun 31 Dec 2023 at 23:30 at North."
@@ -203,89 +299,57 @@ fn anonymous_scanners_see_no_address_and_devices_do() {
     let mut door = Door::with(json!({}), &["A"]);
     let mut anonymous = caller(2);
     anonymous.actor.kind = ActorKind::Anonymous;
-    let outcome = door.send(scan_of("A", "1"), &anonymous, on_day("18:00:00")).unwrap();
-    assert!(!serde_json::to_string(&answer(outcome.entry)).unwrap().contains("example.org"));
+    let outcome = door
+        .send(scan_of("A", "1"), &anonymous, on_day("18:00:00"))
+        .unwrap();
+    assert!(
+        !serde_json::to_string(&answer(outcome.entry))
+            .unwrap()
+            .contains("example.org")
+    );
     let entry = door.scan("A", "18:00:01");
-    assert_eq!(entry.guest.unwrap().email.as_deref(), Some("guest1@example.org"));
+    assert_eq!(
+        entry.guest.unwrap().email.as_deref(),
+        Some("guest1@example.org")
+    );
 }
 
 #[test]
 fn who_scans_is_the_scans_own_word_or_the_sessions() {
     let mut door = Door::with(json!({"allow_duplicate_scans": true}), &["A"]);
     let entry = door.scan("A", "18:00:00");
-    assert_eq!(entry.check_in.unwrap().scanner_name.as_deref(), Some("Door"));
-    let me = Scanner { name: Some("Eve".to_owned()), email: None };
-    let entry = door.take(ScanIn { scanner: Some(me), ..scan_of("A", "x") }, on_day("18:00:01"));
+    assert_eq!(
+        entry.check_in.unwrap().scanner_name.as_deref(),
+        Some("Door")
+    );
+    let me = Scanner {
+        name: Some("Eve".to_owned()),
+        email: None,
+    };
+    let entry = door.take(
+        ScanIn {
+            scanner: Some(me),
+            ..scan_of("A", "x")
+        },
+        on_day("18:00:01"),
+    );
     assert_eq!(entry.check_in.unwrap().scanner_name.as_deref(), Some("Eve"));
     let user = Caller {
-        actor: Actor { kind: ActorKind::User, id: guest(9) },
+        actor: Actor {
+            kind: ActorKind::User,
+            id: guest(9),
+        },
         session_id: None,
         scanner: None,
         ..caller(1)
     };
-    let entry = door.send(scan_of("A", "x"), &user, on_day("18:00:02")).unwrap().entry.clone();
+    let entry = door
+        .send(scan_of("A", "x"), &user, on_day("18:00:02"))
+        .unwrap()
+        .entry
+        .clone();
     assert_eq!((entry.session_id, entry.scanner.clone()), (None, None));
     assert!(entry.nonce_key.starts_with(&guest(9).to_string()));
-}
-
-#[test]
-fn an_annulment_is_for_the_same_device_within_the_window_or_a_manager() {
-    let late = TimeDelta::minutes(15);
-    let just = TimeDelta::milliseconds(1);
-    let manager = Caller { manager: true, ..caller(7) };
-    let user = |id: u128| Caller {
-        actor: Actor { kind: ActorKind::User, id: guest(id) },
-        session_id: None,
-        ..caller(1)
-    };
-    for (scanner, annuller, wait, expected) in [
-        (caller(1), caller(1), late, None),
-        (caller(1), caller(1), late + just, Some(AnnulRefusal::TooLate)),
-        (caller(1), caller(2), just, Some(AnnulRefusal::OtherDevice)),
-        (caller(1), caller(2), late + just, Some(AnnulRefusal::OtherDevice)),
-        (caller(1), manager.clone(), late * 9, None),
-        (user(5), user(5), late, None),
-        (user(5), user(6), just, Some(AnnulRefusal::OtherDevice)),
-        (user(5), caller(1), just, Some(AnnulRefusal::OtherDevice)),
-    ] {
-        let mut door = Door::with(json!({}), &["A"]);
-        let (now, scanned) = (on_day("18:00:00"), Some(on_day("12:00:00")));
-        let body = ScanIn { scanned_at: scanned, ..scan_of("A", "1") };
-        let record = door.send(body, &scanner, now).unwrap().entry.check_in_id;
-        let result = door.undo(record, &annuller, now + wait);
-        assert_eq!(result.err(), expected.map(NotAnnulled::Refused), "{annuller:?} {wait}");
-        if expected.is_none() {
-            let twice = door.undo(record, &manager, now + wait);
-            assert_eq!(twice, Err(NotAnnulled::Refused(AnnulRefusal::AlreadyAnnulled)));
-        }
-    }
-    let mut door = Door::with(json!({}), &["A"]);
-    assert_eq!(door.undo(guest(1), &manager, on_day("18:00:00")), Err(NotAnnulled::Unknown));
-    let refused = door.scan("nobody", "18:00:00").check_in_id;
-    let result = door.undo(refused, &manager, on_day("18:00:01"));
-    assert_eq!(result, Err(NotAnnulled::Refused(AnnulRefusal::NotAnAdmission)));
-}
-
-#[test]
-fn an_annulment_keeps_the_record_and_hands_the_first_entry_on() {
-    let mut door = Door::with(json!({"allow_duplicate_scans": true}), &["A"]);
-    let first = door.scan("A", "18:00:00");
-    let second = door.scan("A", "18:05:00");
-    let undone = door.undo(first.check_in_id, &caller(1), on_day("18:06:00")).unwrap();
-    assert_eq!(undone.annuls, Some(Annuls { check_in_id: first.check_in_id, seq: 1 }));
-    assert_eq!((undone.first_of_guest, undone.inside_delta), (false, 0));
-    assert_eq!(undone.check_in_time, first.check_in_time);
-    let record = undone.check_in.unwrap();
-    assert_eq!((record.annulled_at, record.annulled_by), (Some(on_day("18:06:00")), Some(device(1))));
-    assert_eq!(CheckIn { annulled_at: None, annulled_by: None, ..record }, first.check_in.unwrap());
-    let visits = door.state().ledger.guest(guest(1)).unwrap();
-    assert_eq!(visits.first().unwrap().check_in_id, second.check_in_id);
-    let settings = json!({"allow_duplicate_scans": false});
-    let config = &mut door.journal.state_mut().config;
-    config.settings = config.settings.patch(&settings, "").unwrap();
-    let repeat = door.scan("A", "18:10:00");
-    assert_eq!((repeat.verdict, repeat.check_in_id), (Verdict::Duplicate, second.check_in_id));
-    assert_eq!(repeat.explanation, "Already checked in at 18:05.");
 }
 
 #[test]
@@ -312,18 +376,31 @@ fn a_repeat_without_its_first_record_at_hand_is_still_an_answer() {
     let decision = decide(door.state(), &scan, &device, ids).unwrap();
     assert_eq!(decision.repeats.unwrap().seq, 1);
     let entry = record(door.state(), scan, &device, decision, ids, None);
-    assert_eq!((entry.check_in_id, entry.check_in), (first.check_in_id, None));
+    assert_eq!(
+        (entry.check_in_id, entry.check_in),
+        (first.check_in_id, None)
+    );
 }
 
 #[test]
 fn an_entry_is_written_as_the_log_holds_it() {
     let mut door = Door::with(json!({}), &["A"]);
-    let walk_in = WalkIn { name: "Eve".to_owned(), ..WalkIn::default() };
-    let body = ScanIn { barcode: None, walk_in: Some(walk_in), ..scan_of("", "1") };
+    let walk_in = WalkIn {
+        name: "Eve".to_owned(),
+        ..WalkIn::default()
+    };
+    let body = ScanIn {
+        barcode: None,
+        walk_in: Some(walk_in),
+        ..scan_of("", "1")
+    };
     let entry = door.take(body, on_day("18:00:00.5"));
     let written = serde_json::to_value(&entry).unwrap();
     let table: Uuid = door.state().table_id;
-    assert_eq!(written["new_row"], json!({"id": entry.row_id, "name": "Eve", "email": null, "category": null, "barcode": null}));
+    assert_eq!(
+        written["new_row"],
+        json!({"id": entry.row_id, "name": "Eve", "email": null, "category": null, "barcode": null})
+    );
     assert_eq!(written["check_in"]["table_id"], json!(table));
     assert_eq!(written["check_in"]["row_data"], written["guest"]);
     assert_eq!(written["at"], "2024-06-01T18:00:00.500Z");
@@ -341,7 +418,9 @@ fn an_entry_is_written_as_the_log_holds_it() {
     ] {
         assert_eq!(written[field], expected, "{field}");
     }
-    for absent in ["reason", "barcode", "gate", "overrode", "annuls", "notes", "sent_at"] {
+    for absent in [
+        "reason", "barcode", "gate", "overrode", "annuls", "notes", "sent_at",
+    ] {
         assert_eq!(written.get(absent), None::<&Value>, "{absent}");
     }
 }

@@ -39,9 +39,13 @@ struct Recount {
 type Naive = Vec<(DateTime<Utc>, u64, bool, u32, DateTime<Utc>)>;
 
 fn standing(log: &[Entry]) -> impl Iterator<Item = &Entry> {
-    let annulled: BTreeSet<u64> =
-        log.iter().filter_map(|entry| entry.annuls).map(|annuls| annuls.seq).collect();
-    log.iter().filter(move |entry| entry.is_admission() && !annulled.contains(&entry.seq))
+    let annulled: BTreeSet<u64> = log
+        .iter()
+        .filter_map(|entry| entry.annuls)
+        .map(|annuls| annuls.seq)
+        .collect();
+    log.iter()
+        .filter(move |entry| entry.is_admission() && !annulled.contains(&entry.seq))
 }
 
 fn guest_of(log: &[Entry], row: Uuid) -> Naive {
@@ -56,7 +60,13 @@ fn guest_of(log: &[Entry], row: Uuid) -> Naive {
             }));
             let entered = entry.direction == Direction::Entry;
             let latest = scans.iter().max().copied().unwrap();
-            (entry.check_in_time, entry.seq, entered, scans.len() as u32, latest)
+            (
+                entry.check_in_time,
+                entry.seq,
+                entered,
+                scans.len() as u32,
+                latest,
+            )
         })
         .collect();
     visits.sort();
@@ -81,20 +91,28 @@ fn recount(log: &[Entry]) -> Recount {
     for entry in standing(log).filter(|entry| entry.effect == Effect::Admit) {
         count.walk_ins += u32::from(entry.walk_in);
         count.by_gate.entry(entry.gate.clone()).or_default().0 += 1;
-        *count.arrivals.entry(entry.check_in_time.timestamp().div_euclid(60)).or_default() += 1;
+        *count
+            .arrivals
+            .entry(entry.check_in_time.timestamp().div_euclid(60))
+            .or_default() += 1;
     }
     // Every admission that ever was moves the span that is kept.
     let admits = log.iter().filter(|entry| entry.effect == Effect::Admit);
     let minutes = admits.map(|entry| entry.check_in_time.timestamp().div_euclid(60));
     if let Some(latest) = minutes.max() {
-        count.arrivals.retain(|minute, _| *minute > latest - 24 * 60);
+        count
+            .arrivals
+            .retain(|minute, _| *minute > latest - 24 * 60);
     }
     for entry in log {
         match entry.verdict {
             Verdict::Duplicate => count.duplicates += 1,
             Verdict::Refused => {
                 let reason = serde_json::to_value(entry.reason).unwrap();
-                *count.refused.entry(reason.as_str().unwrap().to_owned()).or_default() += 1;
+                *count
+                    .refused
+                    .entry(reason.as_str().unwrap().to_owned())
+                    .or_default() += 1;
                 count.by_gate.entry(entry.gate.clone()).or_default().1 += 1;
             }
             Verdict::Accepted => {}
@@ -161,7 +179,13 @@ fn counted(state: &State) -> Recount {
             .map(|(row, visits)| {
                 let naive = visits.iter().map(|visit| {
                     let entered = visit.direction == Direction::Entry;
-                    (visit.at, visit.seq, entered, visit.scans, visit.last_scanned_at)
+                    (
+                        visit.at,
+                        visit.seq,
+                        entered,
+                        visit.scans,
+                        visit.last_scanned_at,
+                    )
                 });
                 (*row, naive.collect())
             })
@@ -170,22 +194,33 @@ fn counted(state: &State) -> Recount {
 }
 
 /// May this guest enter, judged by the log alone? The reason when not.
-fn naive_again(log: &[Entry], row: Uuid, settings: &Settings, zone: &Zone, now: DateTime<Utc>) -> Option<Reason> {
+fn naive_again(
+    log: &[Entry],
+    row: Uuid,
+    settings: &Settings,
+    zone: &Zone,
+    now: DateTime<Utc>,
+) -> Option<Reason> {
     let visits = guest_of(log, row);
     let entries: Vec<_> = visits.iter().filter(|visit| visit.2).collect();
     let left = visits.last().is_some_and(|visit| !visit.2);
-    if !entries.is_empty() && !settings.allow_duplicate_scans && !(settings.allow_reentry && left) {
+    let may_repeat = settings.allow_duplicate_scans || (settings.allow_reentry && left);
+    if !entries.is_empty() && !may_repeat {
         return Some(Reason::AlreadyCheckedIn);
     }
     let day = zone.local_day(now);
-    let today = entries.iter().filter(|entry| zone.local_day(entry.0) == day).count() as u32;
+    let today = entries
+        .iter()
+        .filter(|entry| zone.local_day(entry.0) == day)
+        .count() as u32;
     let over = |limit: Option<u32>, used: u32| limit.is_some_and(|limit| used >= limit);
     if over(settings.entries_per_day, today) || over(settings.max_entries, entries.len() as u32) {
         return Some(Reason::LimitReached);
     }
     let latest = visits.last().is_none_or(|visit| visit.0 <= now);
     let one_more = latest && !visits.last().is_some_and(|visit| visit.2);
-    let full = over(settings.capacity, recount(log).inside) && settings.capacity_mode == CapacityMode::Hard;
+    let full = over(settings.capacity, recount(log).inside)
+        && settings.capacity_mode == CapacityMode::Hard;
     (full && one_more).then_some(Reason::CapacityReached)
 }
 
@@ -217,7 +252,9 @@ fn random_door(chance: &mut Chance) -> Door {
     let mut door = Door::new(settings, gates, zone);
     for number in 1..=6 {
         let mut row = row(number, &format!("C{}", number.min(5)));
-        row.category = chance.of(&[None, Some("vip"), Some("standard")]).map(str::to_owned);
+        row.category = chance
+            .of(&[None, Some("vip"), Some("standard")])
+            .map(str::to_owned);
         row.status = match chance.below(8) {
             0 => Status::Blocked,
             1 => Status::Canceled,
@@ -235,16 +272,24 @@ fn random_scan(chance: &mut Chance, now: DateTime<Utc>) -> ScanIn {
         scan.barcode = None;
         scan.row_id = Some(guest(chance.below(7).into()));
     } else if chance.one_in(8) {
-        let barcode = chance.one_in(2).then(|| chance.of(&["W1", "W2", "C1"]).to_owned());
+        let barcode = chance
+            .one_in(2)
+            .then(|| chance.of(&["W1", "W2", "C1"]).to_owned());
         scan.barcode = None;
-        scan.walk_in = Some(WalkIn { name: "Walker".to_owned(), barcode, ..WalkIn::default() });
+        scan.walk_in = Some(WalkIn {
+            name: "Walker".to_owned(),
+            barcode,
+            ..WalkIn::default()
+        });
     }
     if chance.one_in(3) && scan.walk_in.is_none() {
         scan.direction = Direction::Exit;
     }
     if chance.one_in(2) {
         scan.scanned_at = Some(now - chance.seconds(40_000) + chance.seconds(100));
-        scan.sent_at = chance.one_in(2).then(|| now - chance.seconds(200) + chance.seconds(200));
+        scan.sent_at = chance
+            .one_in(2)
+            .then(|| now - chance.seconds(200) + chance.seconds(200));
     }
     scan.gate = chance.one_in(2).then(|| chance.of(&GATES).to_owned());
     scan.force = chance.one_in(5);
@@ -257,7 +302,10 @@ fn step(door: &mut Door, chance: &mut Chance, now: DateTime<Utc>) {
     if chance.one_in(8) && !door.journal.log().is_empty() {
         let place = chance.below(door.journal.log().len() as u64) as usize;
         let record = door.journal.log()[place].check_in_id;
-        let caller = Caller { manager: chance.one_in(2), ..caller(device) };
+        let caller = Caller {
+            manager: chance.one_in(2),
+            ..caller(device)
+        };
         match door.undo(record, &caller, now) {
             Ok(_) | Err(NotAnnulled::Refused(_)) => {}
             Err(other) => panic!("{other:?}"),
@@ -266,16 +314,23 @@ fn step(door: &mut Door, chance: &mut Chance, now: DateTime<Utc>) {
     }
     let before = door.journal.log().len();
     let body = random_scan(chance, now);
-    let (config, force, exit) =
-        (door.state().config.clone(), body.force, body.direction == Direction::Exit);
-    let Ok(outcome) = door.send(body, &caller(device), now) else { return };
+    let (config, force, exit) = (
+        door.state().config.clone(),
+        body.force,
+        body.direction == Direction::Exit,
+    );
+    let Ok(outcome) = door.send(body, &caller(device), now) else {
+        return;
+    };
     let entry = outcome.entry.clone();
     if outcome.replayed {
         assert!(entry.seq <= before as u64);
         return;
     }
     let (before, log) = (&door.journal.log()[..before], door.journal.log());
-    let Some(row) = entry.row_id.filter(|_| !exit) else { return };
+    let Some(row) = entry.row_id.filter(|_| !exit) else {
+        return;
+    };
     let (settings, zone) = (&config.settings, &config.timezone);
     let expected = naive_again(before, row, settings, zone, entry.check_in_time);
     match (entry.verdict, entry.forced) {
@@ -288,10 +343,16 @@ fn step(door: &mut Door, chance: &mut Chance, now: DateTime<Utc>) {
             assert_eq!((first(&was).0, first(&was).1), (first(&is).0, first(&is).1));
             assert_eq!(entry.first_entry.unwrap().at, first(&is).0);
             let record = entry.check_in.unwrap();
-            assert_eq!((record.scan_count, record.last_scanned_at), (first(&is).3, first(&is).4));
+            assert_eq!(
+                (record.scan_count, record.last_scanned_at),
+                (first(&is).3, first(&is).4)
+            );
         }
         (Verdict::Refused, _) => {
-            if matches!(entry.reason, Some(Reason::LimitReached | Reason::CapacityReached)) {
+            if matches!(
+                entry.reason,
+                Some(Reason::LimitReached | Reason::CapacityReached)
+            ) {
                 assert_eq!(expected, entry.reason, "{entry:?}");
             }
         }
@@ -336,11 +397,22 @@ fn the_counters_are_what_a_recount_of_the_log_gives() {
             (true, _) => 1,
         });
         let ledger = &door.state().ledger;
-        assert_eq!(inside, i64::from(ledger.inside()), "seed {seed}: deltas of inside");
-        assert_eq!(checked_in, i64::from(ledger.checked_in()), "seed {seed}: deltas of checked in");
+        assert_eq!(
+            inside,
+            i64::from(ledger.inside()),
+            "seed {seed}: deltas of inside"
+        );
+        assert_eq!(
+            checked_in,
+            i64::from(ledger.checked_in()),
+            "seed {seed}: deltas of checked in"
+        );
         for (place, entry) in log.iter().enumerate() {
             assert_eq!(entry.seq, place as u64 + 1, "seed {seed}: the log is dense");
-            assert!(entry.check_in_time <= entry.received_at, "seed {seed}: in the future");
+            assert!(
+                entry.check_in_time <= entry.received_at,
+                "seed {seed}: in the future"
+            );
         }
     }
 }

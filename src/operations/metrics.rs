@@ -5,13 +5,16 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::platform::http::{Access, Answer, Body, Call, Reply, Route, routes};
-use crate::platform::pg::Function;
+use crate::platform::pg::{Function, within};
 
+/// How long the database may take to answer.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// Prometheus text format.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -72,7 +75,8 @@ pub fn routes() -> Vec<Route> {
     responses((status = 200, body = String, content_type = "text/plain")))]
 async fn get_metrics(call: Call<'_>) -> Answer {
     call.operator()?;
-    let metrics = call.ctx.pg.function(&METRICS, &json!({})).await.ok();
+    let asked = json!({});
+    let metrics = within(PATIENCE, call.ctx.pg.function(&METRICS, &asked)).await.ok();
     Ok(Reply::new(200, Body::Text(TEXT, render(metrics.as_ref()))))
 }
 

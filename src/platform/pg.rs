@@ -31,13 +31,20 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Statement<I, O> {
     sql: &'static str,
     conflicts: &'static [(&'static str, &'static str)],
+    nullable: bool,
     types: PhantomData<fn(&I) -> O>,
 }
 
 impl<I, O> Statement<I, O> {
-    /// A statement without constraints a caller can run into.
+    /// A statement without constraints a caller can run into, whose `null` means 404.
     pub const fn new(sql: &'static str) -> Self {
-        Self { sql, conflicts: &[], types: PhantomData }
+        Self { sql, conflicts: &[], nullable: false, types: PhantomData }
+    }
+
+    /// `null` is an answer like any other.
+    pub const fn nullable(mut self) -> Self {
+        self.nullable = true;
+        self
     }
 
     /// Names the problem codes (409) that broken constraints mean.
@@ -120,7 +127,7 @@ impl Pg {
         Self { env: env.clone(), request_id: request_id.to_owned(), spent: Rc::default() }
     }
 
-    /// Runs a tenant's statement; `null` is [`Error::not_found`] unless `O` takes it.
+    /// Runs a tenant's statement.
     pub async fn call<I, O>(&self, scope: &Scope, statement: &Statement<I, O>, input: &I) -> Result<O>
     where
         I: Serialize,
@@ -162,8 +169,12 @@ impl Pg {
             .await?
             .ok_or_else(Error::not_found)?;
         let envelope: Envelope<'_> = serde_json::from_str(&text)?;
+        let result = envelope.result.map_or("null", RawValue::get);
+        if result == "null" && !statement.nullable {
+            return Err(Error::not_found());
+        }
         Ok(Called {
-            result: decode(envelope.result.map_or("null", RawValue::get))?,
+            result: decode(result)?,
             role: envelope.role,
             actor: envelope.actor.unwrap_or_default(),
             tenant: envelope.tenant,

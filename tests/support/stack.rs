@@ -43,4 +43,4 @@ where
 }
 
 /// The one origin that `CORS_ORIGINS` of test stacks allows.
-pub const CORS_ORIGIN: &str = "https://app.pulse.test";
+pub const CORS_ORIGIN: &str = "https://app.example";

@@ -1,8 +1,9 @@
 //! A stand-in for a Supabase project: its issuer, its shared secret, its signing keys.
 //!
-//! A test stack is configured with [`SECRET`], [`ISSUER`] and an address that serves [`jwks`].
+//! The stack says where it looks for the keys; the first token that needs them has them served there
+//! for as long as the process lives.
 //! Invariant: the keys are fixed and worth nothing anywhere else.
-//! Failure: none.
+//! Failure: an address that is taken panics.
 
 use crate::token::{Forgery, compact};
 use base64::Engine;
@@ -15,18 +16,62 @@ use rsa::pkcs1v15;
 use rsa::sha2::Sha256;
 use rsa::traits::PublicKeyParts;
 use serde_json::{Value, json};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Once;
 use uuid::Uuid;
 
-/// `SUPABASE_JWT_SECRET` of test stacks.
-pub const SECRET: &str = "the shared secret of a project that does not exist";
-/// `SUPABASE_ISSUER` of test stacks.
-pub const ISSUER: &str = "https://project.supabase.test/auth/v1";
+/// The shared secret that the stack was configured with.
+pub fn secret() -> String {
+    variable("SUPABASE_JWT_SECRET", "a secret of no stack at all, of 32 bytes")
+}
+
+/// The issuer that the stack was configured with.
+pub fn issuer() -> String {
+    variable("SUPABASE_ISSUER", "https://project.supabase.test/auth/v1")
+}
+
+fn variable(name: &str, otherwise: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| otherwise.to_owned())
+}
+
+/// Serves the public keys where the stack looks for them.
+fn publish() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let Ok(url) = std::env::var("SUPABASE_JWKS_URL") else { return };
+        let authority = url.split('/').nth(2).expect("an address").to_owned();
+        let listener =
+            TcpListener::bind(&authority).unwrap_or_else(|error| panic!("{authority}: {error}"));
+        std::thread::spawn(move || {
+            for socket in listener.incoming() {
+                // A client that leaves early asks again.
+                let _ = socket.and_then(answer);
+            }
+        });
+    });
+}
+
+/// Answers one request with the keys.
+fn answer(mut socket: TcpStream) -> std::io::Result<()> {
+    let mut asked = Vec::new();
+    let mut buffer = [0; 1024];
+    while !asked.windows(4).any(|end| end == b"\r\n\r\n") {
+        match socket.read(&mut buffer)? {
+            0 => return Ok(()),
+            count => asked.extend_from_slice(&buffer[..count]),
+        }
+    }
+    let keys = jwks().to_string();
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close";
+    write!(socket, "{head}\r\ncontent-length: {}\r\n\r\n{keys}", keys.len())
+}
 
 /// Claims of somebody new, as Supabase writes them.
 pub fn claims() -> Value {
     let now = Utc::now().timestamp();
     json!({
-        "iss": ISSUER, "aud": "authenticated", "role": "authenticated",
+        "iss": issuer(), "aud": "authenticated", "role": "authenticated",
         "sub": Uuid::new_v4(), "email": crate::tenant::email("supabase"),
         "session_id": Uuid::new_v4(), "iat": now, "exp": now + 3600,
     })
@@ -34,11 +79,12 @@ pub fn claims() -> Value {
 
 /// Signed with the shared secret.
 pub fn hs256(claims: &Value) -> String {
-    Forgery::new(claims.clone(), SECRET).sign()
+    Forgery::new(claims.clone(), &secret()).sign()
 }
 
 /// Signed with the P-256 key.
 pub fn es256(claims: &Value) -> String {
+    publish();
     let header = json!({"alg": "ES256", "typ": "JWT", "kid": "ec"});
     compact(&header, claims, |signed| {
         let signature: p256::ecdsa::Signature = ec().sign(signed);
@@ -48,6 +94,7 @@ pub fn es256(claims: &Value) -> String {
 
 /// Signed with the RSA key.
 pub fn rs256(claims: &Value) -> String {
+    publish();
     let header = json!({"alg": "RS256", "typ": "JWT", "kid": "rsa"});
     compact(&header, claims, |signed| {
         pkcs1v15::SigningKey::<Sha256>::new(private()).sign(signed).to_vec()

@@ -152,7 +152,10 @@ pub fn annul(
         clock_skew_ms: 0,
         new_row: None,
         notes: None,
-        annuls: Some(Annuls { check_in_id, seq: visit.seq }),
+        annuls: Some(Annuls {
+            check_in_id,
+            seq: visit.seq,
+        }),
         check_in: original.check_in.clone().map(|check_in| CheckIn {
             scan_count: visit.scans,
             last_scanned_at: visit.last_scanned_at,

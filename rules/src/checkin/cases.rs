@@ -96,7 +96,11 @@ impl Case {
     fn run(self) -> CaseResult {
         let id = self.id.clone();
         let wrong = self.wrong().unwrap_or_else(|why| vec![why]);
-        CaseResult { id, passed: wrong.is_empty(), detail: wrong.join("; ") }
+        CaseResult {
+            id,
+            passed: wrong.is_empty(),
+            detail: wrong.join("; "),
+        }
     }
 
     fn wrong(self) -> Result<Vec<String>, String> {
@@ -104,14 +108,20 @@ impl Case {
             return Err("every step needs an expectation".to_owned());
         }
         let mut journal = Journal::new(State::new(Uuid::from_u128(1), Config::default()));
-        self.state.put(&mut journal).map_err(|invalid| format!("state: {}", codes(&invalid)))?;
+        self.state
+            .put(&mut journal)
+            .map_err(|invalid| format!("state: {}", codes(&invalid)))?;
         let mut records = Vec::new();
         let mut wrong = Vec::new();
         for (place, (step, expected)) in self.scans.into_iter().zip(&self.expect).enumerate() {
             let observed = step.run(place, &mut journal, &mut records)?;
             let mut differences = Vec::new();
             compare("", expected, &observed, &mut differences);
-            wrong.extend(differences.into_iter().map(|what| format!("step {}{what}", place + 1)));
+            wrong.extend(
+                differences
+                    .into_iter()
+                    .map(|what| format!("step {}{what}", place + 1)),
+            );
         }
         Ok(wrong)
     }
@@ -148,15 +158,28 @@ impl Step {
         let caller = self.caller();
         let mut record = None;
         let observed = if let Some(body) = self.scan {
-            let ids = Ids { check_in: number(0x1000, place), row: number(0x2000, place) };
+            let ids = Ids {
+                check_in: number(0x1000, place),
+                row: number(0x2000, place),
+            };
             let body = body_of(body, place)?;
             let outcome = journal.scan(body, &caller, ids, now);
-            record = outcome.as_ref().ok().map(|outcome| outcome.entry.check_in_id);
-            outcome.map(seen).unwrap_or_else(|invalid| refused(&codes(&invalid)))
+            record = outcome
+                .as_ref()
+                .ok()
+                .map(|outcome| outcome.entry.check_in_id);
+            outcome
+                .map(seen)
+                .unwrap_or_else(|invalid| refused(&codes(&invalid)))
         } else if let Some(step) = self.annul {
-            let earlier = step.checked_sub(1).and_then(|step| records.get(step).copied());
+            let earlier = step
+                .checked_sub(1)
+                .and_then(|step| records.get(step).copied());
             let earlier = earlier.flatten().ok_or("annuls a step without record")?;
-            let request = AnnulIn { table_id: None, nonce: self.nonce };
+            let request = AnnulIn {
+                table_id: None,
+                nonce: self.nonce,
+            };
             match journal.annul(earlier, request, &caller, now) {
                 Ok(outcome) => seen(outcome),
                 Err(NotAnnulled::Unknown) => refused("unknown_check_in"),
@@ -164,7 +187,9 @@ impl Step {
                 Err(NotAnnulled::Refused(refusal)) => refused(refusal.code()),
             }
         } else if let Some(table) = self.set {
-            table.put(journal).map_or_else(|invalid| refused(&codes(&invalid)), |()| json!({}))
+            table
+                .put(journal)
+                .map_or_else(|invalid| refused(&codes(&invalid)), |()| json!({}))
         } else if let Some(guest) = self.upsert {
             let guest = row(guest, place + 1).map_err(|invalid| codes(&invalid))?;
             journal.state_mut().roster.upsert(guest);
@@ -181,9 +206,15 @@ impl Step {
 
     fn caller(&self) -> Caller {
         let name = self.session.as_deref().unwrap_or("A");
-        let session = name.bytes().fold(0xD, |number, byte| (number << 8) | u128::from(byte));
+        let session = name
+            .bytes()
+            .fold(0xD, |number, byte| (number << 8) | u128::from(byte));
         let session = Uuid::from_u128(session);
-        let kind = if self.anonymous { ActorKind::Anonymous } else { ActorKind::Device };
+        let kind = if self.anonymous {
+            ActorKind::Anonymous
+        } else {
+            ActorKind::Device
+        };
         Caller {
             actor: Actor { kind, id: session },
             session_id: Some(session),
@@ -195,14 +226,18 @@ impl Step {
 }
 
 fn body_of(mut body: Map<String, Value>, place: usize) -> Result<ScanIn, String> {
-    body.entry("table_id").or_insert_with(|| json!(Uuid::from_u128(1)));
-    body.entry("nonce").or_insert_with(|| json!(format!("step {}", place + 1)));
+    body.entry("table_id")
+        .or_insert_with(|| json!(Uuid::from_u128(1)));
+    body.entry("nonce")
+        .or_insert_with(|| json!(format!("step {}", place + 1)));
     ScanIn::deserialize(Value::Object(body)).map_err(|error| format!("scan: {error}"))
 }
 
 fn row(mut row: Value, number_of_row: usize) -> Result<Row, Invalid> {
     if let Some(fields) = row.as_object_mut() {
-        fields.entry("id").or_insert_with(|| json!(number(0, number_of_row)));
+        fields
+            .entry("id")
+            .or_insert_with(|| json!(number(0, number_of_row)));
     }
     Row::deserialize(row).map_err(|error| Invalid::one("/roster", "malformed", error.to_string()))
 }
@@ -246,7 +281,11 @@ fn with_counts(mut observed: Value, state: &State) -> Value {
 }
 
 fn codes(invalid: &Invalid) -> String {
-    let codes: Vec<&str> = invalid.errors.iter().map(|error| error.code.as_str()).collect();
+    let codes: Vec<&str> = invalid
+        .errors
+        .iter()
+        .map(|error| error.code.as_str())
+        .collect();
     codes.join(", ")
 }
 
@@ -260,9 +299,14 @@ fn compare(path: &str, expected: &Value, observed: &Value, wrong: &mut Vec<Strin
     };
     for (name, expected) in fields {
         if let ("explains", Some(part)) = (name.as_str(), expected.as_str()) {
-            let text = observed.get("explanation").and_then(Value::as_str).unwrap_or_default();
+            let text = observed
+                .get("explanation")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
             if !text.contains(part) {
-                wrong.push(format!("{path}/explanation: {text:?} does not say {part:?}"));
+                wrong.push(format!(
+                    "{path}/explanation: {text:?} does not say {part:?}"
+                ));
             }
             continue;
         }

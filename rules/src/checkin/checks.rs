@@ -75,12 +75,21 @@ fn gate<'a>(state: &'a State, subject: &Subject<'a>, place: &Place<'a>) -> Optio
         Place::Unknown(name) => (*name, false),
     };
     let gates = state.config.gates.iter();
-    let go_to = gates.filter(|gate| gate.admits(category)).map(|gate| gate.name.as_str());
-    Some(Refusal::WrongGate { gate: name, known, category, go_to: go_to.collect() })
+    let go_to = gates
+        .filter(|gate| gate.admits(category))
+        .map(|gate| gate.name.as_str());
+    Some(Refusal::WrongGate {
+        gate: name,
+        known,
+        category,
+        go_to: go_to.collect(),
+    })
 }
 
 fn validity<'a>(subject: &Subject<'a>, at: DateTime<Utc>) -> Option<Refusal<'a>> {
-    let Who::Listed(row) = subject.who else { return None };
+    let Who::Listed(row) = subject.who else {
+        return None;
+    };
     let early = row.valid_from.filter(|from| at < *from);
     let late = row.valid_until.filter(|until| at > *until);
     early
@@ -101,8 +110,9 @@ fn opening<'a>(state: &State, at: DateTime<Utc>) -> Option<Refusal<'a>> {
     }
     let (day, minute) = state.config.timezone.weekday_and_minute(at);
     let hours = &settings.opening_hours;
-    (!hours::open(hours, day, minute))
-        .then(|| Refusal::OutsideHours { next: hours::next_opening(hours, day, minute) })
+    (!hours::open(hours, day, minute)).then(|| Refusal::OutsideHours {
+        next: hours::next_opening(hours, day, minute),
+    })
 }
 
 fn again<'a>(state: &'a State, subject: &Subject<'a>) -> Option<Refusal<'a>> {
@@ -111,7 +121,11 @@ fn again<'a>(state: &'a State, subject: &Subject<'a>) -> Option<Refusal<'a>> {
     let left = (last.direction == Direction::Exit).then_some(last.at);
     let allowed = settings.allow_duplicate_scans || (settings.allow_reentry && left.is_some());
     let gate = state.ledger.gate_name(first.gate);
-    (!allowed).then_some(Refusal::AlreadyIn { first: first.at, gate, left })
+    (!allowed).then_some(Refusal::AlreadyIn {
+        first: first.at,
+        gate,
+        left,
+    })
 }
 
 fn limits<'a>(state: &State, subject: &Subject<'a>, at: DateTime<Utc>) -> Option<Refusal<'a>> {
@@ -123,18 +137,31 @@ fn limits<'a>(state: &State, subject: &Subject<'a>, at: DateTime<Utc>) -> Option
         let zone = &state.config.timezone;
         let day = zone.local_day(at);
         let day = zone.start_of(day)..zone.start_of(day.next());
-        if used(limit, subject.entries().filter(|entry| day.contains(&entry.at)).count()) {
+        if used(
+            limit,
+            subject
+                .entries()
+                .filter(|entry| day.contains(&entry.at))
+                .count(),
+        ) {
             return Some(Refusal::DailyLimit { limit });
         }
     }
-    let limit = settings.max_entries.filter(|limit| used(*limit, subject.entries().count()));
+    let limit = settings
+        .max_entries
+        .filter(|limit| used(*limit, subject.entries().count()));
     limit.map(|limit| Refusal::TotalLimit { limit })
 }
 
 fn capacity<'a>(state: &State, scan: &Scan, subject: &Subject<'a>) -> Option<Refusal<'a>> {
     let settings = &state.config.settings;
-    let capacity = settings.capacity.filter(|_| settings.capacity_mode == CapacityMode::Hard)?;
+    let capacity = settings
+        .capacity
+        .filter(|_| settings.capacity_mode == CapacityMode::Hard)?;
     let inside = state.ledger.inside();
-    let one_more = subject.standing().inside_delta(subject.standing_after(scan)) > 0;
+    let one_more = subject
+        .standing()
+        .inside_delta(subject.standing_after(scan))
+        > 0;
     (one_more && inside >= capacity).then_some(Refusal::Full { capacity, inside })
 }

@@ -51,7 +51,9 @@ impl Times {
             _ => TimeDelta::zero(),
         };
         let scanned = scanned_at.map(|at| at.checked_add_signed(skew).unwrap_or(received_at));
-        let millis = skew.num_milliseconds().clamp(i32::MIN.into(), i32::MAX.into());
+        let millis = skew
+            .num_milliseconds()
+            .clamp(i32::MIN.into(), i32::MAX.into());
         invalid.or(Self {
             check_in_time: scanned.unwrap_or(received_at).min(received_at),
             scanned_at,

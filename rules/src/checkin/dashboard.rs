@@ -199,9 +199,16 @@ pub struct Dashboard {
 impl State {
     /// The counters.
     pub fn stats(&self) -> Counters {
-        let (ledger, total) = (&self.ledger, u32::try_from(self.roster.len()).unwrap_or(u32::MAX));
+        let (ledger, total) = (
+            &self.ledger,
+            u32::try_from(self.roster.len()).unwrap_or(u32::MAX),
+        );
         let rate = f64::from(ledger.checked_in()) / f64::from(total.max(1));
-        let arrivals = ledger.arrivals().iter().rev().filter(|(_, count)| **count > 0);
+        let arrivals = ledger
+            .arrivals()
+            .iter()
+            .rev()
+            .filter(|(_, count)| **count > 0);
         let mut arrivals: Vec<Arrivals> = arrivals
             .take(MINUTES)
             .map(|(minute, count)| Arrivals {
@@ -259,7 +266,10 @@ impl State {
     fn by_category(&self) -> Vec<CategoryCount> {
         let checked_in: BTreeMap<Option<&str>, u32> = self.ledger.by_category().collect();
         let listed = self.roster.totals();
-        let entered = checked_in.iter().filter(|(_, count)| **count > 0).map(|(name, _)| *name);
+        let entered = checked_in
+            .iter()
+            .filter(|(_, count)| **count > 0)
+            .map(|(name, _)| *name);
         let names: BTreeSet<_> = listed.keys().map(Option::as_deref).chain(entered).collect();
         let count = |name: Option<&str>| CategoryCount {
             category: name.map(str::to_owned),
@@ -280,7 +290,9 @@ impl State {
         };
         let mut gates: Vec<GateTotals> = Vec::new();
         for gate in &self.config.gates {
-            let count = counted.remove(&Some(gate.name.as_str())).unwrap_or_default();
+            let count = counted
+                .remove(&Some(gate.name.as_str()))
+                .unwrap_or_default();
             gates.push(totals(Some(&gate.name), count));
         }
         let without = counted.remove(&None);

@@ -66,7 +66,10 @@ pub struct Decision {
 
 /// Decides a scan. Validity, opening and limits are judged at its corrected time.
 pub fn decide(state: &State, scan: &Scan, caller: &Caller, ids: Ids) -> Result<Decision, Invalid> {
-    let place = Place::of(&state.config.gates, scan.gate.as_deref().or(caller.gate.as_deref()));
+    let place = Place::of(
+        &state.config.gates,
+        scan.gate.as_deref().or(caller.gate.as_deref()),
+    );
     let subject = match Subject::find(state, scan) {
         Ok(subject) => subject,
         Err(refusal) => return Ok(Decision::draft(scan, &place).refuse(state, scan, &refusal)),
@@ -107,7 +110,12 @@ impl Decision {
             verdict: Verdict::Accepted,
             reason: None,
             explanation: String::new(),
-            warnings: scan.times.large_skew.then_some(Warning::ClockSkew).into_iter().collect(),
+            warnings: scan
+                .times
+                .large_skew
+                .then_some(Warning::ClockSkew)
+                .into_iter()
+                .collect(),
             effect: Effect::Admit,
             row_id: None,
             guest: None,
@@ -182,7 +190,10 @@ impl Decision {
         }
         .to_owned();
         if self.first_entry.as_ref().is_none_or(|first| at < first.at) {
-            self.first_entry = Some(FirstEntry { at, gate: self.gate.clone() });
+            self.first_entry = Some(FirstEntry {
+                at,
+                gate: self.gate.clone(),
+            });
         }
         let inside = state.ledger.inside() + u32::from(self.inside_delta > 0);
         if let Some(capacity) = state.config.settings.capacity

@@ -120,10 +120,18 @@ pub struct Entry {
     #[serde(with = "time::ms")]
     pub check_in_time: DateTime<Utc>,
     /// When it happened, by the device's clock.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "time::ms_option")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "time::ms_option"
+    )]
     pub scanned_at: Option<DateTime<Utc>>,
     /// When it was sent, by the device's clock.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "time::ms_option")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "time::ms_option"
+    )]
     pub sent_at: Option<DateTime<Utc>>,
     /// When it was received.
     #[serde(with = "time::ms")]
@@ -255,7 +263,9 @@ pub fn record(
         session_id: caller.session_id,
         actor: caller.actor,
         scanner: scan.scanner.or_else(|| caller.scanner.clone()),
-        check_in_id: decision.repeats.map_or(ids.check_in, |repeated| repeated.check_in_id),
+        check_in_id: decision
+            .repeats
+            .map_or(ids.check_in, |repeated| repeated.check_in_id),
         effect: decision.effect,
         first_of_guest: decision.first_of_guest,
         inside_delta: decision.inside_delta,

@@ -113,7 +113,11 @@ impl ScanEvent {
             session_id: entry.session_id,
             forced: entry.forced,
             walk_in: entry.walk_in,
-            at: if annulment { entry.received_at } else { entry.check_in_time },
+            at: if annulment {
+                entry.received_at
+            } else {
+                entry.check_in_time
+            },
         }
     }
 }

@@ -43,15 +43,27 @@ pub fn parse(value: &Value, base: &str) -> Result<Vec<Gate>, Invalid> {
         Value::Null => return Ok(Vec::new()),
         Value::Array(items) if items.len() <= 200 => items,
         Value::Array(_) => return Err(Invalid::one(base, "too_many", "At most 200 gates.")),
-        _ => return Err(Invalid::one(base, "invalid_type", "Must be a list of gates.")),
+        _ => {
+            return Err(Invalid::one(
+                base,
+                "invalid_type",
+                "Must be a list of gates.",
+            ));
+        }
     };
     let mut invalid = Invalid::default();
     let mut gates: Vec<Gate> = Vec::with_capacity(items.len());
     for (place, item) in items.iter().enumerate() {
         let base = format!("{base}/{place}");
-        let Some(gate) = invalid.take(one(item, &base)) else { continue };
+        let Some(gate) = invalid.take(one(item, &base)) else {
+            continue;
+        };
         if gates.iter().any(|other| same(&other.name, &gate.name)) {
-            invalid.add(format!("{base}/name"), "gate_exists", "Two gates have this name.");
+            invalid.add(
+                format!("{base}/name"),
+                "gate_exists",
+                "Two gates have this name.",
+            );
         }
         gates.push(gate);
     }
@@ -70,9 +82,14 @@ fn one(value: &Value, base: &str) -> Result<Gate, Invalid> {
     };
     let mut categories = Vec::new();
     fields.names("categories", &mut categories);
-    fields.finish().or(Gate { name: name.unwrap_or_default(), categories })
+    fields.finish().or(Gate {
+        name: name.unwrap_or_default(),
+        categories,
+    })
 }
 
 fn same(one: &str, other: &str) -> bool {
-    one.chars().flat_map(char::to_lowercase).eq(other.chars().flat_map(char::to_lowercase))
+    one.chars()
+        .flat_map(char::to_lowercase)
+        .eq(other.chars().flat_map(char::to_lowercase))
 }

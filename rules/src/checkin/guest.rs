@@ -9,7 +9,6 @@ use uuid::Uuid;
 
 use crate::time;
 
-
 /// Whether a guest may come at all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -34,7 +33,11 @@ pub struct Row {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
     /// What is scanned. Several rows may share one.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "code")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "code"
+    )]
     pub barcode: Option<String>,
     /// Ticket category.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -43,10 +46,18 @@ pub struct Row {
     #[serde(default)]
     pub status: Status,
     /// First instant of admission.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "time::ms_option")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "time::ms_option"
+    )]
     pub valid_from: Option<DateTime<Utc>>,
     /// Last instant of admission.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "time::ms_option")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "time::ms_option"
+    )]
     pub valid_until: Option<DateTime<Utc>>,
     /// What the person at the door must see.
     #[serde(default, skip_serializing_if = "Option::is_none")]

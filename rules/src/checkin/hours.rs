@@ -41,18 +41,31 @@ pub(crate) fn parse(value: &Value, base: &str) -> Result<Vec<Hours>, Invalid> {
     };
     let mut invalid = Invalid::default();
     let spans = items.iter().enumerate();
-    let spans = spans.filter_map(|(place, item)| invalid.take(span(item, &format!("{base}/{place}"))));
+    let spans =
+        spans.filter_map(|(place, item)| invalid.take(span(item, &format!("{base}/{place}"))));
     let spans = spans.collect();
     invalid.or(spans)
 }
 
 fn span(value: &Value, base: &str) -> Result<Hours, Invalid> {
     let mut fields = Fields::of(value, base);
-    let day = fields.raw("day").and_then(|day| Weekday::deserialize(day).ok());
-    let from = fields.raw("from").and_then(Value::as_str).and_then(Minute::parse);
-    let to = fields.raw("to").and_then(Value::as_str).and_then(Minute::parse);
+    let day = fields
+        .raw("day")
+        .and_then(|day| Weekday::deserialize(day).ok());
+    let from = fields
+        .raw("from")
+        .and_then(Value::as_str)
+        .and_then(Minute::parse);
+    let to = fields
+        .raw("to")
+        .and_then(Value::as_str)
+        .and_then(Minute::parse);
     if day.is_none() {
-        fields.wrong("day", "invalid_day", "One of mon, tue, wed, thu, fri, sat, sun.");
+        fields.wrong(
+            "day",
+            "invalid_day",
+            "One of mon, tue, wed, thu, fri, sat, sun.",
+        );
     }
     if from.is_none_or(|from| from.0 == 1440) {
         fields.wrong("from", "invalid_clock", "A wall time, 00:00 to 23:59.");
@@ -61,7 +74,11 @@ fn span(value: &Value, base: &str) -> Result<Hours, Invalid> {
         fields.wrong("to", "invalid_clock", "A wall time, 00:01 to 24:00.");
     }
     if from.is_some() && from == to {
-        fields.wrong("to", "empty_span", "Must differ from the start; a whole day is 00:00 to 24:00.");
+        fields.wrong(
+            "to",
+            "empty_span",
+            "Must differ from the start; a whole day is 00:00 to 24:00.",
+        );
     }
     match (day, from, to) {
         (Some(day), Some(from), Some(to)) => fields.finish().or(Hours { day, from, to }),
@@ -85,7 +102,10 @@ pub fn next_opening(hours: &[Hours], day: Weekday, minute: u16) -> Option<(Weekd
     let of_week = |day: Weekday, minute: u16| day.index() * 1440 + minute;
     let now = of_week(day, minute);
     let wait = |span: &&Hours| (of_week(span.day, span.from.0) + 7 * 1440 - now) % (7 * 1440);
-    hours.iter().min_by_key(wait).map(|span| (span.day, span.from))
+    hours
+        .iter()
+        .min_by_key(wait)
+        .map(|span| (span.day, span.from))
 }
 
 impl Minute {

@@ -50,7 +50,12 @@ pub enum NotAnnulled {
 impl Journal {
     /// A table with an empty log.
     pub fn new(state: State) -> Self {
-        Self { state, log: Vec::new(), nonces: HashMap::new(), records: HashMap::new() }
+        Self {
+            state,
+            log: Vec::new(),
+            nonces: HashMap::new(),
+            records: HashMap::new(),
+        }
     }
 
     /// The state.
@@ -70,7 +75,9 @@ impl Journal {
 
     /// The entry that created a record.
     pub fn record(&self, check_in_id: Uuid) -> Option<&Entry> {
-        self.records.get(&check_in_id).and_then(|place| self.log.get(*place))
+        self.records
+            .get(&check_in_id)
+            .and_then(|place| self.log.get(*place))
     }
 
     /// Takes a scan that arrived at `now`.
@@ -86,7 +93,9 @@ impl Journal {
             return self.outcome(place, true).ok_or_else(Invalid::default);
         }
         let decision = decide(&self.state, &scan, caller, ids)?;
-        let original = decision.repeats.and_then(|visit| self.record(visit.check_in_id));
+        let original = decision
+            .repeats
+            .and_then(|visit| self.record(visit.check_in_id));
         let original = original.and_then(|entry| entry.check_in.as_ref());
         let entry = record(&self.state, scan, caller, decision, ids, original);
         let place = self.append(entry);

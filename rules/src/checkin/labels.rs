@@ -25,7 +25,9 @@ pub struct Labels {
 impl Labels {
     /// The label of a name, given now if it is new.
     pub fn label(&mut self, name: Option<&str>) -> Label {
-        let Some(name) = name else { return Label::default() };
+        let Some(name) = name else {
+            return Label::default();
+        };
         if let Some(label) = self.numbers.get(name) {
             return *label;
         }

@@ -88,7 +88,10 @@ impl Ledger {
             }
         }
         if let (Kind::Scan, Some(session)) = (entry.kind, entry.session_id) {
-            let seen = Seen { scans: 0, last_seen_at: entry.received_at };
+            let seen = Seen {
+                scans: 0,
+                last_seen_at: entry.received_at,
+            };
             let seen = self.sessions.entry(session).or_insert(seen);
             seen.scans += 1;
             seen.last_seen_at = seen.last_seen_at.max(entry.received_at);
@@ -152,13 +155,17 @@ impl Ledger {
 
     /// Scans per gate that was named in any, in the order of first sight.
     pub fn by_gate(&self) -> impl Iterator<Item = (Option<&str>, GateCount)> {
-        self.by_gate.iter().map(|(gate, count)| (self.gates.name(*gate), *count))
+        self.by_gate
+            .iter()
+            .map(|(gate, count)| (self.gates.name(*gate), *count))
     }
 
     /// Guests checked in per category, each under the one of the scan that checked them in.
     pub fn by_category(&self) -> impl Iterator<Item = (Option<&str>, u32)> {
         let names = &self.categories;
-        self.by_category.iter().map(|(category, count)| (names.name(*category), *count))
+        self.by_category
+            .iter()
+            .map(|(category, count)| (names.name(*category), *count))
     }
 
     /// What a scanner did.
@@ -188,7 +195,10 @@ impl Ledger {
         });
         let after = visits.standing();
         if after.checked_in && !before.checked_in {
-            let category = entry.guest.as_ref().and_then(|guest| guest.category.as_deref());
+            let category = entry
+                .guest
+                .as_ref()
+                .and_then(|guest| guest.category.as_deref());
             visits.category = self.categories.label(category);
         }
         let category = visits.category;
@@ -201,10 +211,16 @@ impl Ledger {
     }
 
     fn annul(&mut self, entry: &Entry) {
-        let Some((row, annuls)) = entry.row_id.zip(entry.annuls) else { return };
-        let Some(visits) = self.guests.get_mut(&row) else { return };
+        let Some((row, annuls)) = entry.row_id.zip(entry.annuls) else {
+            return;
+        };
+        let Some(visits) = self.guests.get_mut(&row) else {
+            return;
+        };
         let (before, category) = (visits.standing(), visits.category);
-        let Some(visit) = visits.remove(annuls.seq) else { return };
+        let Some(visit) = visits.remove(annuls.seq) else {
+            return;
+        };
         let after = visits.standing();
         if visits.is_empty() {
             self.guests.remove(&row);
@@ -231,7 +247,10 @@ impl Ledger {
     }
 
     fn arrive(&mut self, minute: i64) {
-        let latest = self.arrivals.last_key_value().map_or(minute, |(latest, _)| *latest);
+        let latest = self
+            .arrivals
+            .last_key_value()
+            .map_or(minute, |(latest, _)| *latest);
         if minute <= latest - ARRIVAL_MINUTES {
             return;
         }

@@ -26,7 +26,12 @@ impl<'a> Fields<'a> {
         if !value.is_object() {
             invalid.add(base, "invalid_type", "Must be an object.");
         }
-        Self { object: value.as_object(), base, known: Vec::new(), invalid }
+        Self {
+            object: value.as_object(),
+            base,
+            known: Vec::new(),
+            invalid,
+        }
     }
 
     /// Notes what is wrong with a field.
@@ -37,7 +42,11 @@ impl<'a> Fields<'a> {
 
     /// The JSON pointer of a field.
     pub fn pointer(&self, name: &str) -> String {
-        format!("{}/{}", self.base, name.replace('~', "~0").replace('/', "~1"))
+        format!(
+            "{}/{}",
+            self.base,
+            name.replace('~', "~0").replace('/', "~1")
+        )
     }
 
     /// The raw value of a field, if it was given.
@@ -64,7 +73,11 @@ impl<'a> Fields<'a> {
             Some(value) => match value.as_u64().and_then(|count| u32::try_from(count).ok()) {
                 Some(count) if (1..=most).contains(&count) => *into = Some(count),
                 _ if value.is_number() => {
-                    self.wrong(name, "out_of_range", format!("A whole number, 1 to {most}."));
+                    self.wrong(
+                        name,
+                        "out_of_range",
+                        format!("A whole number, 1 to {most}."),
+                    );
                 }
                 _ => self.wrong(name, "invalid_type", "Must be a whole number or null."),
             },

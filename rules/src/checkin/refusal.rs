@@ -17,7 +17,9 @@ pub enum Refusal<'a> {
     /// No guest has this code or row.
     Unknown,
     /// Several guests share the code.
-    Ambiguous { guests: usize },
+    Ambiguous {
+        guests: usize,
+    },
     /// A walk-in was given a code that is on the list.
     CodeTaken,
     /// Walk-ins are off.
@@ -25,19 +27,48 @@ pub enum Refusal<'a> {
     Canceled,
     Blocked,
     Revoked,
-    WrongCategory { category: Option<&'a str>, allowed: &'a [String] },
+    WrongCategory {
+        category: Option<&'a str>,
+        allowed: &'a [String],
+    },
     /// `go_to` are the gates that admit the guest.
-    WrongGate { gate: &'a str, known: bool, category: Option<&'a str>, go_to: Vec<&'a str> },
-    NotYetValid { from: DateTime<Utc> },
-    NoLongerValid { until: DateTime<Utc> },
-    NotOpenYet { opens: DateTime<Utc> },
-    Closed { since: DateTime<Utc> },
-    OutsideHours { next: Option<(Weekday, Minute)> },
+    WrongGate {
+        gate: &'a str,
+        known: bool,
+        category: Option<&'a str>,
+        go_to: Vec<&'a str>,
+    },
+    NotYetValid {
+        from: DateTime<Utc>,
+    },
+    NoLongerValid {
+        until: DateTime<Utc>,
+    },
+    NotOpenYet {
+        opens: DateTime<Utc>,
+    },
+    Closed {
+        since: DateTime<Utc>,
+    },
+    OutsideHours {
+        next: Option<(Weekday, Minute)>,
+    },
     /// `left` when the guest went out and may not come back.
-    AlreadyIn { first: DateTime<Utc>, gate: Option<&'a str>, left: Option<DateTime<Utc>> },
-    DailyLimit { limit: u32 },
-    TotalLimit { limit: u32 },
-    Full { capacity: u32, inside: u32 },
+    AlreadyIn {
+        first: DateTime<Utc>,
+        gate: Option<&'a str>,
+        left: Option<DateTime<Utc>>,
+    },
+    DailyLimit {
+        limit: u32,
+    },
+    TotalLimit {
+        limit: u32,
+    },
+    Full {
+        capacity: u32,
+        inside: u32,
+    },
 }
 
 impl Refusal<'_> {
@@ -65,7 +96,10 @@ impl Refusal<'_> {
 
     /// Does `force` override it? Not when nobody knows whom the scan is about.
     pub fn can_be_forced(&self) -> bool {
-        !matches!(self, Self::Unknown | Self::Ambiguous { .. } | Self::CodeTaken)
+        !matches!(
+            self,
+            Self::Unknown | Self::Ambiguous { .. } | Self::CodeTaken
+        )
     }
 
     /// The sentence for the person at the door; `now` is when the scan happened.
@@ -84,11 +118,18 @@ impl Refusal<'_> {
             Self::WrongCategory { category, allowed } => {
                 let allowed = one_of(allowed.iter().map(String::as_str));
                 match category {
-                    Some(category) => format!("Category {category} is not admitted, only {allowed}."),
+                    Some(category) => {
+                        format!("Category {category} is not admitted, only {allowed}.")
+                    }
                     None => format!("Only {allowed} is admitted; this guest has no category."),
                 }
             }
-            Self::WrongGate { gate, known, category, go_to } => {
+            Self::WrongGate {
+                gate,
+                known,
+                category,
+                go_to,
+            } => {
                 let unknown = match known {
                     true => String::new(),
                     false => format!("There is no gate {gate}. "),
@@ -108,7 +149,9 @@ impl Refusal<'_> {
             }
             Self::NotOpenYet { opens } => format!("The event opens {}.", moment(*opens)),
             Self::Closed { since } => format!("The event closed {}.", moment(*since)),
-            Self::OutsideHours { next: Some((day, minute)) } => {
+            Self::OutsideHours {
+                next: Some((day, minute)),
+            } => {
                 format!("The doors are closed. They open {day} at {minute}.")
             }
             Self::OutsideHours { next: None } => "The doors are closed.".to_owned(),
@@ -118,7 +161,10 @@ impl Refusal<'_> {
                 match left {
                     None => format!("{entered}."),
                     Some(left) => {
-                        format!("{entered}, left {}. Re-entry is not allowed.", moment(*left))
+                        format!(
+                            "{entered}, left {}. Re-entry is not allowed.",
+                            moment(*left)
+                        )
                     }
                 }
             }
@@ -156,7 +202,11 @@ fn other_day(zone: &Zone, at: DateTime<Utc>, now: DateTime<Utc>) -> Option<Strin
         return None;
     }
     let short = day.short();
-    Some(if day.year == today.year { short } else { format!("{short} {}", day.year) })
+    Some(if day.year == today.year {
+        short
+    } else {
+        format!("{short} {}", day.year)
+    })
 }
 
 /// `North`, `North or South`, `East, North or South`.

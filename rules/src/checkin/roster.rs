@@ -57,7 +57,8 @@ impl Roster {
             match self.codes.get_mut(code.as_str()) {
                 Some(holders) => holders.add(row.id),
                 None => {
-                    self.codes.insert(code.as_str().into(), Holders::One(row.id));
+                    self.codes
+                        .insert(code.as_str().into(), Holders::One(row.id));
                 }
             }
         }
@@ -74,7 +75,10 @@ impl Roster {
             }
         }
         if let Some(code) = row.barcode.as_deref()
-            && self.codes.get_mut(code).is_some_and(|holders| holders.drop(id))
+            && self
+                .codes
+                .get_mut(code)
+                .is_some_and(|holders| holders.drop(id))
         {
             self.codes.remove(code);
         }

@@ -40,10 +40,18 @@ pub struct ScanIn {
     #[serde(default)]
     pub direction: Direction,
     /// When the code was read, by the device's clock.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "time::ms_option")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "time::ms_option"
+    )]
     pub scanned_at: Option<DateTime<Utc>>,
     /// When this request was sent, by the device's clock.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "time::ms_option")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "time::ms_option"
+    )]
     pub sent_at: Option<DateTime<Utc>>,
     /// The gate, when it is not the session's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -120,9 +128,7 @@ impl ScanIn {
         let notes = invalid.take(notes);
         let scanner = self.scanner.and_then(|scanner| scanner.parse(&mut invalid));
         let target = match (self.barcode, self.row_id, self.walk_in) {
-            (Some(code), None, None) => {
-                invalid.take(barcode("/barcode", &code)).map(Target::Code)
-            }
+            (Some(code), None, None) => invalid.take(barcode("/barcode", &code)).map(Target::Code),
             (None, Some(row), None) => Some(Target::Row(row)),
             (None, None, Some(walk_in)) => {
                 if self.direction == Direction::Exit {
@@ -131,7 +137,11 @@ impl ScanIn {
                 Some(Target::WalkIn(walk_in.parse(&mut invalid)))
             }
             _ => {
-                invalid.add("", "one_target", "Give exactly one of barcode, row_id and walk_in.");
+                invalid.add(
+                    "",
+                    "one_target",
+                    "Give exactly one of barcode, row_id and walk_in.",
+                );
                 None
             }
         };
@@ -156,7 +166,9 @@ impl WalkIn {
         let category = name::optional("/walk_in/category", self.category.as_deref(), 80);
         let code = tidy(self.barcode).map(|code| barcode("/walk_in/barcode", &code));
         Self {
-            name: invalid.take(name::parse("/walk_in/name", &self.name, 200)).unwrap_or_default(),
+            name: invalid
+                .take(name::parse("/walk_in/name", &self.name, 200))
+                .unwrap_or_default(),
             email: address("/walk_in/email", self.email.as_deref(), invalid),
             category: invalid.take(category).flatten(),
             barcode: code.and_then(|code| invalid.take(code)),
@@ -180,9 +192,17 @@ fn barcode(pointer: &str, code: &str) -> Result<String, Invalid> {
     if code.is_empty() {
         Err(Invalid::one(pointer, "required", "Must not be empty."))
     } else if code.len() > 512 && code.chars().count() > 512 {
-        Err(Invalid::one(pointer, "too_long", "Must have at most 512 characters."))
+        Err(Invalid::one(
+            pointer,
+            "too_long",
+            "Must have at most 512 characters.",
+        ))
     } else if code.contains('\0') {
-        Err(Invalid::one(pointer, "control_character", "Must not contain NUL."))
+        Err(Invalid::one(
+            pointer,
+            "control_character",
+            "Must not contain NUL.",
+        ))
     } else {
         Ok(code.to_owned())
     }

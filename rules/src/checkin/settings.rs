@@ -99,9 +99,17 @@ impl Settings {
                 default.allow_duplicate_scans,
                 &mut next.allow_duplicate_scans,
             ),
-            ("allow_reentry", default.allow_reentry, &mut next.allow_reentry),
+            (
+                "allow_reentry",
+                default.allow_reentry,
+                &mut next.allow_reentry,
+            ),
             ("walk_ins", default.walk_ins, &mut next.walk_ins),
-            ("guest_scanning", default.guest_scanning, &mut next.guest_scanning),
+            (
+                "guest_scanning",
+                default.guest_scanning,
+                &mut next.guest_scanning,
+            ),
             ("offline_mode", default.offline_mode, &mut next.offline_mode),
             ("show_popup", default.show_popup, &mut next.show_popup),
         ] {
@@ -130,7 +138,11 @@ impl Settings {
         if let (Some(opens), Some(closes)) = (next.opens_at, next.closes_at)
             && closes <= opens
         {
-            fields.wrong("closes_at", "closes_before_opening", "Must be after opens_at.");
+            fields.wrong(
+                "closes_at",
+                "closes_before_opening",
+                "Must be after opens_at.",
+            );
         }
         fields.finish().or(next)
     }

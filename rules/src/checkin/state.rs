@@ -46,7 +46,12 @@ pub struct State {
 impl State {
     /// A table without guests or scans.
     pub fn new(table_id: Uuid, config: Config) -> Self {
-        Self { table_id, config, roster: Roster::default(), ledger: Ledger::default() }
+        Self {
+            table_id,
+            config,
+            roster: Roster::default(),
+            ledger: Ledger::default(),
+        }
     }
 
     /// Folds the next entry of the log. False when it was folded before.
@@ -63,7 +68,13 @@ impl State {
 
 impl From<&NewRow> for Row {
     fn from(row: &NewRow) -> Self {
-        let NewRow { id, name, email, category, barcode } = row.clone();
+        let NewRow {
+            id,
+            name,
+            email,
+            category,
+            barcode,
+        } = row.clone();
         Self {
             id,
             name,

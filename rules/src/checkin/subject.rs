@@ -38,7 +38,12 @@ pub(crate) enum Place<'a> {
 impl<'a> Subject<'a> {
     pub fn find(state: &'a State, scan: &'a Scan) -> Result<Self, Refusal<'a>> {
         let row = match &scan.target {
-            Target::WalkIn(guest) => return Ok(Self { who: Who::WalkIn(guest), visits: None }),
+            Target::WalkIn(guest) => {
+                return Ok(Self {
+                    who: Who::WalkIn(guest),
+                    visits: None,
+                });
+            }
             Target::Row(row) => state.roster.get(*row).ok_or(Refusal::Unknown)?,
             Target::Code(code) => match state.roster.find(code) {
                 Found::One(row) => row,
@@ -46,7 +51,10 @@ impl<'a> Subject<'a> {
                 Found::Several(guests) => return Err(Refusal::Ambiguous { guests }),
             },
         };
-        Ok(Self { who: Who::Listed(row), visits: state.ledger.guest(row.id) })
+        Ok(Self {
+            who: Who::Listed(row),
+            visits: state.ledger.guest(row.id),
+        })
     }
 
     pub fn category(&self) -> Option<&'a str> {

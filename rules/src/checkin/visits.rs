@@ -61,7 +61,10 @@ struct Packed(u64, Uuid, i64, Label, u8, u32, i64);
 impl Visits {
     /// Where the guest stands now.
     pub fn standing(&self) -> Standing {
-        Standing { checked_in: self.first().is_some(), inside: self.inside() }
+        Standing {
+            checked_in: self.first().is_some(),
+            inside: self.inside(),
+        }
     }
 
     /// Where the guest would stand after one more visit, the latest in the log.
@@ -76,7 +79,9 @@ impl Visits {
 
     /// The first entry.
     pub fn first(&self) -> Option<&Visit> {
-        self.list.iter().find(|visit| visit.direction == Direction::Entry)
+        self.list
+            .iter()
+            .find(|visit| visit.direction == Direction::Entry)
     }
 
     /// The latest entry or exit.
@@ -86,7 +91,9 @@ impl Visits {
 
     /// Entries that stand.
     pub fn entries(&self) -> impl Iterator<Item = &Visit> {
-        self.list.iter().filter(|visit| visit.direction == Direction::Entry)
+        self.list
+            .iter()
+            .filter(|visit| visit.direction == Direction::Entry)
     }
 
     /// The visit of a log position.
@@ -109,7 +116,9 @@ impl Visits {
         if self.list.len() == self.list.capacity() {
             self.list.reserve_exact(self.list.len().max(1));
         }
-        let place = self.list.partition_point(|one| (one.at, one.seq) < (visit.at, visit.seq));
+        let place = self
+            .list
+            .partition_point(|one| (one.at, one.seq) < (visit.at, visit.seq));
         self.list.insert(place, visit);
     }
 
@@ -120,14 +129,20 @@ impl Visits {
 
     /// Counts a repeated scan on a record.
     pub(crate) fn repeat(&mut self, check_in_id: Uuid, at: DateTime<Utc>) {
-        if let Some(visit) = self.list.iter_mut().find(|visit| visit.check_in_id == check_in_id) {
+        if let Some(visit) = self
+            .list
+            .iter_mut()
+            .find(|visit| visit.check_in_id == check_in_id)
+        {
             visit.scans = visit.scans.saturating_add(1);
             visit.last_scanned_at = visit.last_scanned_at.max(at);
         }
     }
 
     fn inside(&self) -> bool {
-        self.list.last().is_some_and(|last| last.direction == Direction::Entry)
+        self.list
+            .last()
+            .is_some_and(|last| last.direction == Direction::Entry)
     }
 }
 
@@ -161,7 +176,11 @@ impl From<Packed> for Visit {
             check_in_id,
             at: instant(at),
             gate,
-            direction: if flags & 1 == 1 { Direction::Exit } else { Direction::Entry },
+            direction: if flags & 1 == 1 {
+                Direction::Exit
+            } else {
+                Direction::Entry
+            },
             walk_in: flags & 2 == 2,
             scans,
             last_scanned_at: instant(last),

@@ -5,6 +5,7 @@
 //! read the snapshot; there is no third answer.
 //! Failure: a frame that breaks the protocol closes its own socket and no other.
 
+pub mod cases;
 pub mod close;
 pub mod frame;
 pub mod log;

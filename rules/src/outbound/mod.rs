@@ -11,6 +11,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use url::{Host, Url};
 
 mod address;
+pub mod cases;
 mod names;
 
 /// Longest URL read, in bytes.

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+pub mod cases;
 mod table;
 
 pub use table::TABLE;

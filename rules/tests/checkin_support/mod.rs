@@ -46,16 +46,26 @@ pub fn row(number: u128, code: &str) -> Row {
 
 pub fn caller(number: u128) -> Caller {
     Caller {
-        actor: Actor { kind: ActorKind::Device, id: device(number) },
+        actor: Actor {
+            kind: ActorKind::Device,
+            id: device(number),
+        },
         session_id: Some(device(number)),
         gate: None,
-        scanner: Some(Scanner { name: Some("Door".to_owned()), email: None }),
+        scanner: Some(Scanner {
+            name: Some("Door".to_owned()),
+            email: None,
+        }),
         manager: false,
     }
 }
 
 pub fn scan_of(code: &str, nonce: &str) -> ScanIn {
-    ScanIn { barcode: Some(code.to_owned()), nonce: nonce.to_owned(), ..ScanIn::default() }
+    ScanIn {
+        barcode: Some(code.to_owned()),
+        nonce: nonce.to_owned(),
+        ..ScanIn::default()
+    }
 }
 
 /// A table in memory that numbers its own ids and nonces.
@@ -71,7 +81,10 @@ impl Door {
             gates: gate::parse(&gates, "/gates").unwrap(),
             timezone: Zone::parse(timezone).unwrap(),
         };
-        Self { journal: Journal::new(State::new(Uuid::from_u128(0xAA), config)), made: 0 }
+        Self {
+            journal: Journal::new(State::new(Uuid::from_u128(0xAA), config)),
+            made: 0,
+        }
     }
 
     /// A table in UTC without gates, with guests whose codes are given.

@@ -232,10 +232,3 @@ fn staff_caller(role: Role, kind: ActorKind, id: Uuid) -> Granted {
         },
     }
 }
-
-impl Access {
-    /// Forgets everybody, so that the next call of each asks Postgres.
-    pub fn forget(&self) {
-        self.staff.borrow_mut().clear();
-    }
-}

@@ -31,7 +31,8 @@ impl CheckinTable {
     /// Runs one command.
     pub(super) async fn command(&self, command: &str, body: &str) -> Result<ObjectAnswer> {
         let (who, input) = object::open(body)?;
-        let ctx = self.ctx(Some(who.request_id.clone()));
+        // What the object reads for itself is told apart from what the request read.
+        let ctx = self.ctx(Some(format!("{}.object", who.request_id)));
         let table = self.table(&ctx, &who).await?;
         match command {
             "scan" => {

@@ -7,6 +7,7 @@
 //! Failure: an evicted or killed object reads its storage again; entries that had not reached
 //! Postgres are still in it. An append that finds its place taken means a successor is running:
 //! this instance lets go of its memory and reads again.
+#![allow(missing_docs, reason = "the macro of the object makes methods of its own")]
 
 mod access;
 mod channels;

@@ -4,7 +4,6 @@
 //! request, 200 everything else, a refusal included.
 //! Failure: see the problems of the API document.
 
-use chrono::{DateTime, Utc};
 use rules::roles::{Resource, Verb};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -71,10 +70,10 @@ pub struct CheckInsQuery {
     /// With this verdict. Duplicates are counted on the first record and are no records.
     pub verdict: Option<Verdict>,
     /// Not before, RFC 3339.
-    #[param(value_type = Option<DateTime<Utc>>)]
+    #[param(value_type = Option<chrono::DateTime<chrono::Utc>>)]
     pub from: Option<String>,
     /// Before, RFC 3339.
-    #[param(value_type = Option<DateTime<Utc>>)]
+    #[param(value_type = Option<chrono::DateTime<chrono::Utc>>)]
     pub to: Option<String>,
     /// 1 to 200.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 200)]

@@ -12,7 +12,7 @@ use utoipa::openapi::{
     ComponentsBuilder, ContentBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Ref,
     RefOr, ResponseBuilder,
 };
-use utoipa::{PartialSchema, ToSchema};
+use utoipa::PartialSchema;
 
 use super::problem::{FieldProblem, Problem};
 use super::route::{Access, Routes};
