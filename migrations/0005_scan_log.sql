@@ -16,9 +16,10 @@ $$;
 -- Settings, scanners and the next rows of a table. What the object asks from is what it has: that is
 -- remembered, so the minute sweep knows which objects missed a poke. An empty page proves that it has all
 -- rows up to rows_seq as read before, so the object pulls until a page is empty.
--- Planned anew at each call: a plan made for an empty list would read all of a full one for every page.
+-- Without sorts, so that pages come off the index in order: after an import the statistics are late, and a plan
+-- made for an empty list would read and sort all of a full one for every page.
 create function app.pull_table(p jsonb) returns jsonb language plpgsql
-set search_path = pg_catalog, public, app set plan_cache_mode = force_custom_plan as $$
+set search_path = pg_catalog, public, app set enable_sort = off as $$
 declare
   v_table   uuid := (p ->> 'table_id')::uuid;
   v_limit   integer := least(coalesce((p ->> 'limit')::integer, 2000), 10000);
@@ -64,7 +65,7 @@ end
 $$;
 
 create function app.pull_log(p jsonb) returns jsonb language plpgsql
-set search_path = pg_catalog, public, app set plan_cache_mode = force_custom_plan as $$
+set search_path = pg_catalog, public, app set enable_sort = off as $$
 declare
   v_table uuid := (p ->> 'table_id')::uuid;
   v_limit integer := least(coalesce((p ->> 'limit')::integer, 2000), 10000);
@@ -81,10 +82,10 @@ $$;
 
 -- Shows log entries as check-ins. The order of steps is the lock order; within a batch it does not matter,
 -- because repeats and annulments name the record they touch and first_of_guest is settled at the end.
--- Plans are kept, and one made while an event is small must do when it has grown: hence no sequential scans,
--- and records are found by their id alone, which leaves the planner one index to choose.
+-- Planned anew at each call, because an event grows faster than kept plans and statistics follow; and records
+-- are found by their id alone, which leaves the planner one index to choose.
 create function app.apply_scans(p_table uuid, p_entries jsonb) returns void language plpgsql
-set search_path = pg_catalog, public, app set enable_seqscan = off as $$
+set search_path = pg_catalog, public, app set plan_cache_mode = force_custom_plan as $$
 declare
   guests uuid[];
 begin
@@ -123,14 +124,16 @@ begin
         from jsonb_array_elements(p_entries) e where e ->> 'effect' = 'repeat' group by 1) n
   where c.id = n.id;
 
-  -- The entry says what the undo does to the people inside (nothing, when they had left already).
-  with annulled as (
+  -- The entry says what the undo does to the people inside (nothing, when they had left already). Materialized:
+  -- under row-level security a cast in the join condition would keep it from using the index.
+  with n as materialized (
+    select (e ->> 'seq')::bigint as seq, (e #>> '{annuls,check_in_id}')::uuid as id, (e ->> 'at')::timestamptz as at,
+           (e #>> '{actor,id}')::uuid as by, coalesce((e ->> 'inside_delta')::smallint, 0) as delta
+    from jsonb_array_elements(p_entries) e where e ->> 'effect' = 'annul'),
+  annulled as (
     update pulse_check_ins c
     set annulled_at = n.at, annulled_by = n.by, annul_seq = n.seq, inside_delta = c.inside_delta + n.delta
-    from (select (e ->> 'seq')::bigint as seq, (e #>> '{annuls,check_in_id}')::uuid as id, (e ->> 'at')::timestamptz as at,
-                 (e #>> '{actor,id}')::uuid as by, coalesce((e ->> 'inside_delta')::smallint, 0) as delta
-          from jsonb_array_elements(p_entries) e where e ->> 'effect' = 'annul') n
-    where c.id = n.id and c.annulled_at is null
+    from n where c.id = n.id and c.annulled_at is null
     returning c.row_id)
   select array_agg(distinct row_id) filter (where row_id is not null) into guests from annulled;
 
@@ -148,7 +151,7 @@ end
 $$;
 
 create function app.flush_scans(p jsonb) returns jsonb language plpgsql
-set search_path = pg_catalog, public, app set enable_seqscan = off as $$
+set search_path = pg_catalog, public, app set plan_cache_mode = force_custom_plan as $$
 declare
   v_table   uuid := (p ->> 'table_id')::uuid;
   v_known   bigint;
@@ -185,9 +188,10 @@ begin
 
   -- Known entries must be the same ones: a difference means two objects gave out one number.
   if cardinality(fresh) < v_count then
+    with sent as materialized (select (e ->> 'seq')::bigint as seq, e as entry from jsonb_array_elements(entries) e)
     select array_agg(l.seq order by l.seq) into conflicts
-    from jsonb_array_elements(entries) e join pulse_scan_log l on l.table_id = v_table and l.seq = (e ->> 'seq')::bigint
-    where l.seq <> all (fresh) and l.entry <> e;
+    from sent join pulse_scan_log l on l.table_id = v_table and l.seq = sent.seq
+    where sent.seq <> all (fresh) and l.entry <> sent.entry;
     select coalesce(jsonb_agg(e), '[]') into entries from jsonb_array_elements(entries) e where (e ->> 'seq')::bigint = any (fresh);
   end if;
 

@@ -24,6 +24,7 @@ async fn refused(what: &str, token: &str) {
 
 /// A user's token to break.
 async fn genuine() -> Forgery {
+    supabase::publish();
     let tenant = Tenant::new().await;
     let forgery = Forgery::of(tenant.client().token());
     ask(&forgery.sign()).await.expect_status(200);

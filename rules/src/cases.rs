@@ -57,11 +57,20 @@ pub(crate) fn each<T: serde::de::DeserializeOwned>(
     json: &str,
     check: impl Fn(&T) -> Option<String>,
 ) -> Result<Vec<CaseResult>, Invalid> {
-    let file: Simple<T> = serde_json::from_str(json)
-        .map_err(|error| Invalid::one("", "malformed_cases", format!("Not a file of such cases: {error}.")))?;
+    let file: Simple<T> = serde_json::from_str(json).map_err(|error| {
+        Invalid::one(
+            "",
+            "malformed_cases",
+            format!("Not a file of such cases: {error}."),
+        )
+    })?;
     let result = |named: Named<T>| {
         let detail = check(&named.case).unwrap_or_default();
-        CaseResult { id: named.id, passed: detail.is_empty(), detail }
+        CaseResult {
+            id: named.id,
+            passed: detail.is_empty(),
+            detail,
+        }
     };
     Ok(file.cases.into_iter().map(result).collect())
 }

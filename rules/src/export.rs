@@ -1,9 +1,9 @@
 //! Guest lists as CSV (RFC 4180): for spreadsheets, and for importing again.
 //!
 //! Invariant: what is exported imports to the same guests, but that values of `data` become texts.
-//! Cells that a spreadsheet would run as a formula are preceded by `'`, which the importer takes off
-//! again. Records end with CR LF; the text begins with a byte order mark, without which spreadsheets
-//! misread names.
+//! For a spreadsheet, cells that it would run as a formula are preceded by `'`, which the importer
+//! takes off again, and the text begins with a byte order mark, without which spreadsheets misread
+//! names. Records end with CR LF.
 //! Failure: none.
 
 use serde::Deserialize;
@@ -24,8 +24,16 @@ pub enum Reader {
 }
 
 /// The columns every export has.
-pub const COLUMNS: [&str; 8] =
-    ["name", "email", "barcode", "category", "status", "valid_from", "valid_until", "attention_note"];
+pub const COLUMNS: [&str; 8] = [
+    "name",
+    "email",
+    "barcode",
+    "category",
+    "status",
+    "valid_from",
+    "valid_until",
+    "attention_note",
+];
 
 /// A guest as it is exported: a row as the API answers it, the rest ignored.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -54,11 +62,19 @@ pub struct GuestOut {
 /// The header; `keys` are the fields of `data` that get a column. A key that an import would take
 /// for a field of a guest is marked as [`DATA`], so that it stays what it is.
 pub fn header(keys: &[String], reader: Reader) -> String {
-    let named = keys.iter().map(|key| match is_field(key) || key.starts_with(DATA) {
-        true => format!("{DATA}{key}"),
-        false => key.clone(),
-    });
-    line(COLUMNS.iter().map(|column| (*column).to_owned()).chain(named), reader)
+    let named = keys
+        .iter()
+        .map(|key| match is_field(key) || key.starts_with(DATA) {
+            true => format!("{DATA}{key}"),
+            false => key.clone(),
+        });
+    line(
+        COLUMNS
+            .iter()
+            .map(|column| (*column).to_owned())
+            .chain(named),
+        reader,
+    )
 }
 
 /// One guest.
@@ -92,7 +108,10 @@ pub fn line(cells: impl IntoIterator<Item = String>, reader: Reader) -> String {
         // What the importer would take off by itself is kept for any reader.
         let kept = cell.starts_with('\'') || cell.starts_with("=\"");
         let guard = is_formula(&cell) && (reader == Reader::Spreadsheet || kept);
-        if guard || cell.contains([',', '"', '\r', '\n', ';', '\t']) || cell.trim().len() < cell.len() {
+        if guard
+            || cell.contains([',', '"', '\r', '\n', ';', '\t'])
+            || cell.trim().len() < cell.len()
+        {
             out.push('"');
             if guard {
                 out.push('\'');
@@ -109,7 +128,8 @@ pub fn line(cells: impl IntoIterator<Item = String>, reader: Reader) -> String {
 
 /// Whether a spreadsheet would run this as a formula, leading `'` aside.
 pub fn is_formula(cell: &str) -> bool {
-    cell.trim_start_matches('\'').starts_with(['=', '+', '-', '@', '\t', '\r'])
+    cell.trim_start_matches('\'')
+        .starts_with(['=', '+', '-', '@', '\t', '\r'])
 }
 
 #[cfg(test)]
@@ -119,14 +139,23 @@ mod tests {
     #[test]
     fn cells_are_quoted_where_they_must_be() {
         let cells = ["a", "b,c", "d\"e", "f\r\ng", "", " h "].map(str::to_owned);
-        assert_eq!(line(cells, Reader::Program), "a,\"b,c\",\"d\"\"e\",\"f\r\ng\",,\" h \"\r\n");
+        assert_eq!(
+            line(cells, Reader::Program),
+            "a,\"b,c\",\"d\"\"e\",\"f\r\ng\",,\" h \"\r\n"
+        );
     }
 
     #[test]
     fn formulas_do_not_run() {
         let cells = ["=1+1", "+49 30", "-5", "@x", "'=x", "'tis", "a=b"].map(str::to_owned);
-        assert_eq!(line(cells.clone(), Reader::Program), "=1+1,+49 30,-5,@x,\"''=x\",'tis,a=b\r\n");
-        assert_eq!(line(cells, Reader::Spreadsheet), "\"'=1+1\",\"'+49 30\",\"'-5\",\"'@x\",\"''=x\",'tis,a=b\r\n");
+        assert_eq!(
+            line(cells.clone(), Reader::Program),
+            "=1+1,+49 30,-5,@x,\"''=x\",'tis,a=b\r\n"
+        );
+        assert_eq!(
+            line(cells, Reader::Spreadsheet),
+            "\"'=1+1\",\"'+49 30\",\"'-5\",\"'@x\",\"''=x\",'tis,a=b\r\n"
+        );
     }
 
     #[test]
@@ -139,6 +168,9 @@ mod tests {
         let guest: GuestOut =
             serde_json::from_str(r#"{"id":"x","name":"Ada","barcode":"7","status":"confirmed","data":{"Company":"A, B","Code":5}}"#)
                 .unwrap();
-        assert_eq!(row(&guest, &keys, Reader::Program), "Ada,,7,,confirmed,,,,\"A, B\",5\r\n");
+        assert_eq!(
+            row(&guest, &keys, Reader::Program),
+            "Ada,,7,,confirmed,,,,\"A, B\",5\r\n"
+        );
     }
 }

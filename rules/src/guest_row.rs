@@ -128,25 +128,48 @@ impl GuestIn {
     /// Checks what came in.
     pub fn parse(self) -> Result<NewGuest, Invalid> {
         let mut invalid = Invalid::default();
-        let shown = |text: &Option<String>| text.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
+        let shown = |text: &Option<String>| {
+            text.as_deref()
+                .map(str::trim)
+                .filter(|text| !text.is_empty())
+                .map(str::to_owned)
+        };
         let (mail, barcode) = (shown(&self.email), shown(&self.barcode));
         let called = match shown(&self.name) {
             Some(called) => invalid.take(name::parse("/name", &called, MAX_NAME)),
             None => mail.clone().or_else(|| barcode.as_deref().map(plain)),
         };
         if called.is_none() && invalid.errors.is_empty() {
-            invalid.add("", "empty_guest", "A guest needs a name, an email address or a code.");
+            invalid.add(
+                "",
+                "empty_guest",
+                "A guest needs a name, an email address or a code.",
+            );
         }
         let mail = mail.and_then(|mail| invalid.take(email::parse("/email", &mail)));
         let barcode = barcode.and_then(|code| invalid.take(parse_code("/barcode", &code)));
-        let category = invalid.take(name::optional("/category", self.category.as_deref(), MAX_CATEGORY)).flatten();
-        let status = shown(&self.status).map_or(Some(Status::default()), |text| invalid.take(parse_status(&text)));
-        let valid_from = shown(&self.valid_from).and_then(|text| invalid.take(time::parse("/valid_from", &text)));
-        let valid_until = shown(&self.valid_until).and_then(|text| invalid.take(time::parse("/valid_until", &text)));
+        let category = invalid
+            .take(name::optional(
+                "/category",
+                self.category.as_deref(),
+                MAX_CATEGORY,
+            ))
+            .flatten();
+        let status = shown(&self.status).map_or(Some(Status::default()), |text| {
+            invalid.take(parse_status(&text))
+        });
+        let valid_from = shown(&self.valid_from)
+            .and_then(|text| invalid.take(time::parse("/valid_from", &text)));
+        let valid_until = shown(&self.valid_until)
+            .and_then(|text| invalid.take(time::parse("/valid_until", &text)));
         check_order(valid_from, valid_until, &mut invalid);
         let note = self.attention_note.as_deref();
-        let attention_note = invalid.take(name::optional_lines("/attention_note", note, MAX_NOTE)).flatten();
-        let data = invalid.take(parse_data(self.data.unwrap_or_default())).unwrap_or_default();
+        let attention_note = invalid
+            .take(name::optional_lines("/attention_note", note, MAX_NOTE))
+            .flatten();
+        let data = invalid
+            .take(parse_data(self.data.unwrap_or_default()))
+            .unwrap_or_default();
         invalid.or(NewGuest {
             name: called.unwrap_or_default(),
             email: mail,
@@ -174,18 +197,38 @@ impl GuestPatch {
             Patch::Absent => Patch::Absent,
             Patch::Value(text) => set(invalid.take(name::parse("/name", &text, MAX_NAME))),
         };
-        let mut optional = |field: Patch<String>, parse: &dyn Fn(&str) -> Result<Option<String>, Invalid>| match field {
-            Patch::Value(text) => invalid.take(parse(text.trim())).map_or(Patch::Absent, |kept| kept.map_or(Patch::Null, Patch::Value)),
-            other => other,
-        };
+        let mut optional =
+            |field: Patch<String>, parse: &dyn Fn(&str) -> Result<Option<String>, Invalid>| {
+                match field {
+                    Patch::Value(text) => invalid
+                        .take(parse(text.trim()))
+                        .map_or(Patch::Absent, |kept| kept.map_or(Patch::Null, Patch::Value)),
+                    other => other,
+                }
+            };
         let filled = |text: &str| !text.is_empty();
-        let email = optional(self.email, &|text| filled(text).then(|| email::parse("/email", text)).transpose());
-        let barcode = optional(self.barcode, &|text| filled(text).then(|| parse_code("/barcode", text)).transpose());
-        let category = optional(self.category, &|text| name::optional("/category", Some(text), MAX_CATEGORY));
-        let attention_note =
-            optional(self.attention_note, &|text| name::optional_lines("/attention_note", Some(text), MAX_NOTE));
-        let status = optional(self.status, &|text| parse_status(text).map(|status| Some(word(status).to_owned())));
-        let instant = |pointer: &'static str| move |text: &str| time::parse(pointer, text).map(|at| Some(time::render(at)));
+        let email = optional(self.email, &|text| {
+            filled(text)
+                .then(|| email::parse("/email", text))
+                .transpose()
+        });
+        let barcode = optional(self.barcode, &|text| {
+            filled(text)
+                .then(|| parse_code("/barcode", text))
+                .transpose()
+        });
+        let category = optional(self.category, &|text| {
+            name::optional("/category", Some(text), MAX_CATEGORY)
+        });
+        let attention_note = optional(self.attention_note, &|text| {
+            name::optional_lines("/attention_note", Some(text), MAX_NOTE)
+        });
+        let status = optional(self.status, &|text| {
+            parse_status(text).map(|status| Some(word(status).to_owned()))
+        });
+        let instant = |pointer: &'static str| {
+            move |text: &str| time::parse(pointer, text).map(|at| Some(time::render(at)))
+        };
         let valid_from = optional(self.valid_from, &instant("/valid_from"));
         let valid_until = optional(self.valid_until, &instant("/valid_until"));
         let at = |field: &Patch<String>| field.value().and_then(|text| time::try_parse(text));
@@ -194,7 +237,17 @@ impl GuestPatch {
             Patch::Value(data) => set(invalid.take(parse_data(data))),
             other => other,
         };
-        invalid.or(Self { name, email, barcode, category, status, valid_from, valid_until, attention_note, data })
+        invalid.or(Self {
+            name,
+            email,
+            barcode,
+            category,
+            status,
+            valid_from,
+            valid_until,
+            attention_note,
+            data,
+        })
     }
 }
 
@@ -204,9 +257,17 @@ pub fn parse_code(pointer: &str, code: &str) -> Result<String, Invalid> {
     if code.is_empty() {
         Err(Invalid::one(pointer, "required", "Must not be empty."))
     } else if code.chars().count() > MAX_BARCODE {
-        Err(Invalid::one(pointer, "too_long", format!("Must have at most {MAX_BARCODE} characters.")))
+        Err(Invalid::one(
+            pointer,
+            "too_long",
+            format!("Must have at most {MAX_BARCODE} characters."),
+        ))
     } else if code.contains('\0') {
-        Err(Invalid::one(pointer, "control_character", "Must not contain NUL."))
+        Err(Invalid::one(
+            pointer,
+            "control_character",
+            "Must not contain NUL.",
+        ))
     } else {
         Ok(code.to_owned())
     }
@@ -223,25 +284,55 @@ pub const fn word(status: Status) -> &'static str {
 }
 
 fn parse_status(text: &str) -> Result<Status, Invalid> {
-    [Status::Confirmed, Status::Canceled, Status::Blocked, Status::Revoked]
-        .into_iter()
-        .find(|status| word(*status) == text)
-        .ok_or_else(|| Invalid::one("/status", "invalid_status", "Must be confirmed, canceled, blocked or revoked."))
+    [
+        Status::Confirmed,
+        Status::Canceled,
+        Status::Blocked,
+        Status::Revoked,
+    ]
+    .into_iter()
+    .find(|status| word(*status) == text)
+    .ok_or_else(|| {
+        Invalid::one(
+            "/status",
+            "invalid_status",
+            "Must be confirmed, canceled, blocked or revoked.",
+        )
+    })
 }
 
 fn parse_data(data: Map<String, Value>) -> Result<Map<String, Value>, Invalid> {
     if data.len() > MAX_DATA_FIELDS {
-        return Err(Invalid::one("/data", "too_many_fields", format!("Must have at most {MAX_DATA_FIELDS} fields.")));
+        return Err(Invalid::one(
+            "/data",
+            "too_many_fields",
+            format!("Must have at most {MAX_DATA_FIELDS} fields."),
+        ));
     }
     if data.keys().any(|key| key.chars().count() > MAX_DATA_KEY) {
-        return Err(Invalid::one("/data", "too_long", format!("Names have at most {MAX_DATA_KEY} characters.")));
+        return Err(Invalid::one(
+            "/data",
+            "too_long",
+            format!("Names have at most {MAX_DATA_KEY} characters."),
+        ));
     }
     let bytes = serde_json::to_vec(&data).map_or(usize::MAX, |json| json.len());
     if bytes > MAX_DATA_BYTES {
-        return Err(Invalid::one("/data", "too_large", format!("Must have at most {MAX_DATA_BYTES} bytes.")));
+        return Err(Invalid::one(
+            "/data",
+            "too_large",
+            format!("Must have at most {MAX_DATA_BYTES} bytes."),
+        ));
     }
-    if data.iter().any(|(key, value)| key.contains('\0') || holds_nul(value)) {
-        return Err(Invalid::one("/data", "control_character", "Must not contain NUL."));
+    if data
+        .iter()
+        .any(|(key, value)| key.contains('\0') || holds_nul(value))
+    {
+        return Err(Invalid::one(
+            "/data",
+            "control_character",
+            "Must not contain NUL.",
+        ));
     }
     Ok(data)
 }
@@ -250,7 +341,9 @@ fn holds_nul(value: &Value) -> bool {
     match value {
         Value::String(text) => text.contains('\0'),
         Value::Array(items) => items.iter().any(holds_nul),
-        Value::Object(fields) => fields.iter().any(|(key, value)| key.contains('\0') || holds_nul(value)),
+        Value::Object(fields) => fields
+            .iter()
+            .any(|(key, value)| key.contains('\0') || holds_nul(value)),
         _ => false,
     }
 }
@@ -259,13 +352,20 @@ fn check_order(from: Option<DateTime<Utc>>, until: Option<DateTime<Utc>>, invali
     if let (Some(from), Some(until)) = (from, until)
         && until < from
     {
-        invalid.add("/valid_until", "before_valid_from", "Must not lie before valid_from.");
+        invalid.add(
+            "/valid_until",
+            "before_valid_from",
+            "Must not lie before valid_from.",
+        );
     }
 }
 
 /// A code as a name: its printable characters, cut to a name's length.
 fn plain(code: &str) -> String {
-    code.chars().filter(|c| !c.is_control()).take(MAX_NAME).collect()
+    code.chars()
+        .filter(|c| !c.is_control())
+        .take(MAX_NAME)
+        .collect()
 }
 
 fn set<T>(value: Option<T>) -> Patch<T> {
@@ -273,70 +373,5 @@ fn set<T>(value: Option<T>) -> Patch<T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn guest(text: &str) -> Result<NewGuest, Vec<(String, String)>> {
-        serde_json::from_str::<GuestIn>(text)
-            .unwrap()
-            .parse()
-            .map_err(|invalid| invalid.errors.into_iter().map(|error| (error.pointer, error.code)).collect())
-    }
-
-    #[test]
-    fn a_guest_is_called_by_name_else_email_else_code() {
-        assert_eq!(guest(r#"{"name":" Ada ","email":"a@b.c","barcode":"X"}"#).unwrap().name, "Ada");
-        assert_eq!(guest(r#"{"name":"","email":"a@b.c","barcode":"X"}"#).unwrap().name, "a@b.c");
-        assert_eq!(guest(r#"{"barcode":"X\u001d1"}"#).unwrap().name, "X1");
-        assert_eq!(guest("{}").unwrap_err(), [(String::new(), "empty_guest".to_owned())]);
-        assert_eq!(guest(r#"{"name":"Ada"}"#).unwrap().barcode, None, "a guest without a code is legal");
-    }
-
-    #[test]
-    fn every_wrong_field_is_told() {
-        let wrong = guest(
-            r#"{"name":"a\u0000","email":"x","barcode":"a\u0000b","category":"c\n","status":"maybe","valid_from":"soon",
-                "valid_until":"2026-02-30T00:00:00Z","attention_note":"\u0007","data":{"a":["\u0000"]}}"#,
-        )
-        .unwrap_err();
-        let pointers: Vec<&str> = wrong.iter().map(|(pointer, _)| pointer.as_str()).collect();
-        assert_eq!(
-            pointers,
-            ["/name", "/email", "/barcode", "/status", "/valid_from", "/valid_until", "/attention_note", "/data"]
-        );
-    }
-
-    #[test]
-    fn lengths_are_bounded() {
-        for (text, code) in [
-            (format!(r#"{{"name":"{}"}}"#, "é".repeat(201)), "too_long"),
-            (format!(r#"{{"barcode":"{}"}}"#, "1".repeat(513)), "too_long"),
-            (format!(r#"{{"name":"a","data":{{"a":"{}"}}}}"#, "1".repeat(MAX_DATA_BYTES)), "too_large"),
-            (format!(r#"{{"name":"a","data":{{"{}":1}}}}"#, "k".repeat(MAX_DATA_KEY + 1)), "too_long"),
-        ] {
-            assert_eq!(guest(&text).unwrap_err()[0].1, code);
-        }
-        assert!(guest(&format!(r#"{{"name":"{}"}}"#, "é".repeat(200))).is_ok());
-    }
-
-    #[test]
-    fn validity_has_an_order() {
-        let text = r#"{"name":"A","valid_from":"2026-06-02T00:00:00Z","valid_until":"2026-06-01T00:00:00Z"}"#;
-        assert_eq!(guest(text).unwrap_err()[0].1, "before_valid_from");
-    }
-
-    #[test]
-    fn a_patch_clears_sets_and_leaves_alone() {
-        let read = |text: &str| serde_json::from_str::<GuestPatch>(text).unwrap().parse();
-        let patch = read(r#"{"email":null,"category":" VIP ","barcode":"","valid_from":"2026-06-01T02:00:00+02:00","data":null}"#).unwrap();
-        assert_eq!(
-            serde_json::to_string(&patch).unwrap(),
-            r#"{"email":null,"barcode":null,"category":"VIP","valid_from":"2026-06-01T00:00:00.000Z","data":null}"#
-        );
-        assert_eq!(serde_json::to_string(&read("{}").unwrap()).unwrap(), "{}");
-        let wrong = read(r#"{"name":null,"status":"x","email":"x","valid_until":"x","data":{"\u0000":1}}"#).unwrap_err();
-        let pointers: Vec<&str> = wrong.errors.iter().map(|error| error.pointer.as_str()).collect();
-        assert_eq!(pointers, ["/name", "/email", "/status", "/valid_until", "/data"]);
-        assert!(serde_json::from_str::<GuestPatch>(r#"{"nam":"x"}"#).is_err());
-    }
-}
+#[path = "guest_row_tests.rs"]
+mod tests;

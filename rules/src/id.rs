@@ -13,6 +13,19 @@ pub fn new(unix_ms: u64, random: [u8; 10]) -> Uuid {
     Builder::from_unix_timestamp_millis(unix_ms, &random).into_uuid()
 }
 
+/// Most identifiers that [`in_order`] tells apart.
+pub const MAX_IN_ORDER: u32 = 1 << 18;
+
+/// The `nth` of many identifiers of one millisecond, sorting in that order (RFC 9562 §6.2): the
+/// number takes the first 18 random bits. From [`MAX_IN_ORDER`] on, the order starts again.
+pub fn in_order(unix_ms: u64, nth: u32, random: [u8; 10]) -> Uuid {
+    let [a, b, c] = [nth >> 14, nth >> 6, nth].map(|part| (part & 0xff) as u8);
+    // The version takes four bits before these, the variant two in between.
+    let [_, _, _, rest @ ..] = random;
+    let [d, e, f, g, h, i, j] = rest;
+    new(unix_ms, [a & 0x0f, b, c & 0x3f, d, e, f, g, h, i, j])
+}
+
 /// Reads the hyphenated form (36 characters, either case); braces, URNs and bare hex are refused.
 pub fn try_parse(text: &str) -> Option<Uuid> {
     if text.len() != 36 {
@@ -24,7 +37,11 @@ pub fn try_parse(text: &str) -> Option<Uuid> {
 /// Reads an identifier that came in at `pointer`.
 pub fn parse(pointer: &str, text: &str) -> Result<Uuid, Invalid> {
     try_parse(text).ok_or_else(|| {
-        Invalid::one(pointer, "invalid_id", "Must be a UUID such as 018f3c1e-7b2a-7c3d-8e4f-0123456789ab.")
+        Invalid::one(
+            pointer,
+            "invalid_id",
+            "Must be a UUID such as 018f3c1e-7b2a-7c3d-8e4f-0123456789ab.",
+        )
     })
 }
 
@@ -49,9 +66,27 @@ mod tests {
 
     #[test]
     fn ids_of_a_later_millisecond_sort_later() {
-        let ids: Vec<String> =
-            (0..2_000).map(|ms| new(1_700_000_000_000 + ms * 7, [(ms % 251) as u8; 10]).to_string()).collect();
+        let ids: Vec<String> = (0..2_000)
+            .map(|ms| new(1_700_000_000_000 + ms * 7, [(ms % 251) as u8; 10]).to_string())
+            .collect();
         assert!(ids.windows(2).all(|pair| pair[0] < pair[1]));
+    }
+
+    #[test]
+    fn ids_of_one_millisecond_sort_by_their_number() {
+        let last = MAX_IN_ORDER - 1;
+        let ids: Vec<Uuid> = [0, 1, 63, 64, 65, 16_383, 16_384, 99_999, last]
+            .map(|nth| in_order(1_700_000_000_123, nth, [(nth % 256) as u8 ^ 0xff; 10]))
+            .to_vec();
+        assert!(ids.windows(2).all(|pair| pair[0] < pair[1]));
+        assert!(
+            ids.iter()
+                .all(|id| id.get_version_num() == 7 && unix_ms(id) == Some(1_700_000_000_123))
+        );
+        assert!(
+            ids.iter()
+                .all(|id| id.get_variant() == uuid::Variant::RFC4122)
+        );
     }
 
     #[test]
@@ -60,9 +95,14 @@ mod tests {
         assert_eq!(try_parse(&id.to_string()), Some(id));
         assert_eq!(try_parse(&id.to_string().to_uppercase()), Some(id));
         for bad in [
-            "", "x", "018f3c1e7b2a7c3d8e4f0123456789ab", "{018f3c1e-7b2a-7c3d-8e4f-0123456789ab}",
-            "urn:uuid:018f3c1e-7b2a-7c3d-8e4f-0123456789ab", "018f3c1e-7b2a-7c3d-8e4f-0123456789ag",
-            " 18f3c1e-7b2a-7c3d-8e4f-0123456789ab", "018f3c1e-7b2a-7c3d-8e4f-0123456789a\u{e9}",
+            "",
+            "x",
+            "018f3c1e7b2a7c3d8e4f0123456789ab",
+            "{018f3c1e-7b2a-7c3d-8e4f-0123456789ab}",
+            "urn:uuid:018f3c1e-7b2a-7c3d-8e4f-0123456789ab",
+            "018f3c1e-7b2a-7c3d-8e4f-0123456789ag",
+            " 18f3c1e-7b2a-7c3d-8e4f-0123456789ab",
+            "018f3c1e-7b2a-7c3d-8e4f-0123456789a\u{e9}",
         ] {
             assert_eq!(try_parse(bad), None, "{bad}");
         }

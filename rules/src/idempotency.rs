@@ -49,8 +49,12 @@ mod tests {
     #[test]
     fn different_requests_have_different_material() {
         let all = [
-            material("POST", "/a", b"bc"), material("POST", "/ab", b"c"), material("PUT", "/a", b"bc"),
-            material("POST", "/a", b""), material("POS", "T/a", b"bc"), material("POST", "", b"/abc"),
+            material("POST", "/a", b"bc"),
+            material("POST", "/ab", b"c"),
+            material("PUT", "/a", b"bc"),
+            material("POST", "/a", b""),
+            material("POS", "T/a", b"bc"),
+            material("POST", "", b"/abc"),
         ];
         for (i, left) in all.iter().enumerate() {
             for right in &all[i + 1..] {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 /// One wrong field. `pointer` is a JSON pointer (RFC 6901) into what was sent, empty for the whole
 /// of it; `code` is stable and snake_case; `message` is for people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct FieldError {
     /// JSON pointer of the field, for example `/settings/capacity`.
     pub pointer: String,
@@ -43,11 +44,17 @@ impl Invalid {
 
     /// Takes the good value, or notes what was wrong with it.
     pub fn take<T>(&mut self, value: Result<T, Invalid>) -> Option<T> {
-        value.map_err(|invalid| self.errors.extend(invalid.errors)).ok()
+        value
+            .map_err(|invalid| self.errors.extend(invalid.errors))
+            .ok()
     }
 
     /// The value, unless something was wrong.
     pub fn or<T>(self, value: T) -> Result<T, Invalid> {
-        if self.errors.is_empty() { Ok(value) } else { Err(self) }
+        if self.errors.is_empty() {
+            Ok(value)
+        } else {
+            Err(self)
+        }
     }
 }

@@ -18,6 +18,7 @@ pub const MAX_CURSOR: usize = 1_024;
 
 /// One page of a list, newest first unless the list says otherwise.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Page<T> {
     /// The items, in the list's order.
     pub items: Vec<T>,
@@ -27,11 +28,17 @@ pub struct Page<T> {
 
 /// The `limit` of a query string.
 pub fn limit(text: Option<&str>) -> Result<u32, Invalid> {
-    let Some(text) = text else { return Ok(DEFAULT_LIMIT) };
+    let Some(text) = text else {
+        return Ok(DEFAULT_LIMIT);
+    };
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     match text.parse::<u32>() {
         Ok(limit) if digits && (1..=MAX_LIMIT).contains(&limit) => Ok(limit),
-        _ => Err(Invalid::one("/limit", "out_of_range", format!("Must be a whole number from 1 to {MAX_LIMIT}."))),
+        _ => Err(Invalid::one(
+            "/limit",
+            "out_of_range",
+            format!("Must be a whole number from 1 to {MAX_LIMIT}."),
+        )),
     }
 }
 
@@ -42,7 +49,9 @@ pub fn encode<T: Serialize>(position: &T) -> String {
 
 /// Reads the `cursor` of a query string back.
 pub fn decode<T: DeserializeOwned>(cursor: Option<&str>) -> Result<Option<T>, Invalid> {
-    let Some(cursor) = cursor else { return Ok(None) };
+    let Some(cursor) = cursor else {
+        return Ok(None);
+    };
     let read = || -> Option<T> {
         if cursor.len() > MAX_CURSOR {
             return None;
@@ -50,7 +59,11 @@ pub fn decode<T: DeserializeOwned>(cursor: Option<&str>) -> Result<Option<T>, In
         serde_json::from_slice(&URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()
     };
     read().map(Some).ok_or_else(|| {
-        Invalid::one("/cursor", "invalid_cursor", "Must be the next_cursor of an earlier answer to the same list.")
+        Invalid::one(
+            "/cursor",
+            "invalid_cursor",
+            "Must be the next_cursor of an earlier answer to the same list.",
+        )
     })
 }
 
@@ -59,7 +72,10 @@ pub fn cut<T, P: Serialize>(mut items: Vec<T>, limit: u32, position: impl Fn(&T)
     let limit = limit as usize;
     let more = items.len() > limit;
     items.truncate(limit);
-    let next_cursor = items.last().filter(|_| more).map(|last| encode(&position(last)));
+    let next_cursor = items
+        .last()
+        .filter(|_| more)
+        .map(|last| encode(&position(last)));
     Page { items, next_cursor }
 }
 
@@ -78,8 +94,22 @@ mod tests {
         assert_eq!(limit(None).unwrap(), 50);
         assert_eq!(limit(Some("1")).unwrap(), 1);
         assert_eq!(limit(Some("200")).unwrap(), 200);
-        for bad in ["", "0", "201", "-1", "+5", "1.0", "ten", " 5", "99999999999999999999"] {
-            assert_eq!(limit(Some(bad)).unwrap_err().errors[0].pointer, "/limit", "{bad}");
+        for bad in [
+            "",
+            "0",
+            "201",
+            "-1",
+            "+5",
+            "1.0",
+            "ten",
+            " 5",
+            "99999999999999999999",
+        ] {
+            assert_eq!(
+                limit(Some(bad)).unwrap_err().errors[0].pointer,
+                "/limit",
+                "{bad}"
+            );
         }
     }
 
@@ -91,8 +121,22 @@ mod tests {
         let other = encode(&"42");
         let padded = format!("{cursor}=");
         let long = "a".repeat(MAX_CURSOR + 4);
-        for bad in ["", "x", "!!!", &cursor[1..], &other, &padded, &long, "e30", "eyJzZXEiOi0xfQ"] {
-            assert_eq!(decode::<At>(Some(bad)).unwrap_err().errors[0].pointer, "/cursor", "{bad}");
+        for bad in [
+            "",
+            "x",
+            "!!!",
+            &cursor[1..],
+            &other,
+            &padded,
+            &long,
+            "e30",
+            "eyJzZXEiOi0xfQ",
+        ] {
+            assert_eq!(
+                decode::<At>(Some(bad)).unwrap_err().errors[0].pointer,
+                "/cursor",
+                "{bad}"
+            );
         }
     }
 
@@ -100,7 +144,10 @@ mod tests {
     fn a_page_is_cut_from_one_item_more() {
         let page = cut(vec![9, 8, 7], 2, |seq| At { seq: *seq });
         assert_eq!(page.items, [9, 8]);
-        assert_eq!(decode::<At>(page.next_cursor.as_deref()).unwrap(), Some(At { seq: 8 }));
+        assert_eq!(
+            decode::<At>(page.next_cursor.as_deref()).unwrap(),
+            Some(At { seq: 8 })
+        );
         assert_eq!(cut(vec![9, 8], 2, |seq| At { seq: *seq }).next_cursor, None);
     }
 }

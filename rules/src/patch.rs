@@ -93,7 +93,10 @@ mod tests {
         let read = |text: &str| serde_json::from_str::<Change>(text).map(|change| change.gate);
         assert_eq!(read("{}").unwrap(), Patch::Absent);
         assert_eq!(read(r#"{"gate":null}"#).unwrap(), Patch::Null);
-        assert_eq!(read(r#"{"gate":"N"}"#).unwrap(), Patch::Value("N".to_owned()));
+        assert_eq!(
+            read(r#"{"gate":"N"}"#).unwrap(),
+            Patch::Value("N".to_owned())
+        );
         assert!(read(r#"{"gate":7}"#).is_err());
         for text in ["{}", r#"{"gate":null}"#, r#"{"gate":"N"}"#] {
             let change: Change = serde_json::from_str(text).unwrap();

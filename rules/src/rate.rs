@@ -27,7 +27,10 @@ pub struct Bucket {
 impl Bucket {
     /// A bucket nobody has drawn from.
     pub fn full(limit: &Limit, now_ms: u64) -> Self {
-        Self { tokens: f64::from(limit.capacity), at_ms: now_ms }
+        Self {
+            tokens: f64::from(limit.capacity),
+            at_ms: now_ms,
+        }
     }
 
     /// Draws one call, or says in how many seconds (at least 1) the next one passes.
@@ -40,7 +43,11 @@ impl Bucket {
             return Ok(());
         }
         let wait = (1.0 - self.tokens) / limit.per_second;
-        Err(if wait.is_finite() { wait.ceil().clamp(1.0, 86_400.0) as u32 } else { 86_400 })
+        Err(if wait.is_finite() {
+            wait.ceil().clamp(1.0, 86_400.0) as u32
+        } else {
+            86_400
+        })
     }
 
     /// Whether the bucket is full again and may be forgotten.
@@ -54,12 +61,15 @@ impl Bucket {
 mod tests {
     use super::*;
 
-    const LIMIT: Limit = Limit { capacity: 3, per_second: 0.5 };
+    const LIMIT: Limit = Limit {
+        capacity: 3,
+        per_second: 0.5,
+    };
 
     #[test]
     fn a_burst_passes_and_then_the_rate_holds() {
         let mut bucket = Bucket::full(&LIMIT, 0);
-        assert_eq!((0..3).map(|_| bucket.take(&LIMIT, 0)).collect::<Result<(), u32>>(), Ok(()));
+        assert_eq!((0..3).try_for_each(|_| bucket.take(&LIMIT, 0)), Ok(()));
         assert_eq!(bucket.take(&LIMIT, 0), Err(2));
         assert_eq!(bucket.take(&LIMIT, 1_000), Err(1));
         assert_eq!(bucket.take(&LIMIT, 2_000), Ok(()));
@@ -69,9 +79,15 @@ mod tests {
 
     #[test]
     fn never_more_than_the_bound_in_any_span() {
-        let limit = Limit { capacity: 5, per_second: 2.0 };
+        let limit = Limit {
+            capacity: 5,
+            per_second: 2.0,
+        };
         let mut bucket = Bucket::full(&limit, 0);
-        let passed = (0..100_000u64).step_by(7).filter(|now| bucket.take(&limit, *now).is_ok()).count();
+        let passed = (0..100_000u64)
+            .step_by(7)
+            .filter(|now| bucket.take(&limit, *now).is_ok())
+            .count();
         assert!((200..=205).contains(&passed), "{passed}");
     }
 
@@ -97,6 +113,22 @@ mod tests {
             assert!(bucket.take(&LIMIT, 10_000).is_ok());
         }
         assert!(bucket.take(&LIMIT, 0).is_err() && bucket.take(&LIMIT, 10_000).is_err());
-        assert_eq!(Bucket::full(&Limit { capacity: 0, per_second: 0.0 }, 0).take(&Limit { capacity: 0, per_second: 0.0 }, 0), Err(86_400));
+        assert_eq!(
+            Bucket::full(
+                &Limit {
+                    capacity: 0,
+                    per_second: 0.0
+                },
+                0
+            )
+            .take(
+                &Limit {
+                    capacity: 0,
+                    per_second: 0.0
+                },
+                0
+            ),
+            Err(86_400)
+        );
     }
 }

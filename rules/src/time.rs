@@ -21,7 +21,11 @@ pub fn try_parse(text: &str) -> Option<DateTime<Utc>> {
 /// Reads an instant that came in at `pointer`.
 pub fn parse(pointer: &str, text: &str) -> Result<DateTime<Utc>, Invalid> {
     try_parse(text).ok_or_else(|| {
-        Invalid::one(pointer, "invalid_time", "Must be an RFC 3339 time such as 2026-06-01T18:30:00Z.")
+        Invalid::one(
+            pointer,
+            "invalid_time",
+            "Must be an RFC 3339 time such as 2026-06-01T18:30:00Z.",
+        )
     })
 }
 
@@ -35,7 +39,9 @@ pub fn render(instant: DateTime<Utc>) -> String {
 
 /// The text of an instant of the years 0 to 9999, without an allocation: scans write many.
 fn digits(instant: DateTime<Utc>) -> Option<[u8; 24]> {
-    let year = u32::try_from(instant.year()).ok().filter(|year| *year <= 9_999)?;
+    let year = u32::try_from(instant.year())
+        .ok()
+        .filter(|year| *year <= 9_999)?;
     let mut out = *b"0000-00-00T00:00:00.000Z";
     let mut put = |at: usize, width: usize, mut number: u32| {
         for place in out.iter_mut().skip(at).take(width).rev() {
@@ -55,11 +61,13 @@ fn digits(instant: DateTime<Utc>) -> Option<[u8; 24]> {
 
 /// The instant of Unix milliseconds; those no calendar reaches are cut to its ends.
 pub fn from_ms(unix_ms: i64) -> DateTime<Utc> {
-    Utc.timestamp_millis_opt(unix_ms).single().unwrap_or(if unix_ms < 0 {
-        DateTime::<Utc>::MIN_UTC
-    } else {
-        DateTime::<Utc>::MAX_UTC
-    })
+    Utc.timestamp_millis_opt(unix_ms)
+        .single()
+        .unwrap_or(if unix_ms < 0 {
+            DateTime::<Utc>::MIN_UTC
+        } else {
+            DateTime::<Utc>::MAX_UTC
+        })
 }
 
 /// An instant without the digits past the millisecond.
@@ -89,7 +97,8 @@ pub mod ms {
                 f.write_str("an RFC 3339 time")
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-                super::try_parse(text).ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
+                super::try_parse(text)
+                    .ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
             }
         }
         from.deserialize_str(Text)
@@ -137,7 +146,11 @@ mod tests {
             ("2016-12-31T23:59:60.750Z", "2017-01-01T00:00:00.750Z"),
             ("1969-12-31T23:59:59.999Z", "1969-12-31T23:59:59.999Z"),
         ] {
-            assert_eq!(try_parse(text).map(render).as_deref(), Some(expect), "{text}");
+            assert_eq!(
+                try_parse(text).map(render).as_deref(),
+                Some(expect),
+                "{text}"
+            );
             assert_eq!(try_parse(expect).map(render).as_deref(), Some(expect));
             let json = format!("\"{expect}\"");
             let mut read = serde_json::Deserializer::from_str(&json);
@@ -151,18 +164,33 @@ mod tests {
     #[test]
     fn other_notations_are_refused() {
         for bad in [
-            "", "2026-06-01", "2026-06-01 18:30:00Z", "2026-06-01T18:30:00", "2026-02-30T00:00:00Z",
-            "2026-06-01T25:00:00Z", "1717266600", "2026-6-1T18:30:00Z", "0000-01-01T00:00:00Z",
-            "+10000-01-01T00:00:00Z", "2026-06-01T18:30:00Z ", "2026-06-0\u{661}T18:30:00Z",
+            "",
+            "2026-06-01",
+            "2026-06-01 18:30:00Z",
+            "2026-06-01T18:30:00",
+            "2026-02-30T00:00:00Z",
+            "2026-06-01T25:00:00Z",
+            "1717266600",
+            "2026-6-1T18:30:00Z",
+            "0000-01-01T00:00:00Z",
+            "+10000-01-01T00:00:00Z",
+            "2026-06-01T18:30:00Z ",
+            "2026-06-0\u{661}T18:30:00Z",
         ] {
             assert_eq!(try_parse(bad), None, "{bad}");
         }
-        assert_eq!(parse("/opens_at", "soon").unwrap_err().errors[0].code, "invalid_time");
+        assert_eq!(
+            parse("/opens_at", "soon").unwrap_err().errors[0].code,
+            "invalid_time"
+        );
     }
 
     #[test]
     fn absurd_milliseconds_do_not_panic() {
         assert!(from_ms(i64::MAX) > from_ms(0) && from_ms(i64::MIN) < from_ms(0));
-        assert_eq!(render(from_ms(1_717_266_600_007)), "2024-06-01T18:30:00.007Z");
+        assert_eq!(
+            render(from_ms(1_717_266_600_007)),
+            "2024-06-01T18:30:00.007Z"
+        );
     }
 }

@@ -19,8 +19,16 @@ fn every_case_passes() {
 #[test]
 fn a_wrong_expectation_is_told() {
     for (kind, json, detail) in [
-        ("roles", r#"{"cases":[{"id":"x","role":"agent","verb":"scan","resource":"check_in","expect":false}]}"#, "expected false, got true"),
-        ("outbound", r#"{"cases":[{"id":"x","url":"https://localhost/","expect":"ok"}]}"#, "expected ok, got url_host_not_public"),
+        (
+            "roles",
+            r#"{"cases":[{"id":"x","role":"agent","verb":"scan","resource":"check_in","expect":false}]}"#,
+            "expected false, got true",
+        ),
+        (
+            "outbound",
+            r#"{"cases":[{"id":"x","url":"https://localhost/","expect":"ok"}]}"#,
+            "expected ok, got url_host_not_public",
+        ),
         (
             "recovery",
             r#"{"cases":[{"id":"x","channel":"counted","asked":{"epoch":"a","offset":1},"current":{"epoch":"a","offset":2},"oldest_kept":1,"expect":"lost"}]}"#,
@@ -28,16 +36,28 @@ fn a_wrong_expectation_is_told() {
         ),
     ] {
         let results = rules::cases::run(kind, json).expect(kind);
-        assert_eq!((results[0].passed, results[0].detail.as_str()), (false, detail));
+        assert_eq!(
+            (results[0].passed, results[0].detail.as_str()),
+            (false, detail)
+        );
     }
 }
 
 #[test]
 fn a_file_of_another_form_is_refused() {
     for kind in rules::cases::KINDS {
-        for json in ["", "[]", "{}", r#"{"cases":[{}]}"#, r#"{"cases":[{"id":"x","role":"king","grants":"admin","expect":true}]}"#] {
+        for json in [
+            "",
+            "[]",
+            "{}",
+            r#"{"cases":[{}]}"#,
+            r#"{"cases":[{"id":"x","role":"king","grants":"admin","expect":true}]}"#,
+        ] {
             assert!(rules::cases::run(kind, json).is_err(), "{kind} {json}");
         }
     }
-    assert_eq!(rules::cases::run("nope", "{}").unwrap_err().errors[0].code, "unknown_kind");
+    assert_eq!(
+        rules::cases::run("nope", "{}").unwrap_err().errors[0].code,
+        "unknown_kind"
+    );
 }

@@ -41,8 +41,15 @@ impl State {
 }
 
 enum Message {
-    Subscribed { position: Position, recovered: bool, events: Vec<(u64, Event)> },
-    Event { offset: u64, event: Event },
+    Subscribed {
+        position: Position,
+        recovered: bool,
+        events: Vec<(u64, Event)>,
+    },
+    Event {
+        offset: u64,
+        event: Event,
+    },
 }
 
 #[derive(Default)]
@@ -81,7 +88,11 @@ struct Seen {
 
 impl World {
     fn new(seed: u64) -> Self {
-        let kind = if seed.is_multiple_of(4) { Kind::Latest } else { Kind::Counted };
+        let kind = if seed.is_multiple_of(4) {
+            Kind::Latest
+        } else {
+            Kind::Counted
+        };
         Self {
             dice: Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
             kind,
@@ -123,12 +134,22 @@ impl World {
         let expected = self.log.next();
         let offset = self.log.append(event, self.now_ms);
         assert_eq!(offset, expected, "offsets are dense");
-        assert_eq!(offset, self.base.1 + self.truth.len() as u64 + 1, "and in commit order");
+        assert_eq!(
+            offset,
+            self.base.1 + self.truth.len() as u64 + 1,
+            "and in commit order"
+        );
         self.truth.push((self.now_ms, event));
         self.state.apply(event);
-        let before: Vec<usize> = self.readers.iter().map(|reader| reader.socket.as_ref().map_or(0, VecDeque::len)).collect();
+        let before: Vec<usize> = self
+            .readers
+            .iter()
+            .map(|reader| reader.socket.as_ref().map_or(0, VecDeque::len))
+            .collect();
         for (reader, length) in self.readers.iter_mut().zip(before) {
-            let Some(queue) = reader.socket.as_mut().filter(|_| reader.subscribed) else { continue };
+            let Some(queue) = reader.socket.as_mut().filter(|_| reader.subscribed) else {
+                continue;
+            };
             if queue.len() >= QUEUE {
                 // Too slow: what is under way may or may not arrive, then the socket is gone.
                 let arrives = (event % (QUEUE as u64 + 1)) as usize;
@@ -139,7 +160,11 @@ impl World {
                 self.seen.slow += 1;
             } else {
                 queue.push_back(Message::Event { offset, event });
-                assert_eq!(queue.len(), length + 1, "one slow reader costs the others nothing");
+                assert_eq!(
+                    queue.len(),
+                    length + 1,
+                    "one slow reader costs the others nothing"
+                );
             }
         }
     }
@@ -160,8 +185,15 @@ impl World {
     fn lose_history(&mut self) {
         self.restart();
         self.epochs += 1;
-        let offset = if self.dice.draw(2) == 0 { 0 } else { self.log.position().offset };
-        self.log = Log::resumed(self.kind, Position::new(format!("e{}", self.epochs), offset));
+        let offset = if self.dice.draw(2) == 0 {
+            0
+        } else {
+            self.log.position().offset
+        };
+        self.log = Log::resumed(
+            self.kind,
+            Position::new(format!("e{}", self.epochs), offset),
+        );
         self.base = (self.state.clone(), offset);
         self.truth.clear();
     }
@@ -180,42 +212,69 @@ impl World {
     /// A reader with a place connects and subscribes from there.
     fn connect(&mut self) {
         let at = self.reader();
-        let Some((asked, _)) = self.readers[at].seen.clone() else { return };
+        let Some((asked, _)) = self.readers[at].seen.clone() else {
+            return;
+        };
         if self.readers[at].subscribed {
             return;
         }
         let position = self.log.position();
-        let events: Option<Vec<(u64, Event)>> =
-            self.log.recover(&asked).map(|kept| kept.map(|kept| (kept.offset, kept.event)).collect());
+        let events: Option<Vec<(u64, Event)>> = self
+            .log
+            .recover(&asked)
+            .map(|kept| kept.map(|kept| (kept.offset, kept.event)).collect());
         self.check_recovery(&asked, &position, events.as_deref());
         let recovered = events.is_some();
-        let answer = Message::Subscribed { position, recovered, events: events.unwrap_or_default() };
+        let answer = Message::Subscribed {
+            position,
+            recovered,
+            events: events.unwrap_or_default(),
+        };
         let reader = &mut self.readers[at];
         reader.socket = Some(VecDeque::from([answer]));
         reader.subscribed = true;
     }
 
     /// All or nothing, and nothing only where it may be.
-    fn check_recovery(&self, asked: &Position, current: &Position, events: Option<&[(u64, Event)]>) {
+    fn check_recovery(
+        &self,
+        asked: &Position,
+        current: &Position,
+        events: Option<&[(u64, Event)]>,
+    ) {
         let same = asked.epoch == current.epoch && asked.offset <= current.offset;
         let Some(events) = events else {
             let newest = current.offset.saturating_sub(KEEP_EVENTS as u64);
-            let next = self.truth.get((asked.offset.saturating_sub(self.base.1)) as usize);
+            let next = self
+                .truth
+                .get((asked.offset.saturating_sub(self.base.1)) as usize);
             let young = next.is_some_and(|(at_ms, _)| self.now_ms - at_ms < KEEP_MS);
             let kept = asked.offset >= self.base.1 && (asked.offset >= newest || young);
-            assert!(!same || (!kept && self.kind == Kind::Counted), "lost although kept: {asked:?} of {current:?}");
+            assert!(
+                !same || (!kept && self.kind == Kind::Counted),
+                "lost although kept: {asked:?} of {current:?}"
+            );
             return;
         };
         assert!(same);
         match self.kind {
             Kind::Counted => {
                 let from = (asked.offset - self.base.1) as usize;
-                let truth = self.truth[from..].iter().zip(asked.offset + 1..).map(|((_, event), offset)| (offset, *event));
-                assert!(events.iter().copied().eq(truth), "every event after, in order");
+                let truth = self.truth[from..]
+                    .iter()
+                    .zip(asked.offset + 1..)
+                    .map(|((_, event), offset)| (offset, *event));
+                assert!(
+                    events.iter().copied().eq(truth),
+                    "every event after, in order"
+                );
             }
             Kind::Latest => {
                 let newest = self.truth.last().map(|(_, event)| (current.offset, *event));
-                let expect: Vec<(u64, Event)> = newest.into_iter().filter(|(offset, _)| *offset > asked.offset).collect();
+                let expect: Vec<(u64, Event)> = newest
+                    .into_iter()
+                    .filter(|(offset, _)| *offset > asked.offset)
+                    .collect();
                 assert_eq!(events, expect, "the newest value only");
             }
         }
@@ -230,7 +289,9 @@ impl World {
         let at = self.reader();
         let take = self.dice.draw(QUEUE as u64) as usize + 1;
         let reader = &mut self.readers[at];
-        let Some(queue) = &mut reader.socket else { return };
+        let Some(queue) = &mut reader.socket else {
+            return;
+        };
         let arrived: VecDeque<Message> = queue.drain(..take.min(queue.len())).collect();
         reader.drain(arrived, self.kind, &mut self.seen);
         self.check_reader(at);
@@ -238,7 +299,9 @@ impl World {
 
     /// What a reader believes is what was true where it believes to be.
     fn check_reader(&self, at: usize) {
-        let Some((position, believed)) = &self.readers[at].seen else { return };
+        let Some((position, believed)) = &self.readers[at].seen else {
+            return;
+        };
         if position.epoch != self.log.position().epoch || position.offset < self.base.1 {
             return;
         }
@@ -250,7 +313,10 @@ impl World {
                 assert_eq!(*believed, truth);
             }
             Kind::Latest => {
-                let newest = events.last().map(|(_, event)| *event).or(self.base.0.newest);
+                let newest = events
+                    .last()
+                    .map(|(_, event)| *event)
+                    .or(self.base.0.newest);
                 assert_eq!(believed.newest, newest);
             }
         }
@@ -265,10 +331,17 @@ impl World {
                 reader.seen.get_or_insert(now);
                 if !reader.subscribed {
                     let asked = reader.seen.clone().expect("a place").0;
-                    let events = self.log.recover(&asked).map(|kept| kept.map(|kept| (kept.offset, kept.event)).collect());
+                    let events = self
+                        .log
+                        .recover(&asked)
+                        .map(|kept| kept.map(|kept| (kept.offset, kept.event)).collect());
                     let position = self.log.position();
                     let recovered = events.is_some();
-                    let answer = Message::Subscribed { position, recovered, events: events.unwrap_or_default() };
+                    let answer = Message::Subscribed {
+                        position,
+                        recovered,
+                        events: events.unwrap_or_default(),
+                    };
                     reader.socket = Some(VecDeque::from([answer]));
                     reader.subscribed = true;
                 }
@@ -296,15 +369,27 @@ impl Reader {
     fn drain(&mut self, arrived: VecDeque<Message>, kind: Kind, seen: &mut Seen) {
         for message in arrived {
             match message {
-                Message::Subscribed { recovered: false, events, .. } => {
+                Message::Subscribed {
+                    recovered: false,
+                    events,
+                    ..
+                } => {
                     assert!(events.is_empty(), "nothing with a recovery that failed");
                     self.seen = None;
                     self.drop_socket();
                     seen.lost += 1;
                     return;
                 }
-                Message::Subscribed { position, recovered: true, events } => {
-                    if events.is_empty() { seen.recovered_nothing += 1 } else { seen.recovered += 1 }
+                Message::Subscribed {
+                    position,
+                    recovered: true,
+                    events,
+                } => {
+                    if events.is_empty() {
+                        seen.recovered_nothing += 1
+                    } else {
+                        seen.recovered += 1
+                    }
                     for (offset, event) in events {
                         self.take(offset, event, kind);
                     }
@@ -343,6 +428,12 @@ fn readers_see_every_event_once_or_know_that_they_did_not() {
         all.trimmed += world.seen.trimmed;
     }
     // The model is worth nothing where it never goes.
-    assert!(all.recovered > SEEDS && all.recovered_nothing > SEEDS / 2, "{all:?}");
-    assert!(all.lost > SEEDS / 10 && all.slow > SEEDS / 10 && all.trimmed > SEEDS, "{all:?}");
+    assert!(
+        all.recovered > SEEDS && all.recovered_nothing > SEEDS / 2,
+        "{all:?}"
+    );
+    assert!(
+        all.lost > SEEDS / 10 && all.slow > SEEDS / 10 && all.trimmed > SEEDS,
+        "{all:?}"
+    );
 }

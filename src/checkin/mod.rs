@@ -36,6 +36,7 @@ pub fn routes() -> Vec<Module> {
     let mut lists = tables::http::routes();
     lists.extend(rows::http::routes());
     lists.extend(import::http::routes());
+    lists.extend(export::routes());
     let mut doors = config::http::routes();
     doors.extend(scans::http::routes());
     doors.extend(sessions::http::routes());

@@ -33,10 +33,10 @@ pub struct RegisterIn {
     #[schema(format = "password", min_length = 10, max_length = 256)]
     pub password: String,
     /// How you are called.
-    #[schema(max_length = 200, pattern = r"^[^\x00-\x1f\x7f]*$")]
+    #[schema(max_length = 200, pattern = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$")]
     pub name: Option<String>,
     /// The tenant, whose first admin you are.
-    #[schema(min_length = 1, max_length = 200, pattern = r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")]
+    #[schema(min_length = 1, max_length = 200, pattern = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*\S[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$")]
     pub tenant_name: String,
     /// Where the tenant's live data must stay. Cannot be changed later.
     pub jurisdiction: Option<Jurisdiction>,

@@ -72,7 +72,7 @@ pub struct AcceptIn {
     #[schema(format = "password", min_length = 10, max_length = 256)]
     pub password: Option<String>,
     /// How you are called.
-    #[schema(max_length = 200, pattern = r"^[^\x00-\x1f\x7f]*$")]
+    #[schema(max_length = 200, pattern = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$")]
     pub name: Option<String>,
 }
 

@@ -80,7 +80,7 @@ impl From<KeyRole> for MemberRole {
 #[serde(deny_unknown_fields)]
 pub struct KeyIn {
     /// What it is for.
-    #[schema(min_length = 1, max_length = 200, pattern = r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")]
+    #[schema(min_length = 1, max_length = 200, pattern = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*\S[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$")]
     pub name: String,
     /// What it may do.
     pub role: KeyRole,
@@ -97,7 +97,7 @@ pub async fn create(ctx: &Ctx, scope: &Scope, input: &KeyIn) -> Result<(ApiKey, 
     let expires_at =
         expires_at.and_then(|text| invalid.take(rules::time::parse("/expires_at", text)));
     if expires_at.is_some_and(|at| at <= ctx.now) {
-        invalid.add("/expires_at", "in_the_past", "must lie ahead");
+        invalid.add("/expires_at", "in_the_past", "Must lie ahead.");
     }
     invalid.or(())?;
     let id = ctx.new_id();

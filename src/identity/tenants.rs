@@ -72,7 +72,7 @@ pub enum Region {
 #[serde(deny_unknown_fields)]
 pub struct TenantIn {
     /// How it is called.
-    #[schema(min_length = 1, max_length = 200, pattern = r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")]
+    #[schema(min_length = 1, max_length = 200, pattern = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*\S[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$")]
     pub name: String,
     /// Where its live data must stay. Cannot be changed later.
     pub jurisdiction: Option<Jurisdiction>,
@@ -85,7 +85,7 @@ pub struct TenantIn {
 #[serde(deny_unknown_fields)]
 pub struct TenantPatch {
     /// How it is called.
-    #[schema(min_length = 1, max_length = 200, pattern = r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")]
+    #[schema(min_length = 1, max_length = 200, pattern = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*\S[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$")]
     pub name: Option<String>,
     /// Where most of its users are; objects that exist already stay where they are.
     #[serde(default)]

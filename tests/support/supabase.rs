@@ -35,8 +35,8 @@ fn variable(name: &str, otherwise: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| otherwise.to_owned())
 }
 
-/// Serves the public keys where the stack looks for them.
-fn publish() {
+/// Serves the public keys where the stack looks for them, from the first call on.
+pub fn publish() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let Ok(url) = std::env::var("SUPABASE_JWKS_URL") else { return };

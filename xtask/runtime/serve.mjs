@@ -60,7 +60,6 @@ function workerOptions() {
 }
 
 try {
-  const started = performance.now();
   const options = workerOptions();
   miniflare = new Miniflare({
     ...options,
@@ -91,7 +90,6 @@ try {
     control,
     pid: process.pid,
     runtime_pid: runtimes.at(-1)?.pid,
-    start_ms: Math.round(performance.now() - started),
   };
   process.stdout.write(`${JSON.stringify(ready)}\n`);
 } catch (error) {

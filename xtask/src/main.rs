@@ -5,7 +5,9 @@
 //! exit code 2.
 
 mod args;
+mod bench;
 mod command;
+mod demo;
 mod deploy;
 mod local;
 mod project;

@@ -70,11 +70,6 @@ impl Step {
         eprintln!("{} {what}{sep}{result} ({})", paint("32", "  ✓"), time(took));
         took
     }
-
-    /// How long it has been under way.
-    pub fn elapsed(&self) -> Duration {
-        self.started.elapsed()
-    }
 }
 
 impl Drop for Step {

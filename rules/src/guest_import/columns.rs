@@ -40,6 +40,7 @@ pub enum Field {
 
 impl Field {
     /// Every field.
+    #[rustfmt::skip]
     pub const ALL: [Self; 13] = [
         Self::Name, Self::FirstName, Self::LastName, Self::Email, Self::Barcode, Self::Category, Self::Status,
         Self::ValidFrom, Self::ValidUntil, Self::AttentionNote, Self::Paid, Self::Blocked, Self::Attention,
@@ -75,53 +76,62 @@ impl Field {
     }
 
     /// Headers in their plain form, best first.
+    #[rustfmt::skip]
     const fn headers(self) -> &'static [&'static str] {
         match self {
             Self::Name => &[
-                "attendee name", "guest name", "ticket holder", "ticket holder name", "participant name", "name", "full name",
-                "display name", "guest", "participant", "teilnehmername", "name des teilnehmers", "name der teilnehmerin",
-                "name teilnehmer in", "teilnehmer", "teilnehmer in", "gast", "gastname", "vollständiger name", "ticketinhaber",
-                "invoice address name", "rechnungsadresse name", "name rechnungsadresse",
+                "attendee name", "guest name", "ticket holder", "ticket holder name",
+                "participant name", "name", "full name", "display name", "guest", "participant",
+                "teilnehmername", "name des teilnehmers", "name der teilnehmerin",
+                "name teilnehmer in", "teilnehmer", "teilnehmer in", "gast", "gastname",
+                "vollständiger name", "ticketinhaber", "invoice address name",
+                "rechnungsadresse name", "name rechnungsadresse",
             ],
             Self::FirstName => &[
-                "attendee name given name", "attendee name first name", "attendee first name", "first name", "firstname",
-                "given name", "teilnehmername vorname", "name des teilnehmers vorname", "name teilnehmer in vorname", "vorname",
-                "rufname",
+                "attendee name given name", "attendee name first name", "attendee first name",
+                "first name", "firstname", "given name", "teilnehmername vorname",
+                "name des teilnehmers vorname", "name teilnehmer in vorname", "vorname", "rufname",
             ],
             Self::LastName => &[
-                "attendee name family name", "attendee name last name", "attendee last name", "last name", "lastname",
-                "family name", "surname", "teilnehmername nachname", "teilnehmername familienname",
-                "name des teilnehmers familienname", "name teilnehmer in familienname", "nachname", "familienname", "zuname",
+                "attendee name family name", "attendee name last name", "attendee last name",
+                "last name", "lastname", "family name", "surname", "teilnehmername nachname",
+                "teilnehmername familienname", "name des teilnehmers familienname",
+                "name teilnehmer in familienname", "nachname", "familienname", "zuname",
             ],
             Self::Email => &[
-                "attendee email", "attendee e mail", "guest email", "ticket holder email", "teilnehmer e mail",
-                "e mail des teilnehmers", "e mail teilnehmer in", "e mail adresse des teilnehmers", "email", "e mail",
-                "email address", "e mail address", "e mail adresse", "emailadresse", "mail", "order email",
+                "attendee email", "attendee e mail", "guest email", "ticket holder email",
+                "teilnehmer e mail", "e mail des teilnehmers", "e mail teilnehmer in",
+                "e mail adresse des teilnehmers", "email", "e mail", "email address",
+                "e mail address", "e mail adresse", "emailadresse", "mail", "order email",
             ],
             Self::Barcode => &[
-                "barcode", "ticket secret", "secret", "qr code url", "ticket code", "ticket barcode", "barcode number",
-                "ticketcode", "ticket geheimnis", "geheimnis", "geheimer ticket code", "barcodenummer", "strichcode", "qr code",
-                "qr", "scan code", "code", "ticket id", "ticket number", "ticketnummer", "guest id", "api id",
+                "barcode", "ticket secret", "secret", "qr code url", "ticket code",
+                "ticket barcode", "barcode number", "ticketcode", "ticket geheimnis", "geheimnis",
+                "geheimer ticket code", "barcodenummer", "strichcode", "qr code", "qr",
+                "scan code", "code", "ticket id", "ticket number", "ticketnummer", "guest id",
+                "api id",
             ],
             Self::Category => &[
-                "ticket type", "ticket name", "ticket class", "product", "item", "category", "ticket category", "ticketart",
-                "tickettyp", "ticket typ", "ticketkategorie", "produkt", "kategorie", "ticket",
+                "ticket type", "ticket name", "ticket class", "product", "item", "category",
+                "ticket category", "ticketart", "tickettyp", "ticket typ", "ticketkategorie",
+                "produkt", "kategorie", "ticket",
             ],
             Self::Status => &[
-                "attendee status", "approval status", "ticket status", "status", "order status", "rsvp", "rsvp status",
-                "teilnehmerstatus", "bestellstatus",
+                "attendee status", "approval status", "ticket status", "status", "order status",
+                "rsvp", "rsvp status", "teilnehmerstatus", "bestellstatus",
             ],
             Self::ValidFrom => &["valid from", "gültig ab", "gültig von", "einlass ab"],
             Self::ValidUntil => &["valid until", "valid to", "gültig bis", "einlass bis"],
             Self::AttentionNote => &[
-                "attention note", "door note", "check in note", "check in text", "checkin text", "einlasshinweis", "hinweis",
-                "note", "notes",
+                "attention note", "door note", "check in note", "check in text", "checkin text",
+                "einlasshinweis", "hinweis", "note", "notes",
             ],
             Self::Paid => &["paid", "bezahlt"],
             Self::Blocked => &["blocked", "gesperrt", "blockiert"],
             Self::Attention => &[
-                "requires special attention", "requires attention", "benötigt besondere aufmerksamkeit",
-                "erfordert besondere aufmerksamkeit", "besondere aufmerksamkeit",
+                "requires special attention", "requires attention",
+                "benötigt besondere aufmerksamkeit", "erfordert besondere aufmerksamkeit",
+                "besondere aufmerksamkeit",
             ],
         }
     }
@@ -130,7 +140,9 @@ impl Field {
     pub fn of_header(header: &str) -> Option<(Self, usize)> {
         let header = plain(header);
         let place = |field: Self| field.headers().iter().position(|known| *known == header);
-        Self::ALL.into_iter().find_map(|field| place(field).map(|place| (field, place)))
+        Self::ALL
+            .into_iter()
+            .find_map(|field| place(field).map(|place| (field, place)))
     }
 }
 
@@ -164,7 +176,11 @@ impl Wanted {
                 }
                 None => {
                     let known: Vec<&str> = Field::ALL.into_iter().map(Field::as_str).collect();
-                    invalid.add(format!("/map/{name}"), "unknown_field", format!("Must be one of {}.", known.join(", ")));
+                    invalid.add(
+                        format!("/map/{name}"),
+                        "unknown_field",
+                        format!("Must be one of {}.", known.join(", ")),
+                    );
                 }
             }
         }
@@ -182,7 +198,10 @@ impl Wanted {
 
     /// The headers the map names, with their fields.
     pub fn named(&self) -> impl Iterator<Item = (Field, &str)> {
-        self.0.iter().map(|(field, header)| (*field, header.as_str())).filter(|(_, header)| !header.is_empty())
+        self.0
+            .iter()
+            .map(|(field, header)| (*field, header.as_str()))
+            .filter(|(_, header)| !header.is_empty())
     }
 }
 
@@ -208,7 +227,11 @@ impl Columns {
                     line,
                     field: Some(field.as_str().to_owned()),
                     code: "unknown_column".to_owned(),
-                    message: format!("There is no column {}; there are {}.", quoted(header), some(headers)),
+                    message: format!(
+                        "There is no column {}; there are {}.",
+                        quoted(header),
+                        some(headers)
+                    ),
                 });
             }
         }
@@ -225,7 +248,13 @@ impl Columns {
             }
             all.push((unused(&all, header, at), found.map(|(field, _)| field)));
         }
-        let tells = [Field::Name, Field::FirstName, Field::LastName, Field::Email, Field::Barcode];
+        let tells = [
+            Field::Name,
+            Field::FirstName,
+            Field::LastName,
+            Field::Email,
+            Field::Barcode,
+        ];
         if !tells.iter().any(|field| ranked.contains_key(field)) {
             let message = format!(
                 "None of the columns is known as a name, an email address or a code ({}). Say which is which in the map, \
@@ -246,7 +275,10 @@ impl Columns {
 
     /// How many columns are known: what tells the right delimiter from the wrong ones.
     pub fn known(headers: &[String]) -> usize {
-        headers.iter().filter(|header| Field::of_header(header).is_some()).count()
+        headers
+            .iter()
+            .filter(|header| Field::of_header(header).is_some())
+            .count()
     }
 
     /// Field names to the headers they are read from, best first.
@@ -254,24 +286,41 @@ impl Columns {
         let header = |at: &usize| self.all.get(*at).map(|(header, _)| header.clone());
         self.of
             .iter()
-            .map(|(field, columns)| (field.as_str().to_owned(), columns.iter().filter_map(header).collect()))
+            .map(|(field, columns)| {
+                (
+                    field.as_str().to_owned(),
+                    columns.iter().filter_map(header).collect(),
+                )
+            })
             .collect()
     }
 }
 
 /// The first of the headers, for a message.
 fn some(headers: &[String]) -> String {
-    headers.iter().take(40).map(|header| quoted(header)).collect::<Vec<_>>().join(", ")
+    headers
+        .iter()
+        .take(40)
+        .map(|header| quoted(header))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// A header under which nothing is kept yet.
 fn unused(taken: &[(String, Option<Field>)], header: &str, at: usize) -> String {
-    let header = if header.is_empty() { format!("column {}", at + 1) } else { header.to_owned() };
+    let header = if header.is_empty() {
+        format!("column {}", at + 1)
+    } else {
+        header.to_owned()
+    };
     let free = |name: &str| !taken.iter().any(|(other, _)| other == name);
     if free(&header) {
         return header;
     }
-    (2..).map(|n| format!("{header} ({n})")).find(|name| free(name)).unwrap_or(header)
+    (2..)
+        .map(|n| format!("{header} ({n})"))
+        .find(|name| free(name))
+        .unwrap_or(header)
 }
 
 #[cfg(test)]
@@ -283,10 +332,16 @@ mod tests {
     }
 
     fn mapping(line: &str, map: &[(&str, &str)]) -> Result<String, Problem> {
-        let map = map.iter().map(|(field, header)| ((*field).to_owned(), (*header).to_owned())).collect();
+        let map = map
+            .iter()
+            .map(|(field, header)| ((*field).to_owned(), (*header).to_owned()))
+            .collect();
         let columns = Columns::read(&headers(line), &Wanted::parse(&map).unwrap(), 1)?;
-        let text: Vec<String> =
-            columns.mapping().iter().map(|(field, headers)| format!("{field}={}", headers.join("|"))).collect();
+        let text: Vec<String> = columns
+            .mapping()
+            .iter()
+            .map(|(field, headers)| format!("{field}={}", headers.join("|")))
+            .collect();
         Ok(text.join(" "))
     }
 
@@ -336,7 +391,11 @@ mod tests {
     #[test]
     fn german_headers_are_known() {
         assert_eq!(
-            mapping("Vorname,Nachname,E-Mail,Ticketcode,Kategorie,Status,Gültig ab,GÜLTIG BIS,Hinweis", &[]).unwrap(),
+            mapping(
+                "Vorname,Nachname,E-Mail,Ticketcode,Kategorie,Status,Gültig ab,GÜLTIG BIS,Hinweis",
+                &[]
+            )
+            .unwrap(),
             "attention_note=Hinweis barcode=Ticketcode category=Kategorie email=E-Mail first_name=Vorname last_name=Nachname \
              status=Status valid_from=Gültig ab valid_until=GÜLTIG BIS"
         );
@@ -345,28 +404,61 @@ mod tests {
     #[test]
     fn the_callers_map_wins() {
         assert_eq!(
-            mapping("Name,Badge,Code,Status", &[("barcode", "badge"), ("status", "")]).unwrap(),
+            mapping(
+                "Name,Badge,Code,Status",
+                &[("barcode", "badge"), ("status", "")]
+            )
+            .unwrap(),
             "barcode=Badge name=Name"
         );
         assert_eq!(mapping("a,b", &[("name", "b")]).unwrap(), "name=b");
         let problem = mapping("Name,Badge", &[("barcode", "Batch")]).unwrap_err();
-        assert_eq!((problem.code.as_str(), problem.field.as_deref()), ("unknown_column", Some("barcode")));
+        assert_eq!(
+            (problem.code.as_str(), problem.field.as_deref()),
+            ("unknown_column", Some("barcode"))
+        );
         assert!(problem.message.contains("Badge"));
-        let map = [("surname".to_owned(), "x".to_owned())].into_iter().collect();
-        assert_eq!(Wanted::parse(&map).unwrap_err().errors[0].pointer, "/map/surname");
+        let map = [("surname".to_owned(), "x".to_owned())]
+            .into_iter()
+            .collect();
+        assert_eq!(
+            Wanted::parse(&map).unwrap_err().errors[0].pointer,
+            "/map/surname"
+        );
     }
 
     #[test]
     fn a_file_in_which_nothing_tells_who_is_refused() {
-        assert_eq!(mapping("Ada,ada@example.org,VIP", &[]).unwrap_err().code, "no_known_column");
-        assert_eq!(mapping("Status,Product", &[]).unwrap_err().code, "no_known_column");
+        assert_eq!(
+            mapping("Ada,ada@example.org,VIP", &[]).unwrap_err().code,
+            "no_known_column"
+        );
+        assert_eq!(
+            mapping("Status,Product", &[]).unwrap_err().code,
+            "no_known_column"
+        );
     }
 
     #[test]
     fn headers_of_data_are_told_apart() {
-        let columns = Columns::read(&headers("Name,Company,,Company,,data: Status"), &Wanted::default(), 1).unwrap();
+        let columns = Columns::read(
+            &headers("Name,Company,,Company,,data: Status"),
+            &Wanted::default(),
+            1,
+        )
+        .unwrap();
         let names: Vec<&str> = columns.all.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names, ["Name", "Company", "column 3", "Company (2)", "column 5", "Status"]);
+        assert_eq!(
+            names,
+            [
+                "Name",
+                "Company",
+                "column 3",
+                "Company (2)",
+                "column 5",
+                "Status"
+            ]
+        );
         assert!(!columns.of.contains_key(&Field::Status));
     }
 
@@ -376,7 +468,11 @@ mod tests {
             assert_eq!(Field::parse(field.as_str()), Some(field));
             for header in field.headers() {
                 assert_eq!(plain(header), *header);
-                assert_eq!(Field::of_header(header).map(|(found, _)| found), Some(field), "{header}");
+                assert_eq!(
+                    Field::of_header(header).map(|(found, _)| found),
+                    Some(field),
+                    "{header}"
+                );
             }
         }
         assert_eq!(plain("  E-Mail (privat)! "), "e mail privat");

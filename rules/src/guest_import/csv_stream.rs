@@ -25,9 +25,14 @@ impl<'a> Cells<'a> {
     /// Each cell in its turn.
     pub fn iter(self) -> impl Iterator<Item = &'a [u8]> + Clone {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts.zip(self.ends).map(move |(start, end)| self.bytes.get(start..*end).unwrap_or_default())
+        starts
+            .zip(self.ends)
+            .map(move |(start, end)| self.bytes.get(start..*end).unwrap_or_default())
     }
 }
+
+/// What takes a record, with the line it began on.
+pub type Each<'a> = dyn FnMut(u32, Cells<'_>) -> Result<(), Problem> + 'a;
 
 /// Cuts bytes into records.
 #[derive(Debug)]
@@ -71,14 +76,13 @@ impl Records {
     }
 
     /// Takes a chunk; `each` gets every record that ends in it, with the line it began on.
-    pub fn push(
-        &mut self,
-        mut input: &[u8],
-        each: &mut dyn FnMut(u32, Cells<'_>) -> Result<(), Problem>,
-    ) -> Result<(), Problem> {
+    pub fn push(&mut self, mut input: &[u8], each: &mut Each<'_>) -> Result<(), Problem> {
         loop {
             if !self.open {
-                let breaks = input.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+                let breaks = input
+                    .iter()
+                    .take_while(|byte| matches!(byte, b'\r' | b'\n'))
+                    .count();
                 let (blank, rest) = input.split_at(breaks);
                 self.count(blank);
                 input = rest;
@@ -101,10 +105,7 @@ impl Records {
     }
 
     /// The file is over: gives the last record, if no line break did.
-    pub fn finish(
-        &mut self,
-        each: &mut dyn FnMut(u32, Cells<'_>) -> Result<(), Problem>,
-    ) -> Result<(), Problem> {
+    pub fn finish(&mut self, each: &mut Each<'_>) -> Result<(), Problem> {
         if !self.open {
             return Ok(());
         }
@@ -112,7 +113,11 @@ impl Records {
         if self.step(b"\n")?.0 {
             return self.emit(each);
         }
-        Err(Problem::whole(self.began, "unclosed_quote", "A quote opened on this line is never closed."))
+        Err(Problem::whole(
+            self.began,
+            "unclosed_quote",
+            "A quote opened on this line is never closed.",
+        ))
     }
 
     /// Reads until a record ends or the input does; says which, and how many bytes were read.
@@ -144,10 +149,7 @@ impl Records {
         }
     }
 
-    fn emit(
-        &mut self,
-        each: &mut dyn FnMut(u32, Cells<'_>) -> Result<(), Problem>,
-    ) -> Result<(), Problem> {
+    fn emit(&mut self, each: &mut Each<'_>) -> Result<(), Problem> {
         let bytes = self.out.get(..self.filled).unwrap_or_default();
         let ends = self.ends.get(..self.cells).unwrap_or_default();
         let result = each(self.began, Cells { bytes, ends });

@@ -7,7 +7,13 @@ type Read = Vec<(u32, Vec<String>)>;
 fn read(chunks: &[&[u8]], delimiter: u8) -> Result<Read, Problem> {
     let mut found = Read::new();
     let mut each = |line: u32, cells: Cells<'_>| {
-        found.push((line, cells.iter().map(|cell| String::from_utf8_lossy(cell).into_owned()).collect()));
+        found.push((
+            line,
+            cells
+                .iter()
+                .map(|cell| String::from_utf8_lossy(cell).into_owned())
+                .collect(),
+        ));
         Ok(())
     };
     let mut records = Records::new(delimiter, 1);
@@ -30,14 +36,24 @@ fn row(line: u32, cells: &[&str]) -> (u32, Vec<String>) {
 fn records_know_the_line_they_began_on() {
     assert_eq!(
         rows("a,b\r\n\"x\r\ny\",2\r\n\r\n\r\n3,4"),
-        [row(1, &["a", "b"]), row(2, &["x\r\ny", "2"]), row(6, &["3", "4"])]
+        [
+            row(1, &["a", "b"]),
+            row(2, &["x\r\ny", "2"]),
+            row(6, &["3", "4"])
+        ]
     );
-    assert_eq!(rows("\n\na\rb\r\rc\n"), [row(3, &["a"]), row(4, &["b"]), row(6, &["c"])]);
+    assert_eq!(
+        rows("\n\na\rb\r\rc\n"),
+        [row(3, &["a"]), row(4, &["b"]), row(6, &["c"])]
+    );
 }
 
 #[test]
 fn quotes_are_read_as_spreadsheets_write_them() {
-    assert_eq!(rows("\"a \"\"b\"\", c\",\"\",,\n"), [row(1, &["a \"b\", c", "", "", ""])]);
+    assert_eq!(
+        rows("\"a \"\"b\"\", c\",\"\",,\n"),
+        [row(1, &["a \"b\", c", "", "", ""])]
+    );
     assert_eq!(rows("a\"b,\"c\"d\n"), [row(1, &["a\"b", "cd"])]);
     assert_eq!(rows("\"\"\n"), [row(1, &[""])]);
     assert_eq!(rows(""), []);
@@ -52,7 +68,10 @@ fn an_open_quote_names_the_line_it_began_on() {
     let problem = read(&[endless.as_bytes()], b',').unwrap_err();
     assert_eq!((problem.line, problem.code.as_str()), (2, "line_too_long"));
     let wide = ",".repeat(MAX_CELLS + 1);
-    assert_eq!(read(&[wide.as_bytes()], b',').unwrap_err().code, "line_too_long");
+    assert_eq!(
+        read(&[wide.as_bytes()], b',').unwrap_err().code,
+        "line_too_long"
+    );
 }
 
 #[test]
@@ -63,7 +82,11 @@ fn any_cut_gives_the_same_records() {
     for first in 0..=text.len() {
         for second in first..=text.len() {
             let bytes = text.as_bytes();
-            let cut = read(&[&bytes[..first], &bytes[first..second], &bytes[second..]], b';').unwrap();
+            let cut = read(
+                &[&bytes[..first], &bytes[first..second], &bytes[second..]],
+                b';',
+            )
+            .unwrap();
             assert_eq!(cut, whole, "{first} {second}");
         }
     }

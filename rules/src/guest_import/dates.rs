@@ -26,7 +26,11 @@ pub fn parse(text: &str, zone: &Zone, end: bool) -> Option<DateTime<Utc>> {
     let (day, rest) = date(text)?;
     let rest = rest.trim_start_matches([',', ' ', 'T', 't']).trim();
     if rest.is_empty() {
-        return Some(if end { zone.start_of(day.next()) - TimeDelta::milliseconds(1) } else { zone.start_of(day) });
+        return Some(if end {
+            zone.start_of(day.next()) - TimeDelta::milliseconds(1)
+        } else {
+            zone.start_of(day)
+        });
     }
     let (minute, second) = clock(rest)?;
     Some(zone.instant(day, minute) + TimeDelta::seconds(i64::from(second)))
@@ -73,8 +77,9 @@ fn date(text: &str) -> Option<(LocalDay, &str)> {
 
 /// `Jun 1, 2026`.
 fn named_month(text: &str) -> Option<(LocalDay, &str)> {
-    const MONTHS: [&str; 12] =
-        ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+    const MONTHS: [&str; 12] = [
+        "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
+    ];
     let (word, rest) = text.split_once(' ')?;
     let start = word.get(..3)?.to_ascii_lowercase();
     let month = MONTHS.iter().position(|month| *month == start)? + 1;
@@ -98,7 +103,11 @@ fn calendar((year, digits): (u32, usize), month: u32, day: u32) -> Option<LocalD
     };
     let year = i16::try_from(year).ok()?;
     NaiveDate::from_ymd_opt(i32::from(year), month, day)?;
-    Some(LocalDay { year, month: i8::try_from(month).ok()?, day: i8::try_from(day).ok()? })
+    Some(LocalDay {
+        year,
+        month: i8::try_from(month).ok()?,
+        day: i8::try_from(day).ok()?,
+    })
 }
 
 /// Minutes from midnight, and seconds.
@@ -119,7 +128,9 @@ fn clock(text: &str) -> Option<(u16, u16)> {
     };
     let mut parts = digits.split(':');
     let mut part = |most: u16| -> Option<Option<u16>> {
-        let Some(text) = parts.next() else { return Some(None) };
+        let Some(text) = parts.next() else {
+            return Some(None);
+        };
         // Fractions of a second say nothing at a door.
         let text = text.split_once('.').map_or(text, |(whole, _)| whole);
         let plain = (1..=2).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -150,23 +161,48 @@ mod tests {
 
     #[test]
     fn every_notation_is_read() {
-        for text in [
-            "2026-06-01T18:30:00+02:00", "2026-06-01 18:30:00+02:00", "2026-06-01 18:30+0200", "2026-06-01T16:30Z",
-            "2026-06-01 18:30", "2026-06-01T18:30:00", "2026-06-01 18:30:00.000", "2026/06/01 18:30", "01.06.2026 18:30",
-            "1.6.2026 18:30 Uhr", "1.6.26 18:30", "01.06.2026, 18:30:00", "6/1/2026 18:30", "06/01/2026 6:30 PM", "6/1/26 6:30pm",
-            "06/01/2026 6:30 p.m.", "Jun 1, 2026 6:30 PM", "June 1, 2026, 18:30", " 2026-06-01  18:30 ",
-        ] {
-            assert_eq!(read(text, "Europe/Berlin", false).as_deref(), Some("2026-06-01T16:30:00.000Z"), "{text}");
+        #[rustfmt::skip]
+        let same = [
+            "2026-06-01T18:30:00+02:00", "2026-06-01 18:30:00+02:00", "2026-06-01 18:30+0200",
+            "2026-06-01T16:30Z", "2026-06-01 18:30", "2026-06-01T18:30:00",
+            "2026-06-01 18:30:00.000", "2026/06/01 18:30", "01.06.2026 18:30",
+            "1.6.2026 18:30 Uhr", "1.6.26 18:30", "01.06.2026, 18:30:00", "6/1/2026 18:30",
+            "06/01/2026 6:30 PM", "6/1/26 6:30pm", "06/01/2026 6:30 p.m.", "Jun 1, 2026 6:30 PM",
+            "June 1, 2026, 18:30", " 2026-06-01  18:30 ",
+        ];
+        for text in same {
+            assert_eq!(
+                read(text, "Europe/Berlin", false).as_deref(),
+                Some("2026-06-01T16:30:00.000Z"),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn a_day_alone_is_its_start_or_its_end() {
-        for text in ["2026-06-01", "2026/6/1", "01.06.2026", "6/1/2026", "Jun 1, 2026"] {
-            assert_eq!(read(text, "Europe/Berlin", false).as_deref(), Some("2026-05-31T22:00:00.000Z"), "{text}");
-            assert_eq!(read(text, "Europe/Berlin", true).as_deref(), Some("2026-06-01T21:59:59.999Z"), "{text}");
+        for text in [
+            "2026-06-01",
+            "2026/6/1",
+            "01.06.2026",
+            "6/1/2026",
+            "Jun 1, 2026",
+        ] {
+            assert_eq!(
+                read(text, "Europe/Berlin", false).as_deref(),
+                Some("2026-05-31T22:00:00.000Z"),
+                "{text}"
+            );
+            assert_eq!(
+                read(text, "Europe/Berlin", true).as_deref(),
+                Some("2026-06-01T21:59:59.999Z"),
+                "{text}"
+            );
         }
-        assert_eq!(read("10/25/2026", "Europe/Berlin", true).as_deref(), Some("2026-10-25T22:59:59.999Z"));
+        assert_eq!(
+            read("10/25/2026", "Europe/Berlin", true).as_deref(),
+            Some("2026-10-25T22:59:59.999Z")
+        );
     }
 
     #[test]
@@ -182,16 +218,23 @@ mod tests {
         ] {
             assert_eq!(read(text, "UTC", false).as_deref(), Some(expect), "{text}");
         }
-        assert_eq!(read("2026-03-29 02:30", "Europe/Berlin", false).as_deref(), Some("2026-03-29T01:30:00.000Z"));
+        assert_eq!(
+            read("2026-03-29 02:30", "Europe/Berlin", false).as_deref(),
+            Some("2026-03-29T01:30:00.000Z")
+        );
     }
 
     #[test]
     fn what_is_no_date_is_nothing() {
-        for text in [
-            "", "soon", "13/01/2026", "31.02.2026", "2026-13-01", "2026-06-01 25:00", "2026-06-01 24:01", "2026-06-01 18",
-            "2026-06-01 18:60", "1/6", "06-01-2026", "2026.06.01", "1.6.126", "6/1/2026 13:00 PM", "6/1/2026 0 am", "46174",
-            "2026-06-01 18:30:00:00", "Foo 1, 2026", "2026-06-01T18:30:00+99:99", "２０２６-06-01", "6/1/2026 6:30 xm", "1.6/2026",
-        ] {
+        #[rustfmt::skip]
+        let nothing = [
+            "", "soon", "13/01/2026", "31.02.2026", "2026-13-01", "2026-06-01 25:00",
+            "2026-06-01 24:01", "2026-06-01 18", "2026-06-01 18:60", "1/6", "06-01-2026",
+            "2026.06.01", "1.6.126", "6/1/2026 13:00 PM", "6/1/2026 0 am", "46174",
+            "2026-06-01 18:30:00:00", "Foo 1, 2026", "2026-06-01T18:30:00+99:99", "２０２６-06-01",
+            "6/1/2026 6:30 xm", "1.6/2026",
+        ];
+        for text in nothing {
             assert_eq!(read(text, "Europe/Berlin", false), None, "{text}");
         }
     }

@@ -35,12 +35,24 @@ impl Draft {
     pub fn finish(mut self, line: u32, zone: &Zone) -> Parsed {
         let mut problems = std::mem::take(&mut self.problems);
         let mut wrong = |field: Field, code: &str, message: String| {
-            problems.push(Problem { line, field: Some(field.as_str().to_owned()), code: code.to_owned(), message });
+            problems.push(Problem {
+                line,
+                field: Some(field.as_str().to_owned()),
+                code: code.to_owned(),
+                message,
+            });
         };
         let status = match self.status() {
             Ok(status) => status,
             Err(cell) => {
-                wrong(Field::Status, "unknown_status", format!("{} is not known as a status; use confirmed, canceled, blocked or revoked.", quoted(cell)));
+                wrong(
+                    Field::Status,
+                    "unknown_status",
+                    format!(
+                        "{} is not known as a status; use confirmed, canceled, blocked or revoked.",
+                        quoted(cell)
+                    ),
+                );
                 Status::Confirmed
             }
         };
@@ -48,21 +60,38 @@ impl Draft {
             let cell = self.cells.get(&field)?;
             let instant = dates::parse(cell, zone, end);
             if instant.is_none() {
-                wrong(field, "invalid_time", format!("{} is not a time; write it as 2026-06-01 18:30.", quoted(cell)));
+                wrong(
+                    field,
+                    "invalid_time",
+                    format!(
+                        "{} is not a time; write it as 2026-06-01 18:30.",
+                        quoted(cell)
+                    ),
+                );
             }
             instant.map(time::render)
         };
         let valid_from = instant(Field::ValidFrom, false);
         let valid_until = instant(Field::ValidUntil, true);
-        if let Some(code) = self.cells.get(&Field::Barcode).filter(|code| words::rounded(code)) {
-            let message = format!("{} is a number that a spreadsheet rounded; export the codes as text.", quoted(code));
+        if let Some(code) = self
+            .cells
+            .get(&Field::Barcode)
+            .filter(|code| words::rounded(code))
+        {
+            let message = format!(
+                "{} is a number that a spreadsheet rounded; export the codes as text.",
+                quoted(code)
+            );
             wrong(Field::Barcode, "rounded_code", message);
         }
         let guest = GuestIn {
             name: self.name().map(|name| one_line(&name)),
             email: self.cells.remove(&Field::Email),
             barcode: self.cells.remove(&Field::Barcode),
-            category: self.cells.remove(&Field::Category).map(|category| one_line(&category)),
+            category: self
+                .cells
+                .remove(&Field::Category)
+                .map(|category| one_line(&category)),
             status: Some(word(status).to_owned()),
             valid_from,
             valid_until,
@@ -70,14 +99,21 @@ impl Draft {
             data: Some(self.data),
         };
         match guest.parse() {
-            Ok(guest) if problems.is_empty() => Parsed::Guest { line, guest: Box::new(guest), duplicate_of: None },
+            Ok(guest) if problems.is_empty() => Parsed::Guest {
+                line,
+                guest: Box::new(guest),
+                duplicate_of: None,
+            },
             Ok(_) => Parsed::Bad { line, problems },
             Err(invalid) => {
-                problems.extend(invalid.errors.into_iter().map(|error| Problem {
-                    line,
-                    field: Some(error.pointer.trim_start_matches('/').to_owned()).filter(|field| !field.is_empty()),
-                    code: error.code,
-                    message: error.message,
+                problems.extend(invalid.errors.into_iter().map(|error| {
+                    Problem {
+                        line,
+                        field: Some(error.pointer.trim_start_matches('/').to_owned())
+                            .filter(|field| !field.is_empty()),
+                        code: error.code,
+                        message: error.message,
+                    }
                 }));
                 Parsed::Bad { line, problems }
             }
@@ -92,13 +128,20 @@ impl Draft {
         };
         let flag = |field: Field| self.cells.get(&field).and_then(|cell| words::yes(cell));
         let held = flag(Field::Blocked) == Some(true) || flag(Field::Paid) == Some(false);
-        Ok(if held && said == Status::Confirmed { Status::Blocked } else { said })
+        Ok(if held && said == Status::Confirmed {
+            Status::Blocked
+        } else {
+            said
+        })
     }
 
     /// The name; first and last name joined where it is missing.
     fn name(&mut self) -> Option<String> {
         self.cells.remove(&Field::Name).or_else(|| {
-            let parts = [self.cells.remove(&Field::FirstName), self.cells.remove(&Field::LastName)];
+            let parts = [
+                self.cells.remove(&Field::FirstName),
+                self.cells.remove(&Field::LastName),
+            ];
             let joined = parts.into_iter().flatten().collect::<Vec<_>>().join(" ");
             Some(joined).filter(|name| !name.is_empty())
         })
@@ -107,8 +150,14 @@ impl Draft {
     /// The note; where a ticket is only marked, the organiser's comment, or that it is marked.
     fn note(&mut self) -> Option<String> {
         self.cells.remove(&Field::AttentionNote).or_else(|| {
-            let marked = self.cells.get(&Field::Attention).and_then(|cell| words::yes(cell)) == Some(true);
-            let comment = ["Comment", "Order comment", "Kommentar"].iter().find_map(|key| self.data.get(*key)?.as_str());
+            let marked = self
+                .cells
+                .get(&Field::Attention)
+                .and_then(|cell| words::yes(cell))
+                == Some(true);
+            let comment = ["Comment", "Order comment", "Kommentar"]
+                .iter()
+                .find_map(|key| self.data.get(*key)?.as_str());
             marked.then(|| comment.unwrap_or("Requires special attention").to_owned())
         })
     }

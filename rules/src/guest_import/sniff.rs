@@ -39,25 +39,62 @@ const BOM: &[u8] = b"\xef\xbb\xbf";
 /// Looks at the start of a file; wants its first line, or all of it.
 pub fn start(bytes: &[u8]) -> Result<Start, Problem> {
     if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
-        return Err(Problem::whole(1, "utf16", "The file is UTF-16. Save it as CSV UTF-8 and import that."));
+        return Err(Problem::whole(
+            1,
+            "utf16",
+            "The file is UTF-16. Save it as CSV UTF-8 and import that.",
+        ));
     }
     if bytes.starts_with(b"PK\x03\x04") {
-        return Err(Problem::whole(1, "not_text", "The file is a workbook or an archive. Save it as CSV UTF-8 and import that."));
+        return Err(Problem::whole(
+            1,
+            "not_text",
+            "The file is a workbook or an archive. Save it as CSV UTF-8 and import that.",
+        ));
     }
     let marked = bytes.starts_with(BOM);
-    let encoding = if marked { Encoding::Utf8 } else { Encoding::Undecided };
+    let encoding = if marked {
+        Encoding::Utf8
+    } else {
+        Encoding::Undecided
+    };
     let skip = if marked { BOM.len() } else { 0 };
     let line = bytes.get(skip..).unwrap_or_default();
     let named = match line {
-        [b's' | b'S', b'e' | b'E', b'p' | b'P', b'=', delimiter, b'\r', b'\n', ..] => Some((*delimiter, 7)),
-        [b's' | b'S', b'e' | b'E', b'p' | b'P', b'=', delimiter, b'\n' | b'\r', ..] => Some((*delimiter, 6)),
+        [
+            b's' | b'S',
+            b'e' | b'E',
+            b'p' | b'P',
+            b'=',
+            delimiter,
+            b'\r',
+            b'\n',
+            ..,
+        ] => Some((*delimiter, 7)),
+        [
+            b's' | b'S',
+            b'e' | b'E',
+            b'p' | b'P',
+            b'=',
+            delimiter,
+            b'\n' | b'\r',
+            ..,
+        ] => Some((*delimiter, 6)),
         _ => None,
     };
     Ok(match named {
-        Some((delimiter, length)) => {
-            Start { skip: skip + length, lines: 1, encoding, delimiter: Some(delimiter) }
-        }
-        None => Start { skip, lines: 0, encoding, delimiter: None },
+        Some((delimiter, length)) => Start {
+            skip: skip + length,
+            lines: 1,
+            encoding,
+            delimiter: Some(delimiter),
+        },
+        None => Start {
+            skip,
+            lines: 0,
+            encoding,
+            delimiter: None,
+        },
     })
 }
 
@@ -100,7 +137,12 @@ impl Encoding {
     pub fn text(self, cell: &[u8]) -> Option<std::borrow::Cow<'_, str>> {
         match str::from_utf8(cell) {
             Ok(text) if self != Self::Windows1252 || cell.is_ascii() => Some(text.into()),
-            _ if self == Self::Windows1252 => Some(cell.iter().map(|byte| western(*byte)).collect::<String>().into()),
+            _ if self == Self::Windows1252 => Some(
+                cell.iter()
+                    .map(|byte| western(*byte))
+                    .collect::<String>()
+                    .into(),
+            ),
             _ => None,
         }
     }
@@ -108,12 +150,17 @@ impl Encoding {
 
 /// The character of a byte in Windows-1252.
 fn western(byte: u8) -> char {
+    #[rustfmt::skip]
     const HIGH: [char; 32] = [
-        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}', '\u{90}', '‘', '’', '“',
-        '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
+        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž',
+        '\u{8f}', '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}',
+        'ž', 'Ÿ',
     ];
     match byte {
-        0x80..=0x9f => HIGH.get(usize::from(byte - 0x80)).copied().unwrap_or('\u{fffd}'),
+        0x80..=0x9f => HIGH
+            .get(usize::from(byte - 0x80))
+            .copied()
+            .unwrap_or('\u{fffd}'),
         _ => char::from(byte),
     }
 }
@@ -124,12 +171,36 @@ mod tests {
 
     #[test]
     fn the_start_of_a_file_is_recognised() {
-        let plain = Start { skip: 0, lines: 0, encoding: Encoding::Undecided, delimiter: None };
+        let plain = Start {
+            skip: 0,
+            lines: 0,
+            encoding: Encoding::Undecided,
+            delimiter: None,
+        };
         assert_eq!(start(b"a,b\n"), Ok(plain));
-        assert_eq!(start(b"\xef\xbb\xbfa,b\n"), Ok(Start { skip: 3, encoding: Encoding::Utf8, ..plain }));
-        let named = Start { skip: 7, lines: 1, delimiter: Some(b';'), ..plain };
+        assert_eq!(
+            start(b"\xef\xbb\xbfa,b\n"),
+            Ok(Start {
+                skip: 3,
+                encoding: Encoding::Utf8,
+                ..plain
+            })
+        );
+        let named = Start {
+            skip: 7,
+            lines: 1,
+            delimiter: Some(b';'),
+            ..plain
+        };
         assert_eq!(start(b"sep=;\r\na;b\n"), Ok(named));
-        assert_eq!(start(b"SEP=\t\na\tb"), Ok(Start { skip: 6, delimiter: Some(b'\t'), ..named }));
+        assert_eq!(
+            start(b"SEP=\t\na\tb"),
+            Ok(Start {
+                skip: 6,
+                delimiter: Some(b'\t'),
+                ..named
+            })
+        );
         assert_eq!(start(b"\xff\xfea\0").unwrap_err().code, "utf16");
         assert_eq!(start(b"PK\x03\x04xl/").unwrap_err().code, "not_text");
     }
@@ -149,8 +220,14 @@ mod tests {
         assert_eq!(decide(&[b"abc"]), Encoding::Undecided);
         assert_eq!(decide(&[b"abc", "é".as_bytes()]), Encoding::Utf8);
         assert_eq!(decide(&[b"Zo\xeb"]), Encoding::Windows1252);
-        assert_eq!(Encoding::Windows1252.text(b"Zo\xeb \x80\x92").as_deref(), Some("Zoë €’"));
-        assert_eq!(Encoding::Windows1252.text("ë".as_bytes()).as_deref(), Some("Ã«"));
+        assert_eq!(
+            Encoding::Windows1252.text(b"Zo\xeb \x80\x92").as_deref(),
+            Some("Zoë €’")
+        );
+        assert_eq!(
+            Encoding::Windows1252.text("ë".as_bytes()).as_deref(),
+            Some("Ã«")
+        );
         assert_eq!(Encoding::Utf8.text(b"Zo\xeb"), None);
     }
 }

@@ -7,24 +7,30 @@ use super::columns::plain;
 use crate::checkin::guest::Status;
 
 /// May come.
+#[rustfmt::skip]
 const CONFIRMED: &[&str] = &[
-    "confirmed", "attending", "checked in", "paid", "p", "approved", "going", "yes", "y", "accepted", "active", "valid", "ok",
-    "complete", "completed", "placed", "registered", "free", "bestätigt", "bezahlt", "zugesagt", "angemeldet", "aktiv", "gültig",
-    "ja", "genehmigt", "teilnehmend", "teilnahme",
+    "confirmed", "attending", "checked in", "paid", "p", "approved", "going", "yes", "y",
+    "accepted", "active", "valid", "ok", "complete", "completed", "placed", "registered", "free",
+    "bestätigt", "bezahlt", "zugesagt", "angemeldet", "aktiv", "gültig", "ja", "genehmigt",
+    "teilnehmend", "teilnahme",
 ];
 /// No longer comes.
+#[rustfmt::skip]
 const CANCELED: &[&str] = &[
-    "canceled", "cancelled", "c", "refunded", "partially refunded", "not attending", "not going", "declined", "rejected",
-    "deleted", "removed", "transferred", "no", "expired", "e", "void", "voided", "storniert", "abgesagt", "abgelehnt",
-    "erstattet", "gelöscht", "abgelaufen", "nein",
+    "canceled", "cancelled", "c", "refunded", "partially refunded", "not attending", "not going",
+    "declined", "rejected", "deleted", "removed", "transferred", "no", "expired", "e", "void",
+    "voided", "storniert", "abgesagt", "abgelehnt", "erstattet", "gelöscht", "abgelaufen", "nein",
 ];
 /// Not yet: unpaid, unapproved or held back. Door staff see them, and an organiser may let them in.
+#[rustfmt::skip]
 const BLOCKED: &[&str] = &[
-    "blocked", "pending", "n", "unpaid", "pending approval", "pending payment", "awaiting payment", "approval pending",
-    "waitlist", "waitlisted", "waiting list", "waiting", "invited", "on hold", "maybe", "session", "blockiert", "gesperrt",
-    "ausstehend", "offen", "unbezahlt", "nicht bezahlt", "warteliste", "auf warteliste", "eingeladen", "genehmigung ausstehend",
+    "blocked", "pending", "n", "unpaid", "pending approval", "pending payment", "awaiting payment",
+    "approval pending", "waitlist", "waitlisted", "waiting list", "waiting", "invited", "on hold",
+    "maybe", "session", "blockiert", "gesperrt", "ausstehend", "offen", "unbezahlt",
+    "nicht bezahlt", "warteliste", "auf warteliste", "eingeladen", "genehmigung ausstehend",
 ];
 /// The ticket was taken back.
+#[rustfmt::skip]
 const REVOKED: &[&str] = &["revoked", "invalid", "invalidated", "widerrufen", "ungültig", "entwertet"];
 
 /// The status a cell says.
@@ -36,7 +42,10 @@ pub fn status(cell: &str) -> Option<Status> {
         (BLOCKED, Status::Blocked),
         (REVOKED, Status::Revoked),
     ];
-    lists.into_iter().find(|(words, _)| words.contains(&word.as_str())).map(|(_, status)| status)
+    lists
+        .into_iter()
+        .find(|(words, _)| words.contains(&word.as_str()))
+        .map(|(_, status)| status)
 }
 
 /// Whether a cell says yes or no; anything that is neither is nothing.
@@ -54,17 +63,33 @@ pub fn yes(cell: &str) -> Option<bool> {
 /// Eventbrite writes "Info Requested" where nobody answered yet.
 pub fn bare(cell: &str) -> &str {
     let cell = cell.trim();
-    let cell = cell.strip_prefix("=\"").and_then(|cell| cell.strip_suffix('"')).unwrap_or(cell).trim();
-    let cell = cell.strip_prefix('\'').filter(|rest| crate::export::is_formula(rest)).unwrap_or(cell);
-    if cell.eq_ignore_ascii_case("info requested") { "" } else { cell }
+    let cell = cell
+        .strip_prefix("=\"")
+        .and_then(|cell| cell.strip_suffix('"'))
+        .unwrap_or(cell)
+        .trim();
+    let cell = cell
+        .strip_prefix('\'')
+        .filter(|rest| crate::export::is_formula(rest))
+        .unwrap_or(cell);
+    if cell.eq_ignore_ascii_case("info requested") {
+        ""
+    } else {
+        cell
+    }
 }
 
 /// Whether a code is what a spreadsheet makes of a long number: `5.0011E+11`.
 pub fn rounded(code: &str) -> bool {
-    let Some((mantissa, exponent)) = code.split_once(['E', 'e']) else { return false };
+    let Some((mantissa, exponent)) = code.split_once(['E', 'e']) else {
+        return false;
+    };
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let (whole, part) = mantissa.split_once(['.', ',']).unwrap_or((mantissa, "0"));
-    whole.len() == 1 && digits(whole) && digits(part) && exponent.strip_prefix('+').is_some_and(digits)
+    whole.len() == 1
+        && digits(whole)
+        && digits(part)
+        && exponent.strip_prefix('+').is_some_and(digits)
 }
 
 #[cfg(test)]
@@ -74,14 +99,29 @@ mod tests {
     #[test]
     fn statuses_of_the_vendors_are_known() {
         for (cell, expect) in [
-            ("Attending", Status::Confirmed), ("Checked In", Status::Confirmed), ("paid", Status::Confirmed),
-            ("p", Status::Confirmed), ("approved", Status::Confirmed), (" Bezahlt ", Status::Confirmed),
-            ("Not Attending", Status::Canceled), ("Refunded", Status::Canceled), ("canceled", Status::Canceled),
-            ("Cancelled", Status::Canceled), ("c", Status::Canceled), ("declined", Status::Canceled),
-            ("expired", Status::Canceled), ("Storniert", Status::Canceled), ("Deleted", Status::Canceled),
-            ("n", Status::Blocked), ("pending", Status::Blocked), ("pending_approval", Status::Blocked),
-            ("waitlist", Status::Blocked), ("invited", Status::Blocked), ("ausstehend", Status::Blocked),
-            ("revoked", Status::Revoked), ("UNGÜLTIG", Status::Revoked),
+            ("Attending", Status::Confirmed),
+            ("Checked In", Status::Confirmed),
+            ("paid", Status::Confirmed),
+            ("p", Status::Confirmed),
+            ("approved", Status::Confirmed),
+            (" Bezahlt ", Status::Confirmed),
+            ("Not Attending", Status::Canceled),
+            ("Refunded", Status::Canceled),
+            ("canceled", Status::Canceled),
+            ("Cancelled", Status::Canceled),
+            ("c", Status::Canceled),
+            ("declined", Status::Canceled),
+            ("expired", Status::Canceled),
+            ("Storniert", Status::Canceled),
+            ("Deleted", Status::Canceled),
+            ("n", Status::Blocked),
+            ("pending", Status::Blocked),
+            ("pending_approval", Status::Blocked),
+            ("waitlist", Status::Blocked),
+            ("invited", Status::Blocked),
+            ("ausstehend", Status::Blocked),
+            ("revoked", Status::Revoked),
+            ("UNGÜLTIG", Status::Revoked),
         ] {
             assert_eq!(status(cell), Some(expect), "{cell}");
         }
@@ -95,7 +135,11 @@ mod tests {
         let all: Vec<&str> = [CONFIRMED, CANCELED, BLOCKED, REVOKED].concat();
         for word in &all {
             assert_eq!(plain(word), *word);
-            assert_eq!(all.iter().filter(|other| *other == word).count(), 1, "{word}");
+            assert_eq!(
+                all.iter().filter(|other| *other == word).count(),
+                1,
+                "{word}"
+            );
         }
     }
 
@@ -105,7 +149,10 @@ mod tests {
         assert_eq!(bare("'+49 30 1234"), "+49 30 1234");
         assert_eq!(bare("'Allo"), "'Allo");
         assert_eq!(bare("Info Requested"), "");
-        assert_eq!((yes("Ja"), yes("No"), yes("perhaps"), yes("")), (Some(true), Some(false), None, None));
+        assert_eq!(
+            (yes("Ja"), yes("No"), yes("perhaps"), yes("")),
+            (Some(true), Some(false), None, None)
+        );
     }
 
     #[test]
@@ -113,7 +160,16 @@ mod tests {
         for bad in ["5.0011E+11", "5,0011E+11", "1E+15", "5.0e+8"] {
             assert!(rounded(bad), "{bad}");
         }
-        for good in ["E+11", "50E11", "ABE+1", "5.0011E11", "12E+3", "5.0011", "1e", ""] {
+        for good in [
+            "E+11",
+            "50E11",
+            "ABE+1",
+            "5.0011E11",
+            "12E+3",
+            "5.0011",
+            "1e",
+            "",
+        ] {
             assert!(!rounded(good), "{good}");
         }
     }

@@ -21,17 +21,35 @@ impl Close {
 }
 
 /// The object is going away (a deploy, a restart).
-pub const RESTART: Close = Close { code: 3_001, reason: "restart" };
+pub const RESTART: Close = Close {
+    code: 3_001,
+    reason: "restart",
+};
 /// The token expired and was not refreshed in time: connect again with a new one.
-pub const EXPIRED: Close = Close { code: 3_005, reason: "expired" };
+pub const EXPIRED: Close = Close {
+    code: 3_005,
+    reason: "expired",
+};
 /// The reader did not keep up: connect again and recover.
-pub const SLOW: Close = Close { code: 3_008, reason: "slow" };
+pub const SLOW: Close = Close {
+    code: 3_008,
+    reason: "slow",
+};
 /// The user, device or session was revoked, or the token was never good.
-pub const REVOKED: Close = Close { code: 3_500, reason: "revoked" };
+pub const REVOKED: Close = Close {
+    code: 3_500,
+    reason: "revoked",
+};
 /// A frame broke the protocol.
-pub const MALFORMED: Close = Close { code: 3_501, reason: "malformed frame" };
+pub const MALFORMED: Close = Close {
+    code: 3_501,
+    reason: "malformed frame",
+};
 /// No token within 10 s.
-pub const NO_TOKEN: Close = Close { code: 3_502, reason: "no token" };
+pub const NO_TOKEN: Close = Close {
+    code: 3_502,
+    reason: "no token",
+};
 
 #[cfg(test)]
 mod tests {

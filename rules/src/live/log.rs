@@ -29,7 +29,10 @@ pub struct Position {
 impl Position {
     /// The place after event `offset` of `epoch`.
     pub fn new(epoch: impl Into<String>, offset: u64) -> Self {
-        Self { epoch: epoch.into(), offset }
+        Self {
+            epoch: epoch.into(),
+            offset,
+        }
     }
 }
 
@@ -64,7 +67,13 @@ pub fn recover(kind: Kind, asked: &Position, current: &Position, oldest_kept: u6
         Kind::Counted => asked.offset.saturating_add(1) >= oldest_kept,
         Kind::Latest => true,
     };
-    if known && whole { Recovery::All { after: asked.offset } } else { Recovery::Lost }
+    if known && whole {
+        Recovery::All {
+            after: asked.offset,
+        }
+    } else {
+        Recovery::Lost
+    }
 }
 
 /// The oldest offset that has to be kept: an event may go only when it is both out of the newest
@@ -103,7 +112,12 @@ impl<T> Log<T> {
 
     /// A channel that goes on after `position` with no history.
     pub fn resumed(kind: Kind, position: Position) -> Self {
-        Self { kind, epoch: position.epoch, last: position.offset, kept: VecDeque::new() }
+        Self {
+            kind,
+            epoch: position.epoch,
+            last: position.offset,
+            kept: VecDeque::new(),
+        }
     }
 
     /// Where the channel is.
@@ -123,7 +137,11 @@ impl<T> Log<T> {
             self.kept.clear();
         }
         self.last += 1;
-        self.kept.push_back(Kept { offset: self.last, at_ms, event });
+        self.kept.push_back(Kept {
+            offset: self.last,
+            at_ms,
+            event,
+        });
         self.last
     }
 
@@ -134,10 +152,18 @@ impl<T> Log<T> {
 
     /// Forgets what need not be kept at `now_ms`; returns how many events went.
     pub fn trim(&mut self, now_ms: i64) -> usize {
-        let young = self.kept.iter().find(|kept| now_ms.saturating_sub(kept.at_ms) < KEEP_MS).map(|kept| kept.offset);
+        let young = self
+            .kept
+            .iter()
+            .find(|kept| now_ms.saturating_sub(kept.at_ms) < KEEP_MS)
+            .map(|kept| kept.offset);
         let from = keep_from(self.last, young);
         let before = self.kept.len();
-        while self.kept.front().is_some_and(|kept| kept.offset < from && self.kind == Kind::Counted) {
+        while self
+            .kept
+            .front()
+            .is_some_and(|kept| kept.offset < from && self.kind == Kind::Counted)
+        {
             self.kept.pop_front();
         }
         before - self.kept.len()
@@ -146,7 +172,9 @@ impl<T> Log<T> {
     /// What a reader at `asked` gets: every event after it in order, or nothing at all.
     pub fn recover(&self, asked: &Position) -> Option<impl Iterator<Item = &Kept<T>>> {
         match recover(self.kind, asked, &self.position(), self.oldest_kept()) {
-            Recovery::All { after } => Some(self.kept.iter().filter(move |kept| kept.offset > after)),
+            Recovery::All { after } => {
+                Some(self.kept.iter().filter(move |kept| kept.offset > after))
+            }
             Recovery::Lost => None,
         }
     }

@@ -23,7 +23,11 @@ fn counted_recovery_is_all_or_nothing() {
         (at("k3f8", 44), 1, Lost),
         (at("", 0), 1, Lost),
     ] {
-        assert_eq!(recover(Kind::Counted, &asked, &current, oldest), expect, "{asked:?} {oldest}");
+        assert_eq!(
+            recover(Kind::Counted, &asked, &current, oldest),
+            expect,
+            "{asked:?} {oldest}"
+        );
     }
 }
 
@@ -34,12 +38,19 @@ fn latest_recovery_gives_the_newest_value_unless_the_reader_has_it() {
     for n in 1..=50 {
         log.append(n, 0);
     }
-    let values = |offset| log.recover(&at("e", offset)).map(|kept| kept.map(|kept| kept.event).collect::<Vec<_>>());
+    let values = |offset| {
+        log.recover(&at("e", offset))
+            .map(|kept| kept.map(|kept| kept.event).collect::<Vec<_>>())
+    };
     assert_eq!(values(3), Some(vec![50]));
     assert_eq!(values(50), Some(vec![]));
     assert_eq!(values(51), None);
     log.trim(i64::MAX);
-    assert_eq!(log.recover(&at("e", 3)).unwrap().count(), 1, "the newest value is never forgotten");
+    assert_eq!(
+        log.recover(&at("e", 3)).unwrap().count(),
+        1,
+        "the newest value is never forgotten"
+    );
     assert!(log.recover(&at("f", 3)).is_none());
 }
 

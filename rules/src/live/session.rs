@@ -131,7 +131,12 @@ pub enum Action<'a> {
 impl Session {
     /// A socket just opened.
     pub fn new(id: impl Into<String>, now_ms: i64) -> Self {
-        Self { id: id.into(), opened_ms: now_ms, who: None, channels: Vec::new() }
+        Self {
+            id: id.into(),
+            opened_ms: now_ms,
+            who: None,
+            channels: Vec::new(),
+        }
     }
 
     /// Who is on the other side, once the token was accepted.
@@ -165,7 +170,11 @@ impl Session {
     /// Whether it ends now, and how.
     pub fn due(&self, now_ms: i64) -> Option<Close> {
         let over = now_ms >= self.deadline_ms();
-        over.then_some(if self.who.is_some() { close::EXPIRED } else { close::NO_TOKEN })
+        over.then_some(if self.who.is_some() {
+            close::EXPIRED
+        } else {
+            close::NO_TOKEN
+        })
     }
 
     /// What a text frame leads to. `access` says whether a channel exists and may be seen.
@@ -200,30 +209,55 @@ impl Session {
         };
         match frame {
             ClientFrame::Ping { answer } => Action::Answer(answer.to_owned()),
-            ClientFrame::Connect { id, .. } => refuse(id, "already_connected", "This socket is connected already."),
+            ClientFrame::Connect { id, .. } => {
+                refuse(id, "already_connected", "This socket is connected already.")
+            }
             ClientFrame::Ack { .. } => Action::Acknowledged,
             ClientFrame::Refresh { id, token } => Action::Renew { id, token },
-            ClientFrame::Scan { id, body } => Action::Scan { id, body: body.get() },
-            ClientFrame::Subscribe { id, channel, recover } => {
+            ClientFrame::Scan { id, body } => Action::Scan {
+                id,
+                body: body.get(),
+            },
+            ClientFrame::Subscribe {
+                id,
+                channel,
+                recover,
+            } => {
                 match access(&who.identity, &channel) {
                     Access::Forbidden => return forbidden(id),
                     Access::Unknown => return unknown(id),
                     Access::Granted => {}
                 }
                 if self.channels.contains(&channel) {
-                    return refuse(id, "already_subscribed", "This socket has that channel already.");
+                    return refuse(
+                        id,
+                        "already_subscribed",
+                        "This socket has that channel already.",
+                    );
                 }
                 if self.channels.len() >= MAX_CHANNELS {
-                    return refuse(id, "too_many_channels", "This socket has as many channels as it may.");
+                    return refuse(
+                        id,
+                        "too_many_channels",
+                        "This socket has as many channels as it may.",
+                    );
                 }
                 self.channels.push(channel.clone());
-                Action::Subscribed { id, channel, recover }
+                Action::Subscribed {
+                    id,
+                    channel,
+                    recover,
+                }
             }
             ClientFrame::Unsubscribe { id, channel } => {
                 let before = self.channels.len();
                 self.channels.retain(|name| *name != channel);
                 if self.channels.len() == before {
-                    return refuse(id, "not_subscribed", "This socket does not have that channel.");
+                    return refuse(
+                        id,
+                        "not_subscribed",
+                        "This socket does not have that channel.",
+                    );
                 }
                 Action::Answer(frame::unsubscribed(id, &channel))
             }
@@ -247,15 +281,26 @@ impl Session {
         if expires_ms <= now_ms {
             return Err(close::REVOKED);
         }
-        self.who = Some(Who { identity, expires_ms, client });
+        self.who = Some(Who {
+            identity,
+            expires_ms,
+            client,
+        });
         Ok((expires_ms - now_ms) / 1_000)
     }
 
     /// A newer token was good: the same reader stays, with its channels and, maybe, another role.
     /// Returns the `ttl` in seconds, or the error code to answer. Channels the new role may not see
     /// are the shell's to drop, with [`Session::drop_channels`].
-    pub fn renew(&mut self, identity: Identity, expires_ms: i64, now_ms: i64) -> Result<i64, &'static str> {
-        let Some(who) = &mut self.who else { return Err("not_connected") };
+    pub fn renew(
+        &mut self,
+        identity: Identity,
+        expires_ms: i64,
+        now_ms: i64,
+    ) -> Result<i64, &'static str> {
+        let Some(who) = &mut self.who else {
+            return Err("not_connected");
+        };
         let same = who.identity.kind == identity.kind
             && who.identity.id == identity.id
             && who.identity.tenant == identity.tenant;
@@ -272,8 +317,13 @@ impl Session {
 
     /// Drops the channels that may no longer be seen and returns their names.
     pub fn drop_channels(&mut self, keep: impl Fn(&Identity, &str) -> bool) -> Vec<String> {
-        let Some(who) = &self.who else { return Vec::new() };
-        let (kept, gone) = self.channels.drain(..).partition(|name| keep(&who.identity, name));
+        let Some(who) = &self.who else {
+            return Vec::new();
+        };
+        let (kept, gone) = self
+            .channels
+            .drain(..)
+            .partition(|name| keep(&who.identity, name));
         self.channels = kept;
         gone
     }

@@ -27,8 +27,13 @@ fn access(_: &Identity, channel: &str) -> Access {
 
 fn connected(expires_ms: i64) -> Session {
     let mut session = Session::new("s1", 0);
-    assert!(matches!(session.on_text(CONNECT, 5, access), Action::Verify { id: 1, .. }));
-    session.accept(ada(), Some("dashboard/1.4".into()), expires_ms, 5).unwrap();
+    assert!(matches!(
+        session.on_text(CONNECT, 5, access),
+        Action::Verify { id: 1, .. }
+    ));
+    session
+        .accept(ada(), Some("dashboard/1.4".into()), expires_ms, 5)
+        .unwrap();
     session
 }
 
@@ -49,7 +54,10 @@ fn closed(session: &mut Session, text: &str, now_ms: i64) -> u16 {
 #[test]
 fn a_socket_without_a_token_ends_after_ten_seconds() {
     let mut session = Session::new("s1", 1_000);
-    assert_eq!((session.due(10_999), session.due(11_000)), (None, Some(close::NO_TOKEN)));
+    assert_eq!(
+        (session.due(10_999), session.due(11_000)),
+        (None, Some(close::NO_TOKEN))
+    );
     assert_eq!(closed(&mut session, CONNECT, 11_000), 3_502);
 }
 
@@ -77,26 +85,50 @@ fn a_token_that_is_past_does_not_connect() {
 #[test]
 fn channels_are_subscribed_once_and_left_once() {
     let mut session = connected(900_000);
-    let subscribe = r#"{"id":2,"subscribe":{"channel":"scans","recover":{"epoch":"k","offset":4}}}"#;
+    let subscribe =
+        r#"{"id":2,"subscribe":{"channel":"scans","recover":{"epoch":"k","offset":4}}}"#;
     match session.on_text(subscribe, 10, access) {
-        Action::Subscribed { id: 2, channel, recover: Some(position) } => {
+        Action::Subscribed {
+            id: 2,
+            channel,
+            recover: Some(position),
+        } => {
             assert_eq!((channel.as_str(), position.offset), ("scans", 4));
         }
         other => panic!("{other:?}"),
     }
     assert!(session.has("scans") && !session.has("stats"));
     assert!(answer(&mut session, subscribe).contains("already_subscribed"));
-    assert!(answer(&mut session, r#"{"id":3,"unsubscribe":{"channel":"stats"}}"#).contains("not_subscribed"));
-    assert!(answer(&mut session, r#"{"id":4,"unsubscribe":{"channel":"scans"}}"#).contains("\"unsubscribed\""));
+    assert!(
+        answer(
+            &mut session,
+            r#"{"id":3,"unsubscribe":{"channel":"stats"}}"#
+        )
+        .contains("not_subscribed")
+    );
+    assert!(
+        answer(
+            &mut session,
+            r#"{"id":4,"unsubscribe":{"channel":"scans"}}"#
+        )
+        .contains("\"unsubscribed\"")
+    );
     assert!(!session.has("scans"));
 }
 
 #[test]
 fn a_channel_one_may_not_see_is_an_error_and_the_socket_lives() {
     let mut session = connected(900_000);
-    assert!(answer(&mut session, r#"{"id":2,"subscribe":{"channel":"roster"}}"#).contains("forbidden"));
-    assert!(answer(&mut session, r#"{"id":3,"subscribe":{"channel":"nope"}}"#).contains("unknown_channel"));
-    assert!(answer(&mut session, r#"{"id":4,"presence":{"channel":"roster"}}"#).contains("forbidden"));
+    assert!(
+        answer(&mut session, r#"{"id":2,"subscribe":{"channel":"roster"}}"#).contains("forbidden")
+    );
+    assert!(
+        answer(&mut session, r#"{"id":3,"subscribe":{"channel":"nope"}}"#)
+            .contains("unknown_channel")
+    );
+    assert!(
+        answer(&mut session, r#"{"id":4,"presence":{"channel":"roster"}}"#).contains("forbidden")
+    );
     assert!(session.channels().is_empty() && session.due(10).is_none());
     assert!(answer(&mut session, CONNECT).contains("already_connected"));
 }
@@ -110,17 +142,26 @@ fn presence_and_scans_reach_the_shell() {
     ));
     assert!(matches!(
         session.on_text(r#"{"id":9,"scan":{"barcode":"A"}}"#, 10, access),
-        Action::Scan { id: 9, body: r#"{"barcode":"A"}"# }
+        Action::Scan {
+            id: 9,
+            body: r#"{"barcode":"A"}"#
+        }
     ));
 }
 
 #[test]
 fn a_token_may_be_renewed_until_25_seconds_past_its_end() {
     let mut session = connected(60_000);
-    assert!(matches!(session.on_text(r#"{"id":6,"refresh":{"token":"u"}}"#, 84_999, access), Action::Renew { id: 6, .. }));
+    assert!(matches!(
+        session.on_text(r#"{"id":6,"refresh":{"token":"u"}}"#, 84_999, access),
+        Action::Renew { id: 6, .. }
+    ));
     assert_eq!(session.renew(ada(), 200_000, 84_999), Ok(115));
     assert_eq!(session.due(224_999), None);
-    assert_eq!(closed(&mut session, r#"{"id":6,"refresh":{"token":"u"}}"#, 225_000), 3_005);
+    assert_eq!(
+        closed(&mut session, r#"{"id":6,"refresh":{"token":"u"}}"#, 225_000),
+        3_005
+    );
     assert!(close::EXPIRED.reconnect());
 }
 
@@ -128,15 +169,37 @@ fn a_token_may_be_renewed_until_25_seconds_past_its_end() {
 fn a_newer_token_must_be_the_same_readers() {
     let mut session = connected(60_000);
     for other in [
-        Identity { id: "other".into(), ..ada() },
-        Identity { tenant: "other".into(), ..ada() },
-        Identity { kind: "device".into(), ..ada() },
+        Identity {
+            id: "other".into(),
+            ..ada()
+        },
+        Identity {
+            tenant: "other".into(),
+            ..ada()
+        },
+        Identity {
+            kind: "device".into(),
+            ..ada()
+        },
     ] {
         assert_eq!(session.renew(other, 200_000, 10), Err("other_identity"));
     }
     assert_eq!(session.renew(ada(), 10, 10), Err("token_expired"));
-    assert_eq!(Session::new("s", 0).renew(ada(), 100, 10), Err("not_connected"));
-    assert_eq!(session.renew(Identity { role: Role::ReadOnly, ..ada() }, 200_000, 10), Ok(199));
+    assert_eq!(
+        Session::new("s", 0).renew(ada(), 100, 10),
+        Err("not_connected")
+    );
+    assert_eq!(
+        session.renew(
+            Identity {
+                role: Role::ReadOnly,
+                ..ada()
+            },
+            200_000,
+            10
+        ),
+        Ok(199)
+    );
     assert_eq!(session.identity().map(|who| who.role), Some(Role::ReadOnly));
 }
 
@@ -145,7 +208,10 @@ fn a_role_that_was_lowered_loses_its_channels() {
     let mut session = connected(60_000);
     for channel in ["scans", "stats"] {
         let text = format!(r#"{{"id":2,"subscribe":{{"channel":"{channel}"}}}}"#);
-        assert!(matches!(session.on_text(&text, 10, access), Action::Subscribed { .. }));
+        assert!(matches!(
+            session.on_text(&text, 10, access),
+            Action::Subscribed { .. }
+        ));
     }
     assert_eq!(session.drop_channels(|_, name| name == "stats"), ["scans"]);
     assert_eq!(session.channels(), ["stats"]);
@@ -157,9 +223,15 @@ fn the_fullest_session_fits_the_hibernation_attachment() {
     for n in 0..MAX_CHANNELS {
         let channel = format!("c.{n:0>62}");
         let text = format!(r#"{{"id":2,"subscribe":{{"channel":"{channel}"}}}}"#);
-        assert!(matches!(session.on_text(&text, 10, access), Action::Subscribed { .. }));
+        assert!(matches!(
+            session.on_text(&text, 10, access),
+            Action::Subscribed { .. }
+        ));
     }
-    assert!(answer(&mut session, r#"{"id":2,"subscribe":{"channel":"scans"}}"#).contains("too_many_channels"));
+    assert!(
+        answer(&mut session, r#"{"id":2,"subscribe":{"channel":"scans"}}"#)
+            .contains("too_many_channels")
+    );
     let text = serde_json::to_string(&session).unwrap();
     assert!(text.len() < 4_096, "{}", text.len());
     assert_eq!(serde_json::from_str::<Session>(&text).unwrap(), session);

@@ -7,6 +7,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Ranges of IPv4 that are not public: network and length of its prefix.
+#[rustfmt::skip]
 const V4: &[(Ipv4Addr, u32)] = &[
     (Ipv4Addr::new(0, 0, 0, 0), 8),          // this network
     (Ipv4Addr::new(10, 0, 0, 0), 8),         // private
@@ -27,6 +28,7 @@ const V4: &[(Ipv4Addr, u32)] = &[
 ];
 
 /// Ranges within 2000::/3 that are not public; everything outside 2000::/3 is not public either.
+#[rustfmt::skip]
 const V6: &[(Ipv6Addr, u32)] = &[
     (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23),      // protocol assignments; Teredo
     (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 32),  // documentation
@@ -39,7 +41,8 @@ pub fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => {
             let bits = u32::from(address);
-            !V4.iter().any(|(network, length)| same(bits, u32::from(*network), 32 - length))
+            !V4.iter()
+                .any(|(network, length)| same(bits, u32::from(*network), 32 - length))
         }
         IpAddr::V6(address) => {
             let bits = u128::from(address);

@@ -43,7 +43,9 @@ pub fn run(json: &str) -> Result<Vec<CaseResult>, Invalid> {
             Kind::Open => Policy::open(),
         };
         let judged = match &case.from {
-            Some(from) => judge(from, &policy).and_then(|from| redirect(&from, &case.url, 0, &policy)),
+            Some(from) => {
+                judge(from, &policy).and_then(|from| redirect(&from, &case.url, 0, &policy))
+            }
             None => judge(&case.url, &policy),
         };
         let found = match &judged {

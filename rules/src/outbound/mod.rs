@@ -40,12 +40,20 @@ impl Default for Policy {
 impl Policy {
     /// The internet only: `https` on 443 and 8443.
     pub fn strict() -> Self {
-        Self { allow_http: false, allow_private: false, ports: vec![443, 8_443] }
+        Self {
+            allow_http: false,
+            allow_private: false,
+            ports: vec![443, 8_443],
+        }
     }
 
     /// Anywhere, in the clear too: for a development machine.
     pub fn open() -> Self {
-        Self { allow_http: true, allow_private: true, ports: Vec::new() }
+        Self {
+            allow_http: true,
+            allow_private: true,
+            ports: Vec::new(),
+        }
     }
 }
 
@@ -129,7 +137,10 @@ pub fn judge(text: &str, policy: &Policy) -> Result<Target, Refusal> {
         return Err(Refusal::TooLong);
     }
     // Blanks, backslashes and missing slashes are read differently by different tools.
-    if text.chars().any(|c| c.is_control() || c.is_whitespace() || c == '\\') {
+    if text
+        .chars()
+        .any(|c| c.is_control() || c.is_whitespace() || c == '\\')
+    {
         return Err(Refusal::Malformed);
     }
     let (scheme, rest) = text.split_once(':').ok_or(Refusal::Malformed)?;
@@ -148,7 +159,12 @@ pub fn judge(text: &str, policy: &Policy) -> Result<Target, Refusal> {
 }
 
 /// Judges the `location` of a redirect answered by `from`; `hops` counts the redirects before it.
-pub fn redirect(from: &Target, location: &str, hops: u32, policy: &Policy) -> Result<Target, Refusal> {
+pub fn redirect(
+    from: &Target,
+    location: &str,
+    hops: u32,
+    policy: &Policy,
+) -> Result<Target, Refusal> {
     if hops >= MAX_HOPS {
         return Err(Refusal::TooManyRedirects);
     }
@@ -161,13 +177,20 @@ pub fn redirect(from: &Target, location: &str, hops: u32, policy: &Policy) -> Re
     let base = Url::parse(&from.url).map_err(|_| Refusal::Malformed)?;
     let url = base.join(location.trim()).map_err(|_| Refusal::Malformed)?;
     let to = judge_url(url, policy)?;
-    if from.https && !to.https { Err(Refusal::Downgrade) } else { Ok(to) }
+    if from.https && !to.https {
+        Err(Refusal::Downgrade)
+    } else {
+        Ok(to)
+    }
 }
 
 /// Judges a host and port that a tenant gave for a protocol other than HTTP. Returns the host in its
 /// normal form.
 pub fn judge_host(host: &str, port: u16, policy: &Policy) -> Result<String, Refusal> {
-    if host.chars().any(|c| c.is_control() || c.is_whitespace() || "\\/@?#%".contains(c)) {
+    if host
+        .chars()
+        .any(|c| c.is_control() || c.is_whitespace() || "\\/@?#%".contains(c))
+    {
         return Err(Refusal::Malformed);
     }
     judge_port(port, policy)?;
@@ -181,7 +204,11 @@ pub fn judge_host(host: &str, port: u16, policy: &Policy) -> Result<String, Refu
 
 /// Judges an address, for example one that a name resolved to.
 pub fn judge_ip(address: IpAddr, policy: &Policy) -> Result<(), Refusal> {
-    if policy.allow_private || address::is_public(address) { Ok(()) } else { Err(Refusal::Address) }
+    if policy.allow_private || address::is_public(address) {
+        Ok(())
+    } else {
+        Err(Refusal::Address)
+    }
 }
 
 fn judge_url(mut url: Url, policy: &Policy) -> Result<Target, Refusal> {
@@ -201,12 +228,21 @@ fn judge_url(mut url: Url, policy: &Policy) -> Result<Target, Refusal> {
     if url.as_str().len() > MAX_URL {
         return Err(Refusal::TooLong);
     }
-    Ok(Target { url: url.into(), https, host: host.to_string(), port })
+    Ok(Target {
+        url: url.into(),
+        https,
+        host: host.to_string(),
+        port,
+    })
 }
 
 fn judge_port(port: u16, policy: &Policy) -> Result<(), Refusal> {
     let listed = policy.ports.is_empty() || policy.ports.contains(&port);
-    if port != 0 && listed { Ok(()) } else { Err(Refusal::Port) }
+    if port != 0 && listed {
+        Ok(())
+    } else {
+        Err(Refusal::Port)
+    }
 }
 
 fn judge_parsed<S: AsRef<str>>(host: &Host<S>, policy: &Policy) -> Result<(), Refusal> {

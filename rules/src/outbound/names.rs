@@ -5,6 +5,7 @@
 //! Failure: none.
 
 /// Domains that are not public, with everything below them.
+#[rustfmt::skip]
 const NOT_PUBLIC: &[&str] = &[
     // Reserved (RFC 6761, 6762, 7686, 8375, 9476; ICANN's .internal).
     "localhost", "local", "internal", "test", "invalid", "example", "onion", "alt", "arpa",
@@ -12,10 +13,12 @@ const NOT_PUBLIC: &[&str] = &[
     "localdomain", "lan", "home", "corp", "intranet", "private", "intra", "mail", "svc", "consul",
     "workgroup", "domain", "router", "priv", "k8s",
     // Inner services of clouds.
-    "metadata.goog", "metadata.packet.net", "metadata.platformequinix.com", "metadata.tencentyun.com",
+    "metadata.goog", "metadata.packet.net", "metadata.platformequinix.com",
+    "metadata.tencentyun.com",
     // Made to resolve to any address their name contains, or to loopback.
-    "nip.io", "sslip.io", "xip.io", "localtest.me", "lvh.me", "vcap.me", "lacolhost.com", "local.gd",
-    "rbndr.us", "1u.ms", "127-0-0-1.org.uk", "traefik.me", "backname.io", "localho.st", "fuf.me",
+    "nip.io", "sslip.io", "xip.io", "localtest.me", "lvh.me", "vcap.me", "lacolhost.com",
+    "local.gd", "rbndr.us", "1u.ms", "127-0-0-1.org.uk", "traefik.me", "backname.io", "localho.st",
+    "fuf.me",
 ];
 
 /// Whether this is a host name: labels of letters, digits, hyphens and underscores, no dot at the
@@ -25,7 +28,9 @@ pub fn well_formed(name: &str) -> bool {
         (1..=63).contains(&label.len())
             && !label.starts_with('-')
             && !label.ends_with('-')
-            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
     };
     name.len() <= 253 && name.split('.').all(label)
 }
@@ -33,7 +38,8 @@ pub fn well_formed(name: &str) -> bool {
 /// Whether a well-formed name (lower case) is public.
 pub fn is_public(name: &str) -> bool {
     let listed = NOT_PUBLIC.iter().any(|domain| {
-        name.strip_suffix(domain).is_some_and(|above| above.is_empty() || above.ends_with('.'))
+        name.strip_suffix(domain)
+            .is_some_and(|above| above.is_empty() || above.ends_with('.'))
     });
     name.contains('.') && !listed
 }

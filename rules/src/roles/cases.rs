@@ -43,9 +43,11 @@ pub fn run(json: &str) -> Result<Vec<CaseResult>, Invalid> {
     each(json, |case: &Case| {
         let found = match case.asks {
             Asks::Grant { grants } => may_grant(case.role, grants),
-            Asks::Deed { verb, resource, profile: Some(profile) } if case.role == Role::Device => {
-                device_may(profile, verb, resource)
-            }
+            Asks::Deed {
+                verb,
+                resource,
+                profile: Some(profile),
+            } if case.role == Role::Device => device_may(profile, verb, resource),
             Asks::Deed { verb, resource, .. } => may(case.role, verb, resource),
         };
         differs(case.expect, found)

@@ -14,6 +14,7 @@ pub use table::TABLE;
 /// In what capacity somebody acts within a tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub enum Role {
     /// Runs the tenant: members, keys, settings.
     Admin,
@@ -37,6 +38,7 @@ pub enum Role {
 
 impl Role {
     /// Every role.
+    #[rustfmt::skip]
     pub const ALL: &'static [Self] = &[
         Self::Admin, Self::Manager, Self::Agent, Self::ReadOnly, Self::Dentist, Self::Patient,
         Self::Device, Self::Anonymous, Self::System,
@@ -153,6 +155,7 @@ pub fn may(role: Role, verb: Verb, resource: Resource) -> bool {
 /// What a paired device is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub enum Profile {
     /// In the hand of staff: scans, searches, undoes.
     Scanner,
@@ -174,19 +177,21 @@ impl Profile {
 
     /// The profile of a stable name.
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Scanner, Self::Kiosk, Self::Viewer].into_iter().find(|profile| profile.as_str() == name)
+        [Self::Scanner, Self::Kiosk, Self::Viewer]
+            .into_iter()
+            .find(|profile| profile.as_str() == name)
     }
 }
 
 /// Whether a device of this profile may do this. Never more than [`Role::Device`] may.
 pub fn device_may(profile: Profile, verb: Verb, resource: Resource) -> bool {
-    let for_profile = match (profile, verb, resource) {
-        (Profile::Viewer, Verb::Scan | Verb::Annul, _) => false,
-        (Profile::Viewer | Profile::Kiosk, _, Resource::GuestRow) => false,
-        (Profile::Viewer, _, Resource::LiveRoster) => false,
-        _ => true,
-    };
-    for_profile && may(Role::Device, verb, resource)
+    let withheld = matches!(
+        (profile, verb, resource),
+        (Profile::Viewer, Verb::Scan | Verb::Annul, _)
+            | (Profile::Viewer | Profile::Kiosk, _, Resource::GuestRow)
+            | (Profile::Viewer, _, Resource::LiveRoster)
+    );
+    !withheld && may(Role::Device, verb, resource)
 }
 
 /// Why something that the table allows is refused all the same.

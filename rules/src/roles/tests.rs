@@ -8,7 +8,11 @@ use super::*;
 fn what_a_staff_role_may_every_higher_one_may_too() {
     for (resource, verb, roles) in TABLE {
         let ranks: Vec<usize> = roles.iter().filter_map(|role| role.rank()).collect();
-        assert_eq!(ranks, (0..ranks.len()).collect::<Vec<_>>(), "{verb:?} {resource:?}");
+        assert_eq!(
+            ranks,
+            (0..ranks.len()).collect::<Vec<_>>(),
+            "{verb:?} {resource:?}"
+        );
     }
 }
 
@@ -41,19 +45,32 @@ fn names_round_trip() {
 fn what_nobody_named_nobody_may() {
     assert!(allowed(Verb::Delete, Resource::CheckIn).is_empty());
     assert!(allowed(Verb::Write, Resource::Dashboard).is_empty());
-    assert!(Role::ALL.iter().all(|role| !may(*role, Verb::Delete, Resource::Tenant)));
+    assert!(
+        Role::ALL
+            .iter()
+            .all(|role| !may(*role, Verb::Delete, Resource::Tenant))
+    );
 }
 
 #[test]
 fn only_the_system_writes_the_log() {
     assert_eq!(allowed(Verb::Write, Resource::ScanLog), [Role::System]);
-    let others = TABLE.iter().filter(|(resource, _, _)| *resource != Resource::ScanLog);
-    assert!(others.flat_map(|(_, _, roles)| roles.iter()).all(|role| *role != Role::System));
+    let others = TABLE
+        .iter()
+        .filter(|(resource, _, _)| *resource != Resource::ScanLog);
+    assert!(
+        others
+            .flat_map(|(_, _, roles)| roles.iter())
+            .all(|role| *role != Role::System)
+    );
 }
 
 #[test]
 fn an_anonymous_guest_scans_and_nothing_else() {
-    let deeds: Vec<_> = TABLE.iter().filter(|(_, _, roles)| roles.contains(&Role::Anonymous)).collect();
+    let deeds: Vec<_> = TABLE
+        .iter()
+        .filter(|(_, _, roles)| roles.contains(&Role::Anonymous))
+        .collect();
     assert_eq!(deeds.len(), 1);
     assert!(may(Role::Anonymous, Verb::Scan, Resource::CheckIn));
 }
@@ -62,12 +79,25 @@ fn an_anonymous_guest_scans_and_nothing_else() {
 fn a_device_scans_finds_and_watches_but_lists_nobody() {
     use Resource::*;
     use Verb::*;
-    assert!(device_may(Profile::Scanner, Scan, CheckIn) && device_may(Profile::Scanner, Search, GuestRow));
+    assert!(
+        device_may(Profile::Scanner, Scan, CheckIn)
+            && device_may(Profile::Scanner, Search, GuestRow)
+    );
     assert!(device_may(Profile::Scanner, Watch, LiveRoster));
-    assert!(!device_may(Profile::Scanner, Read, GuestRow) && !device_may(Profile::Scanner, Read, CheckIn));
-    assert!(device_may(Profile::Kiosk, Scan, CheckIn) && !device_may(Profile::Kiosk, Search, GuestRow));
-    assert!(!device_may(Profile::Viewer, Scan, CheckIn) && !device_may(Profile::Viewer, Annul, CheckIn));
-    assert!(device_may(Profile::Viewer, Read, Dashboard) && device_may(Profile::Viewer, Watch, LiveChannel));
+    assert!(
+        !device_may(Profile::Scanner, Read, GuestRow)
+            && !device_may(Profile::Scanner, Read, CheckIn)
+    );
+    assert!(
+        device_may(Profile::Kiosk, Scan, CheckIn) && !device_may(Profile::Kiosk, Search, GuestRow)
+    );
+    assert!(
+        !device_may(Profile::Viewer, Scan, CheckIn) && !device_may(Profile::Viewer, Annul, CheckIn)
+    );
+    assert!(
+        device_may(Profile::Viewer, Read, Dashboard)
+            && device_may(Profile::Viewer, Watch, LiveChannel)
+    );
     assert!(!device_may(Profile::Viewer, Watch, LiveRoster));
     for (resource, verb, _) in TABLE {
         for profile in [Profile::Scanner, Profile::Kiosk, Profile::Viewer] {

@@ -34,15 +34,30 @@ pub struct Expected {
 }
 
 /// A user's access token.
-pub const USER: Expected = Expected { alg: "HS256", typ: Some("pulse-user+jwt") };
+pub const USER: Expected = Expected {
+    alg: "HS256",
+    typ: Some("pulse-user+jwt"),
+};
 /// A device token.
-pub const DEVICE: Expected = Expected { alg: "HS256", typ: Some("pulse-device+jwt") };
+pub const DEVICE: Expected = Expected {
+    alg: "HS256",
+    typ: Some("pulse-device+jwt"),
+};
 /// A token signed by Supabase with the shared secret.
-pub const SUPABASE_HS256: Expected = Expected { alg: "HS256", typ: None };
+pub const SUPABASE_HS256: Expected = Expected {
+    alg: "HS256",
+    typ: None,
+};
 /// A token signed by Supabase with a P-256 key of its JWKS.
-pub const SUPABASE_ES256: Expected = Expected { alg: "ES256", typ: None };
+pub const SUPABASE_ES256: Expected = Expected {
+    alg: "ES256",
+    typ: None,
+};
 /// A token signed by Supabase with an RSA key of its JWKS.
-pub const SUPABASE_RS256: Expected = Expected { alg: "RS256", typ: None };
+pub const SUPABASE_RS256: Expected = Expected {
+    alg: "RS256",
+    typ: None,
+};
 
 /// The part of a header that is looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -101,13 +116,22 @@ pub fn read_header(token: &str) -> Result<Header, Refused> {
     else {
         return Err(Refused::Malformed);
     };
-    let base64url = |part: &str| part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    let base64url = |part: &str| {
+        part.bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    };
     if claims.is_empty() || signature.is_empty() || !base64url(claims) || !base64url(signature) {
         return Err(Refused::Malformed);
     }
-    let bytes = URL_SAFE_NO_PAD.decode(header).map_err(|_| Refused::Malformed)?;
+    let bytes = URL_SAFE_NO_PAD
+        .decode(header)
+        .map_err(|_| Refused::Malformed)?;
     let header: Header = serde_json::from_slice(&bytes).map_err(|_| Refused::Malformed)?;
-    if header.crit.is_some() { Err(Refused::Malformed) } else { Ok(header) }
+    if header.crit.is_some() {
+        Err(Refused::Malformed)
+    } else {
+        Ok(header)
+    }
 }
 
 impl Header {
@@ -121,7 +145,11 @@ impl Header {
             (None, None) => true,
             (None, Some(found)) => found.eq_ignore_ascii_case("jwt"),
         };
-        if fits { Ok(()) } else { Err(Refused::WrongType) }
+        if fits {
+            Ok(())
+        } else {
+            Err(Refused::WrongType)
+        }
     }
 }
 
@@ -238,7 +266,13 @@ pub const SUPABASE_AUDIENCE: &str = "authenticated";
 
 impl UserClaims {
     /// New claims, valid from `now` (Unix seconds) for [`USER_TTL`].
-    pub fn new(user: uuid::Uuid, session: uuid::Uuid, tenant: uuid::Uuid, jur: Jurisdiction, now: i64) -> Self {
+    pub fn new(
+        user: uuid::Uuid,
+        session: uuid::Uuid,
+        tenant: uuid::Uuid,
+        jur: Jurisdiction,
+        now: i64,
+    ) -> Self {
         Self {
             iss: ISSUER.to_owned(),
             aud: USER_AUDIENCE.to_owned(),
@@ -254,7 +288,14 @@ impl UserClaims {
 
     /// Whether they count now (Unix seconds).
     pub fn check(&self, now: i64) -> Result<(), Refused> {
-        check(&self.iss, ISSUER, self.aud == USER_AUDIENCE, self.nbf, self.exp, now)
+        check(
+            &self.iss,
+            ISSUER,
+            self.aud == USER_AUDIENCE,
+            self.nbf,
+            self.exp,
+            now,
+        )
     }
 }
 
@@ -284,18 +325,39 @@ impl DeviceClaims {
 
     /// Whether they count now (Unix seconds).
     pub fn check(&self, now: i64) -> Result<(), Refused> {
-        check(&self.iss, ISSUER, self.aud == DEVICE_AUDIENCE, self.nbf, self.exp, now)
+        check(
+            &self.iss,
+            ISSUER,
+            self.aud == DEVICE_AUDIENCE,
+            self.nbf,
+            self.exp,
+            now,
+        )
     }
 }
 
 impl SupabaseClaims {
     /// Whether they count now (Unix seconds) and come from the configured issuer.
     pub fn check(&self, issuer: &str, now: i64) -> Result<(), Refused> {
-        check(&self.iss, issuer, self.aud.has(SUPABASE_AUDIENCE), self.nbf.unwrap_or(now), self.exp, now)
+        check(
+            &self.iss,
+            issuer,
+            self.aud.has(SUPABASE_AUDIENCE),
+            self.nbf.unwrap_or(now),
+            self.exp,
+            now,
+        )
     }
 }
 
-fn check(iss: &str, issuer: &str, audience: bool, nbf: i64, exp: i64, now: i64) -> Result<(), Refused> {
+fn check(
+    iss: &str,
+    issuer: &str,
+    audience: bool,
+    nbf: i64,
+    exp: i64,
+    now: i64,
+) -> Result<(), Refused> {
     if issuer.is_empty() || iss != issuer {
         Err(Refused::WrongIssuer)
     } else if !audience {

@@ -108,27 +108,31 @@ impl CheckinTable {
         input: &str,
     ) -> Result<ObjectAnswer> {
         let scan = decode::<ScanIn>(input)?;
-        {
-            let identity = table.identity.borrow();
-            if scan.table_id != identity.table_id {
-                return Err(Error::not_found());
-            }
-            if !identity.enabled {
-                return Err(Error::conflict("pulse_disabled", "Check-in is disabled on this table."));
-            }
+        if scan.table_id != table.identity.borrow().table_id {
+            return Err(Error::not_found());
         }
-        self.admit(table, scan.parse(now)?, caller)
-    }
-
-    fn admit(&self, table: &Table, scan: Scan, caller: &Scanner) -> Result<ObjectAnswer> {
-        let entry = entry_of(table, scan, caller)?;
-        if table.append(&entry)? {
-            self.recorded(&entry)?;
-            return ok(if entry.is_admission() { 201 } else { 200 }, body_of(&entry)?);
-        }
-        match table.storage.by_nonce(&entry.nonce_key)? {
-            Some(earlier) => ok(REPLAYED, body_of(&serde_json::from_str(&earlier)?)?),
-            None => self.succeeded(),
+        let scan = scan.parse(now)?;
+        let nonce_key = scan.nonce_key(caller.origin());
+        let entry = match table.identity.borrow().enabled {
+            true => entry_of(table, scan, caller),
+            false => {
+                Err(Error::conflict("pulse_disabled", "Check-in is disabled on this table."))
+            }
+        };
+        let appended = match &entry {
+            Ok(entry) => table.append(entry)?,
+            Err(_) => false,
+        };
+        match (entry, appended) {
+            (Ok(entry), true) => {
+                self.recorded(&entry)?;
+                ok(if entry.is_admission() { 201 } else { 200 }, body_of(&entry)?)
+            }
+            // What was answered before is answered again, whatever has changed since.
+            (entry, _) => match table.storage.by_nonce(&nonce_key)? {
+                Some(earlier) => ok(REPLAYED, body_of(&serde_json::from_str(&earlier)?)?),
+                None => entry.and_then(|_| self.succeeded()),
+            },
         }
     }
 

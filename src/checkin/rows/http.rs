@@ -32,7 +32,7 @@ pub struct Row {
     /// Ticket category.
     pub category: Option<String>,
     /// Whether the guest may come at all.
-    pub status: RowStatus,
+    pub status: Status,
     /// First instant of admission, RFC 3339.
     #[schema(format = DateTime)]
     pub valid_from: Option<String>,
@@ -54,28 +54,6 @@ pub struct Row {
     /// RFC 3339.
     #[schema(format = DateTime)]
     pub updated_at: String,
-}
-
-/// Whether a guest may come at all.
-#[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs)]
-pub enum RowStatus {
-    Confirmed,
-    Canceled,
-    Blocked,
-    Revoked,
-}
-
-impl From<RowStatus> for Status {
-    fn from(status: RowStatus) -> Self {
-        match status {
-            RowStatus::Confirmed => Self::Confirmed,
-            RowStatus::Canceled => Self::Canceled,
-            RowStatus::Blocked => Self::Blocked,
-            RowStatus::Revoked => Self::Revoked,
-        }
-    }
 }
 
 /// Where a row comes from.
@@ -113,7 +91,7 @@ pub struct RowsQuery {
     pub category: Option<String>,
     /// Of this status.
     #[param(inline)]
-    pub status: Option<RowStatus>,
+    pub status: Option<Status>,
     /// 1 to 200; 50 when absent.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 200)]
     pub limit: Option<String>,

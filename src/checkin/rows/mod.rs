@@ -17,11 +17,12 @@ use uuid::Uuid;
 use super::changed;
 use crate::platform::ctx::Ctx;
 use crate::platform::error::{Error, Result};
-use crate::platform::pg::Called;
+use crate::platform::pg::{Called, Pg};
 use crate::platform::scope::{Credential, Scope};
 pub use http::Row;
 use http::RowsQuery;
-use store::{Change, Filter, NewRow, Target};
+pub use store::Exported;
+use store::{Change, Filter, NewRow, Position, Target};
 
 /// Which guest: the list and the row.
 pub type RowOf = (Uuid, Uuid);
@@ -43,7 +44,7 @@ pub async fn list(ctx: &Ctx, scope: &Scope, table: Uuid, query: RowsQuery) -> Re
         table_id: table,
         q: q.map(|q| guest_row::parse_code("/q", q)).transpose()?,
         category: name::optional("/category", query.category.as_deref(), guest_row::MAX_CATEGORY)?,
-        status: query.status.map(|status| guest_row::word(status.into()).to_owned()),
+        status: query.status.map(|status| guest_row::word(status).to_owned()),
         before: page::decode(query.cursor.as_deref())?,
         limit: limit + 1,
     };
@@ -92,4 +93,19 @@ pub async fn delete(
     let done = ctx.pg.call_full(scope, &store::DELETE, &target).await?;
     changed(ctx, done.tenant, table_id).await;
     Ok(())
+}
+
+/// Rows of one page of an export.
+pub const EXPORT_PAGE: u32 = 2_000;
+
+/// The guests of a list in the order they were added, [`EXPORT_PAGE`] at a time, from the one
+/// behind `after`.
+pub async fn export(
+    pg: &Pg,
+    scope: &Scope,
+    table_id: Uuid,
+    after: Option<Uuid>,
+) -> Result<Exported> {
+    let position = Position { table_id, after, limit: EXPORT_PAGE };
+    pg.call(scope, &store::EXPORT, &position).await
 }

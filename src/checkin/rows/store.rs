@@ -4,6 +4,7 @@
 //! list not deleted; of two guests written with one code at the same time, the second is refused.
 //! Failure: a guest or a list that is not there answers no row, which is 404.
 
+use rules::export::GuestOut;
 use rules::guest_row::{GuestPatch, NewGuest};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -53,6 +54,28 @@ pub struct Change {
     #[serde(flatten)]
     pub target: Target,
     pub patch: GuestPatch,
+}
+
+/// Where an export goes on.
+#[derive(Serialize)]
+pub struct Position {
+    pub table_id: Uuid,
+    /// The last guest that was exported.
+    pub after: Option<Uuid>,
+    pub limit: u32,
+}
+
+/// A page of an export.
+#[derive(Deserialize)]
+pub struct Exported {
+    /// The name of the list.
+    pub name: String,
+    /// Fields of `data` on the list, by name; with the first page only.
+    pub keys: Vec<String>,
+    /// The guests.
+    pub rows: Vec<GuestOut>,
+    /// The last of them; none when no page follows.
+    pub last: Option<Uuid>,
 }
 
 /// What is no longer there.
@@ -160,4 +183,31 @@ pub const DELETE: Statement<Target, Gone> = Statement::new(
         and t.id = r.table_id and t.deleted_at is null
         and app.expect_version(r.version, ($1->>'if_match')::int)
      returning jsonb_build_object('id', r.id)",
+);
+
+/// Guests in the order they were added. The importer takes 1,000 columns, so no more are named.
+pub const EXPORT: Statement<Position, Exported> = Statement::new(
+    "select jsonb_build_object(
+              'name', t.name,
+              'keys', case when $1->>'after' is null then (
+                        select coalesce(jsonb_agg(named.key order by named.key), '[]')
+                          from (select distinct key
+                                  from pulse_rows r, jsonb_object_keys(r.data) key
+                                 where r.table_id = t.id and r.deleted_at is null
+                                 order by key
+                                 limit 900) named)
+                      else '[]' end,
+              'rows', page.rows,
+              'last', case when jsonb_array_length(page.rows) = ($1->>'limit')::int
+                           then page.rows->-1->'id' end)
+       from pulse_tables t
+      cross join lateral (
+            select coalesce(jsonb_agg(found.json order by found.id), '[]') as rows
+              from (select r.id, app.row_json(r) as json
+                      from pulse_rows r
+                     where r.table_id = t.id and r.deleted_at is null
+                       and ($1->>'after' is null or r.id > ($1->>'after')::uuid)
+                     order by r.id
+                     limit ($1->>'limit')::int) found) page
+      where t.id = ($1->>'table_id')::uuid and t.deleted_at is null",
 );

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use worker::web_sys;
 
 use super::route::Access;
+use super::strict::Strict;
 use super::stream::{Upload, too_large};
 use crate::platform::boundary::{self, Head};
 use crate::platform::crypto;
@@ -222,7 +223,7 @@ impl<'a> Call<'a> {
 /// Decodes JSON. Broken JSON is 400; sound JSON of another shape is 422 and names the field.
 pub fn decode<T: DeserializeOwned>(text: &str) -> Result<T> {
     let mut json = serde_json::Deserializer::from_str(text);
-    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+    let value = serde_path_to_error::deserialize(Strict(&mut json)).map_err(|error| {
         let pointer = pointer(error.path());
         let inner = error.into_inner();
         match inner.classify() {

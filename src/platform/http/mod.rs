@@ -11,6 +11,7 @@ mod reply;
 mod route;
 mod serve;
 mod stream;
+mod strict;
 
 pub use call::{Call, decode};
 pub use document::document;

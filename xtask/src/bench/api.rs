@@ -14,6 +14,7 @@ pub struct Api {
     pub target: Target,
     /// The access token; empty before signing in.
     pub token: String,
+    account: (String, String),
 }
 
 /// A scanner session.
@@ -28,19 +29,17 @@ pub struct Scanner {
 impl Api {
     /// Nobody yet.
     pub fn at(url: &str) -> Result<Self> {
-        Ok(Self { target: Target::parse(url)?, token: String::new() })
+        Ok(Self { target: Target::parse(url)?, token: String::new(), account: Default::default() })
     }
 
     /// Registers an account with a tenant of its own.
     pub async fn register(&mut self, tenant: &str) -> Result<()> {
         let email = format!("organiser-{}@example.com", uuid::Uuid::new_v4().simple());
-        let account = json!({
-            "email": email,
-            "password": uuid::Uuid::new_v4().to_string(),
-            "tenant_name": tenant,
-        });
+        let password = uuid::Uuid::new_v4().to_string();
+        let account = json!({"email": email, "password": password, "tenant_name": tenant});
         let session = self.post("/api/auth/register", &account).await?;
         self.token = text(&session, "access_token")?;
+        self.account = (email, password);
         Ok(())
     }
 
@@ -54,7 +53,17 @@ impl Api {
             401 => return Ok(false),
             _ => bail!("POST /api/auth/login answered {status}: {session}"),
         }
+        self.account = (email.to_owned(), password.to_owned());
         Ok(true)
+    }
+
+    /// Signs in again: access tokens live a quarter of an hour.
+    pub async fn renew(&mut self) -> Result<()> {
+        let (email, password) = self.account.clone();
+        match self.login(&email, &password).await? {
+            true => Ok(()),
+            false => bail!("cannot sign in again as {email}"),
+        }
     }
 
     /// Makes a guest list and imports the guests, a CSV file with a header line.

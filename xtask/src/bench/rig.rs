@@ -6,6 +6,7 @@
 
 use super::http::Target;
 use crate::command::build::{self, Profile};
+use crate::local::folder::Folder;
 use crate::local::guard::{Guarded, Spec};
 use crate::local::runtime::usage_of;
 use crate::local::stack::{self, Options, Pooler, Stack};
@@ -61,9 +62,10 @@ impl Product {
             None if need_bouncer => bail!("there is no pgbouncer; {}", bouncer::HOW_TO_GET),
             None => Pooler::Proxy { strict: false },
         };
-        let folder = stack::fresh_folder(project, "bench")?;
+        let folder = Folder::fresh(project, "bench")?;
+        let path = folder.path.clone();
         let options = Options {
-            folder: folder.clone(),
+            folder,
             port: 0,
             database: None,
             durable: true,
@@ -74,7 +76,7 @@ impl Product {
         let stack = Stack::start(project, options).await?;
         let url = stack.direct_url.clone();
         let side = Side { target: Target::parse(&url)?, url, pid: stack.runtime_pid().await };
-        Ok(Self { side, stack, folder })
+        Ok(Self { side, stack, folder: path })
     }
 
     /// The folder of everything that runs.
@@ -86,7 +88,7 @@ impl Product {
     pub async fn stop(self) {
         self.stack.stop().await;
         drop(self.stack);
-        let _ = stack::clear(&self.folder);
+        let _ = Folder::claim(&self.folder).and_then(|folder| folder.clear());
     }
 }
 

@@ -45,6 +45,8 @@ pub fn run(project: &Project, mut args: Args) -> Result<ExitCode> {
     }
     tools::ensure(project)?;
     worker(project, if dev { Profile::Dev } else { Profile::Release })?;
+    let Size { raw, gzip } = size(project)?;
+    say::note(format!("{} KiB, {} KiB gzipped", raw / 1024, gzip / 1024));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -157,9 +159,4 @@ pub fn size(project: &Project) -> Result<Size> {
         size.gzip += encoder.finish()?.len();
     }
     Ok(size)
-}
-
-/// Says how large the Worker is.
-pub fn say_size(size: Size) {
-    say::note(format!("Worker: {} KiB, {} KiB gzipped", size.raw / 1024, size.gzip / 1024));
 }

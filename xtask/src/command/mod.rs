@@ -10,9 +10,11 @@ mod migrate;
 mod openapi;
 mod serve;
 
+pub use dev::PORT;
+
 use crate::args::{Args, Usage};
 use crate::project::Project;
-use crate::{deploy, say, suite, tools};
+use crate::{bench, demo, deploy, say, suite, tools};
 use anyhow::Result;
 use std::future::Future;
 use std::process::ExitCode;
@@ -28,6 +30,11 @@ cargo xtask <command>
   test          every check, in order, with a summary
                   FILTER (names of host, e2e and fault tests)
                   --only STEP (repeatable)  --skip STEP  --list  --keep (leave the stack's folder)
+  demo          a realistic event against a running Pulse, compared with its dashboard at the end
+                  --guests N (5000)  --scanners N (20)  --rate N a second (50)  --seconds N
+                  --seed N  --url URL (http://127.0.0.1:8787)
+  bench         checkin | core: against a JavaScript Worker in the same run; docs/benchmarks.md
+                  --quick (not written)  --date TEXT  --machine TEXT
   build         the Worker into build/          --release (default)  --dev
   migrate       the database to the newest state
                   --database-url URL (or DATABASE_URL); PULSE_APP_PASSWORD sets pulse_app's password
@@ -50,6 +57,8 @@ pub fn run(name: &str, mut args: Args) -> Result<ExitCode> {
         "serve" => serve::run(&project, args),
         "test" => suite::run(&project, args),
         "build" => build::run(&project, args),
+        "demo" => demo::run(args),
+        "bench" => bench::run(&project, args),
         "migrate" => migrate::run(&project, args),
         "deploy-check" => deploy::run(&project, args),
         "openapi" => openapi::run(&project, args),

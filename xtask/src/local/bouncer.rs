@@ -46,9 +46,10 @@ impl Bouncer {
             "[databases]\n{database} = host={host} port={server} dbname={database}\n\n\
              [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n\
              auth_type = scram-sha-256\nauth_file = {users}\npool_mode = transaction\n\
-             default_pool_size = 20\nmax_client_conn = 2000\nmax_prepared_statements = 0\n\
+             default_pool_size = 20\nmax_client_conn = 2000\n{prepared}\
              ignore_startup_parameters = extra_float_digits\nserver_round_robin = 1\n\
              log_connections = 0\nlog_disconnections = 0\n",
+            prepared = prepared_setting(&program),
             database = app.database(),
             host = app.host(),
             server = app.port(),
@@ -87,6 +88,16 @@ impl Bouncer {
     pub async fn stop(self) {
         self.process.stop().await;
     }
+}
+
+/// Versions from 1.21 on carry named statements over transactions; here they must not, as nothing may
+/// rely on it. Older ones do not know the setting.
+fn prepared_setting(program: &Path) -> &'static str {
+    let said = run::output(Command::new(program).arg("--version")).unwrap_or_default();
+    let version = said.lines().next().and_then(|line| line.strip_prefix("PgBouncer "));
+    let mut parts = version.unwrap_or_default().split('.').map(|part| part.parse().unwrap_or(0));
+    let version: (u32, u32) = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
+    if version >= (1, 21) { "max_prepared_statements = 0\n" } else { "" }
 }
 
 /// A folder that the pooler's user can read: the stack's, or one of its own under /var/tmp.

@@ -56,11 +56,6 @@ impl Address {
         Ok(Self(url))
     }
 
-    /// The role it signs in as.
-    pub fn role(&self) -> String {
-        self.config().get_user().unwrap_or_default().to_owned()
-    }
-
     /// Its password, decoded; empty when there is none.
     pub fn password(&self) -> String {
         self.config().get_password().map(String::from_utf8_lossy).unwrap_or_default().into_owned()
@@ -157,7 +152,6 @@ mod tests {
         let address = Address::parse("postgres://owner:geheim@db.example:6432/pulse?x=1").unwrap();
         assert_eq!(address.place(), "db.example:6432/pulse");
         let app = address.with_role("pulse_app", "p@ss/word").unwrap();
-        assert_eq!(app.role(), "pulse_app");
         assert!(app.url().contains("p%40ss%2Fword@db.example:6432/pulse"), "{}", app.url());
         assert_eq!((app.password().as_str(), app.database().as_str()), ("p@ss/word", "pulse"));
         assert!(app.through(99).unwrap().url().ends_with("@127.0.0.1:99/pulse"));

@@ -91,11 +91,6 @@ impl Guarded {
         self.guard.stdout.take()
     }
 
-    /// The guard's standard error, when it was piped.
-    pub fn take_stderr(&mut self) -> Option<tokio::process::ChildStderr> {
-        self.guard.stderr.take()
-    }
-
     /// The process id of the program.
     pub fn pid(&self) -> Option<Pid> {
         recorded(&self.pidfile).map(|(pid, _)| pid)

@@ -48,8 +48,6 @@ pub struct Ready {
     pub control: String,
     /// The process id of workerd.
     pub runtime_pid: i32,
-    /// Milliseconds from the start of Miniflare to a listening workerd.
-    pub start_ms: u64,
 }
 
 /// A running Worker.
@@ -154,11 +152,15 @@ impl Runtime {
 
     /// What workerd used since it started; from /proc, so Linux only.
     pub fn usage(&self) -> Result<Usage> {
-        let pid = self.ready.runtime_pid;
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))
-            .context("the runtime's CPU time is known on Linux only, while it runs")?;
-        parse_stat(&stat).context("an odd /proc/…/stat")
+        usage_of(self.ready.runtime_pid)
     }
+}
+
+/// What a process used since it started; from /proc, so Linux only.
+pub fn usage_of(pid: i32) -> Result<Usage> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))
+        .context("the runtime's CPU time is known on Linux only, while it runs")?;
+    parse_stat(&stat).context("an odd /proc/…/stat")
 }
 
 /// Reads fields 14, 15 and 24 of /proc/PID/stat; the name before them may hold anything.

@@ -177,30 +177,67 @@ pub fn parse(text: &str) -> Result<ClientFrame<'_>, Malformed> {
         return Err(Malformed);
     }
     if let Some(it) = raw.connect {
-        let printable = |name: String| name.chars().filter(|c| !c.is_control()).take(MAX_CLIENT).collect();
-        Ok(ClientFrame::Connect { id, token: it.token, client: it.client.map(printable) })
+        let printable = |name: String| {
+            name.chars()
+                .filter(|c| !c.is_control())
+                .take(MAX_CLIENT)
+                .collect()
+        };
+        Ok(ClientFrame::Connect {
+            id,
+            token: it.token,
+            client: it.client.map(printable),
+        })
     } else if let Some(it) = raw.subscribe {
-        if it.recover.as_ref().is_some_and(|position| position.epoch.len() > MAX_EPOCH) {
+        if it
+            .recover
+            .as_ref()
+            .is_some_and(|position| position.epoch.len() > MAX_EPOCH)
+        {
             return Err(Malformed);
         }
-        Ok(ClientFrame::Subscribe { id, channel: named(it.channel)?, recover: it.recover })
+        Ok(ClientFrame::Subscribe {
+            id,
+            channel: named(it.channel)?,
+            recover: it.recover,
+        })
     } else if let Some(it) = raw.unsubscribe {
-        Ok(ClientFrame::Unsubscribe { id, channel: named(it.channel)? })
+        Ok(ClientFrame::Unsubscribe {
+            id,
+            channel: named(it.channel)?,
+        })
     } else if let Some(it) = raw.presence {
-        Ok(ClientFrame::Presence { id, channel: named(it.channel)? })
+        Ok(ClientFrame::Presence {
+            id,
+            channel: named(it.channel)?,
+        })
     } else if let Some(it) = raw.refresh {
-        Ok(ClientFrame::Refresh { id, token: it.token })
+        Ok(ClientFrame::Refresh {
+            id,
+            token: it.token,
+        })
     } else if let Some(it) = raw.ack {
-        Ok(ClientFrame::Ack { channel: named(it.channel)?, offset: it.offset })
+        Ok(ClientFrame::Ack {
+            channel: named(it.channel)?,
+            offset: it.offset,
+        })
     } else {
-        let body = raw.scan.filter(|body| body.get().starts_with('{')).ok_or(Malformed)?;
+        let body = raw
+            .scan
+            .filter(|body| body.get().starts_with('{'))
+            .ok_or(Malformed)?;
         Ok(ClientFrame::Scan { id, body })
     }
 }
 
 fn named(channel: String) -> Result<String, Malformed> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b':');
-    if (1..=MAX_CHANNEL).contains(&channel.len()) && channel.bytes().all(plain) { Ok(channel) } else { Err(Malformed) }
+    let plain =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b':');
+    if (1..=MAX_CHANNEL).contains(&channel.len()) && channel.bytes().all(plain) {
+        Ok(channel)
+    } else {
+        Err(Malformed)
+    }
 }
 
 /// An instant as a JSON text.

@@ -86,12 +86,16 @@ pub fn subscribed<'a>(
 
 /// `{"id":4,"unsubscribed":{…}}`.
 pub fn unsubscribed(id: u64, channel: &str) -> String {
-    format!(r#"{{"id":{id},"unsubscribed":{{"channel":{}}}}}"#, text(channel))
+    format!(
+        r#"{{"id":{id},"unsubscribed":{{"channel":{}}}}}"#,
+        text(channel)
+    )
 }
 
 /// `{"event":{…}}`: the same text for every reader.
 pub fn event(event: &Event<'_>) -> String {
-    let mut out = String::with_capacity(event.data.len() + event.channel.len() + event.kind.len() + 96);
+    let mut out =
+        String::with_capacity(event.data.len() + event.channel.len() + event.kind.len() + 96);
     out.push_str(r#"{"event":"#);
     push_event(&mut out, event);
     out.push('}');
@@ -110,7 +114,10 @@ pub fn error(id: u64, code: &str, message: &str, temporary: bool) -> String {
 /// `{"id":5,"presence":{…}}`.
 pub fn presence(id: u64, channel: &str, watchers: &[Watcher<'_>]) -> String {
     let watchers = serde_json::to_string(watchers).unwrap_or_else(|_| "[]".to_owned());
-    format!(r#"{{"id":{id},"presence":{{"channel":{},"watchers":{watchers}}}}}"#, text(channel))
+    format!(
+        r#"{{"id":{id},"presence":{{"channel":{},"watchers":{watchers}}}}}"#,
+        text(channel)
+    )
 }
 
 /// `{"id":9,"verdict":{…}}`; the body as `POST /pulse/check-ins` answers it.
@@ -134,7 +141,10 @@ fn push_event(out: &mut String, event: &Event<'_>) {
 
 /// A JSON text. Names of channels, codes and the like need no escaping and are not walked twice.
 fn text(value: &str) -> String {
-    if value.bytes().all(|byte| (0x20..0x7f).contains(&byte) && byte != b'"' && byte != b'\\') {
+    if value
+        .bytes()
+        .all(|byte| (0x20..0x7f).contains(&byte) && byte != b'"' && byte != b'\\')
+    {
         format!("\"{value}\"")
     } else {
         serde_json::to_string(value).unwrap_or_else(|_| "\"\"".to_owned())
