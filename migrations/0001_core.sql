@@ -14,6 +14,9 @@
 --                       Were they owned by the migrating role, they would bypass security when that is a
 --                       superuser, and see nothing when it is a plain owner. bypassrls is never used.
 --
+-- Functions that fix their search_path end it with pg_temp: unnamed, temporary tables would be found first,
+-- and a caller's own "memberships" would stand in for ours.
+--
 -- Trust boundary: the Worker states the actor whose token signature it verified; keys, sessions, devices and
 -- memberships are verified here. Statement texts given to app.call are constants of the Worker, never
 -- built from input; all input is one jsonb parameter.
@@ -61,9 +64,14 @@ grant usage on schema app to pulse_app, pulse_definer;
 grant create on schema app to pulse_definer; -- needed to own functions in it
 grant usage on schema public to pulse_app, pulse_definer;
 
--- Puts a table under the rules. p_tenant names the column that holds the tenant, null where there is none:
--- such a table is reached through definer functions only. Policies say which rows, grants say who at all.
-create procedure app.protect(p_table regclass, p_tenant text default 'tenant_id')
+-- Puts a table under the rules. Policies say which rows, grants say who at all.
+--   p_tenant  the column that holds the tenant; null: the table is reached through definer functions only.
+--   p_device  which rows a device may read; null: none. Devices and guest scanners change nothing (a table
+--             that takes their inserts names its own condition in p_insert).
+-- The tenant is compared by itself, so that an index on it serves. Functions stand in sub-selects, which are
+-- evaluated once per statement and not once per row.
+create procedure app.protect(p_table regclass, p_tenant text default 'tenant_id', p_device text default null,
+  p_insert text default 'false')
 language plpgsql as $$
 declare
   stranger text;
@@ -71,10 +79,15 @@ begin
   execute format('alter table %s enable row level security', p_table);
   execute format('alter table %s force row level security', p_table);
   execute format('create policy definer on %s to pulse_definer using (true) with check (true)', p_table);
-  if p_tenant is not null then
-    -- The sub-select is evaluated once per statement, the bare function once per row.
+  if p_tenant is not null and p_device is null then
     execute format('create policy tenant on %s using (%I = (select app.staff_tenant())) '
                    'with check (%2$I = (select app.staff_tenant()))', p_table, p_tenant);
+  elsif p_tenant is not null then
+    execute format('create policy tenant on %s using (%I = (select app.tenant())) '
+                   'with check (%2$I = (select app.tenant()))', p_table, p_tenant);
+    execute format('create policy confined on %s as restrictive to pulse_app '
+                   'using ((select app.staff_tenant()) is not null or %s) '
+                   'with check ((select app.staff_tenant()) is not null or %s)', p_table, p_device, p_insert);
   end if;
   execute format('revoke all on %s from public', p_table);
   -- Some hosts grant new tables to their own API roles by default.
@@ -194,7 +207,8 @@ create table idempotency_keys (
 comment on table idempotency_keys is 'Results of writes, replayed for 24 h when a caller repeats its key.';
 create index idempotency_keys_created_at_idx on idempotency_keys (created_at);
 call app.protect('idempotency_keys', null);
-create policy tenant on idempotency_keys using (tenant_id = (select app.tenant())) with check (tenant_id = (select app.tenant()));
+create policy tenant on idempotency_keys
+  using (tenant_id = (select app.tenant())) with check (tenant_id = (select app.tenant()));
 grant select, insert, update on idempotency_keys to pulse_app;
 
 -- One operation of the Worker: one statement, one round trip, one transaction, one jsonb.
@@ -203,7 +217,7 @@ create function app.call(
   p_actor jsonb, p_roles text[], p_sql text, p_input jsonb, p_idempotency jsonb, p_request text
 ) returns jsonb
 language plpgsql volatile
-set search_path = pg_catalog, public, app
+set search_path = pg_catalog, public, app, pg_temp
 as $$
 declare
   who      jsonb := app.authorize(p_actor);

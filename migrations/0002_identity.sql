@@ -70,7 +70,8 @@ create table sessions (
   expires_at     timestamptz not null,
   revoked_at     timestamptz
 );
-comment on column sessions.refresh_hashes is 'Valid refresh tokens: one, or the siblings that twin requests within the grace received.';
+comment on column sessions.refresh_hashes is
+  'Valid refresh tokens: one, or the siblings that twin requests within the grace received.';
 create index sessions_user_idx on sessions (user_id);
 
 create table login_attempts (
@@ -100,6 +101,11 @@ create table api_keys (
 );
 create index api_keys_tenant_idx on api_keys (tenant_id, id);
 
+alter table realtime_channels add constraint realtime_channels_tenant_fkey
+  foreign key (tenant_id) references tenants on delete cascade;
+alter table idempotency_keys add constraint idempotency_keys_tenant_fkey
+  foreign key (tenant_id) references tenants on delete cascade;
+
 call app.protect('tenants', 'id');
 call app.protect('users', null);
 call app.protect('memberships');
@@ -111,7 +117,8 @@ call app.protect('api_keys');
 -- Columns are named where a hash must stay unreadable: `returning *` and to_jsonb(row) then fail, by design.
 grant select, update (name, region, version, updated_at) on tenants to pulse_app;
 grant select, update (role, version, updated_at), delete on memberships to pulse_app;
-grant select (id, tenant_id, email, role, invited_by, created_at, expires_at, accepted_at), delete on invitations to pulse_app;
+grant select (id, tenant_id, email, role, invited_by, created_at, expires_at, accepted_at), delete
+  on invitations to pulse_app;
 grant select (id, tenant_id, name, role, prefix, created_by, created_at, expires_at, last_used_at, revoked_at),
       insert, update (revoked_at) on api_keys to pulse_app;
 
@@ -127,7 +134,7 @@ create trigger touch before update of name, region on tenants for each row execu
 create trigger touch before update of role on memberships for each row execute function app.touch();
 
 create function app.keep_an_admin() returns trigger
-language plpgsql security definer set search_path = pg_catalog, public, app as $$
+language plpgsql security definer set search_path = pg_catalog, public, app, pg_temp as $$
 begin
   if old.role = 'admin' and (tg_op = 'DELETE' or new.role <> 'admin') then
     -- The tenant's row is the lock: two admins who remove each other at once take turns.
@@ -154,7 +161,7 @@ $$;
 -- Who the actor is and what it may be here. One indexed query; on the way it notes the use of a session or
 -- key, at most every five minutes and never waiting for another request that does the same.
 create function app.authorize(p_actor jsonb) returns jsonb
-language plpgsql volatile security definer set search_path = pg_catalog, public, app as $$
+language plpgsql volatile security definer set search_path = pg_catalog, public, app, pg_temp as $$
 declare
   v_kind   text := p_actor ->> 'kind';
   v_tenant uuid := (p_actor ->> 'tenant')::uuid;
@@ -234,10 +241,13 @@ $$;
 -- The user behind a token of the external identity provider, made on first sight. Linking to an existing
 -- account of the same email needs "link": only a deployment whose provider verifies emails may say so.
 create function app.external_user(p_actor jsonb) returns uuid
-language plpgsql volatile security definer set search_path = pg_catalog, public, app as $$
+language plpgsql volatile security definer set search_path = pg_catalog, public, app, pg_temp as $$
 declare
   v_id uuid;
 begin
+  if p_actor ->> 'subject' is null or p_actor ->> 'email' is null then
+    perform app.fail('PU401', 'actor_unknown', 'The token names no email.');
+  end if;
   select id into v_id from users where external_subject = p_actor ->> 'subject';
   if v_id is null then
     insert into users (id, email, external_subject)
@@ -263,7 +273,7 @@ $$;
 -- Members with what a tenant may know of them. Empty without a tenant.
 create function app.members() returns table (
   user_id uuid, email text, name text, role text, version integer, created_at timestamptz)
-language sql stable security definer set search_path = pg_catalog, public, app as $$
+language sql stable security definer set search_path = pg_catalog, public, app, pg_temp as $$
   select m.user_id, u.email, u.name, m.role, m.version, m.created_at
   from memberships m join users u on u.id = m.user_id
   where m.tenant_id = app.staff_tenant()
@@ -276,7 +286,7 @@ create function app.member_json(p_user uuid) returns jsonb language sql stable a
 $$;
 
 create function app.set_member_role(p jsonb) returns jsonb language plpgsql
-set search_path = pg_catalog, public, app as $$
+set search_path = pg_catalog, public, app, pg_temp as $$
 begin
   update memberships set role = p ->> 'role'
   where tenant_id = app.tenant() and user_id = (p ->> 'user_id')::uuid
@@ -286,14 +296,14 @@ end
 $$;
 
 create function app.remove_member(p jsonb) returns jsonb language sql
-set search_path = pg_catalog, public, app as $$
+set search_path = pg_catalog, public, app, pg_temp as $$
   delete from memberships where tenant_id = app.tenant() and user_id = (p ->> 'user_id')::uuid
   returning jsonb_build_object('removed', true)
 $$;
 
 -- Invites an email; a pending invitation of the same email is replaced, so its old token dies.
 create function app.invite(p jsonb) returns jsonb
-language plpgsql volatile security definer set search_path = pg_catalog, public, app as $$
+language plpgsql volatile security definer set search_path = pg_catalog, public, app, pg_temp as $$
 declare
   v_tenant uuid := app.staff_tenant();
   i        invitations;

@@ -36,11 +36,16 @@ create table pulse_enabled_tables (
   constraint pulse_enabled_tables_settings_check check (jsonb_typeof(settings) = 'object'),
   constraint pulse_enabled_tables_gates_check check (jsonb_typeof(gates) = 'array')
 ) with (fillfactor = 50); -- every flush updates the counters: keep the new version on the same page
-comment on column pulse_enabled_tables.total_rows is 'Expected guests: rows confirmed and not deleted, walk-ins among them.';
-comment on column pulse_enabled_tables.last_seq is 'Last log entry that Postgres has.';
-comment on column pulse_enabled_tables.reported_seq is 'Last log entry the object said it has; beyond last_seq the record is behind.';
-comment on column pulse_enabled_tables.devices_seq is 'Last change_seq given to one of its scanner sessions.';
-comment on column pulse_enabled_tables.seen_rows_seq is 'With the two after it: what the object has pulled; the minute sweep pokes it when behind.';
+comment on column pulse_enabled_tables.total_rows is
+  'Expected guests: rows confirmed and not deleted, walk-ins among them.';
+comment on column pulse_enabled_tables.last_seq is
+  'Last log entry that Postgres has.';
+comment on column pulse_enabled_tables.reported_seq is
+  'Last log entry the object said it has; beyond last_seq the record is behind.';
+comment on column pulse_enabled_tables.devices_seq is
+  'Last change_seq given to one of its scanner sessions.';
+comment on column pulse_enabled_tables.seen_rows_seq is
+  'With the two after it: what the object has pulled; the minute sweep pokes it when behind.';
 
 create table pulse_scanner_sessions (
   id            uuid not null default gen_random_uuid() constraint pulse_scanner_sessions_pkey primary key,
@@ -112,14 +117,18 @@ create table pulse_check_ins (
   constraint pulse_check_ins_direction_check check (direction in ('entry', 'exit'))
 );
 comment on column pulse_check_ins.seq is 'Its entry in the log; null when it was written beside the live object.';
-comment on column pulse_check_ins.check_in_time is 'Scan time of the first scan, corrected for the device''s clock; repeats never move it.';
+comment on column pulse_check_ins.check_in_time is
+  'Scan time of the first scan, corrected for the device''s clock; repeats never move it.';
 comment on column pulse_check_ins.first_of_guest is 'The one standing admission that counts its guest as checked in.';
 comment on column pulse_check_ins.inside_delta is 'What it adds to the people inside, its annulment included.';
-create index pulse_check_ins_row_idx on pulse_check_ins (table_id, row_id, seq);
+-- Lists are newest first by id, within a table or a tenant, by one filter.
+create index pulse_check_ins_tenant_idx on pulse_check_ins (tenant_id, id);
+create index pulse_check_ins_table_idx on pulse_check_ins (table_id, id);
+create index pulse_check_ins_row_idx on pulse_check_ins (table_id, row_id, id);
 create index pulse_check_ins_time_idx on pulse_check_ins (table_id, check_in_time);
-create index pulse_check_ins_session_idx on pulse_check_ins (table_id, session_id, seq);
-create index pulse_check_ins_gate_idx on pulse_check_ins (table_id, gate, seq);
-create index pulse_check_ins_verdict_idx on pulse_check_ins (table_id, verdict, seq);
+create index pulse_check_ins_session_idx on pulse_check_ins (table_id, session_id, id);
+create index pulse_check_ins_gate_idx on pulse_check_ins (table_id, gate, id);
+create index pulse_check_ins_verdict_idx on pulse_check_ins (table_id, verdict, id);
 
 create table pulse_scan_log (
   tenant_id  uuid not null,
@@ -136,14 +145,9 @@ create table pulse_scan_log (
 comment on table pulse_scan_log is 'The live object''s log: it rebuilds itself from here.';
 comment on column pulse_scan_log.error is 'Why this entry is not shown in pulse_check_ins.';
 
-call app.protect('pulse_enabled_tables');
-call app.protect('pulse_scanner_sessions');
-call app.protect('pulse_check_ins');
-call app.protect('pulse_scan_log');
-
 -- Is this table open to guests without an account? Asked for callers who may read nothing themselves.
 create function app.guest_scanning(p_tenant uuid, p_table uuid) returns boolean
-language sql stable security definer set search_path = pg_catalog, public, app as $$
+language sql stable security definer set search_path = pg_catalog, public, app, pg_temp as $$
   select e.enabled and coalesce((e.settings ->> 'guest_scanning')::boolean, false)
   from pulse_enabled_tables e join pulse_tables t on t.id = e.table_id
   where e.table_id = p_table and e.tenant_id = p_tenant and t.deleted_at is null
@@ -151,12 +155,12 @@ $$;
 
 -- A device reads its own table and itself, and adds check-ins to it. A guest scanner adds check-ins to its
 -- table while that takes guests, and reads nothing. Log numbers are the object's to give.
-create policy device on pulse_enabled_tables for select to pulse_app using (table_id = (select app.device_table()));
-create policy device on pulse_scanner_sessions for select to pulse_app using (id = (select app.device_id()));
-create policy device on pulse_check_ins for select to pulse_app using (table_id = (select app.device_table()));
-create policy scanner on pulse_check_ins for insert to pulse_app with check (
-  tenant_id = (select app.tenant()) and table_id = (select app.actor_table())
-  and ((select app.actor_kind()) = 'device' or app.guest_scanning(tenant_id, table_id)));
+call app.protect('pulse_enabled_tables', p_device => 'table_id = (select app.device_table())');
+call app.protect('pulse_scanner_sessions', p_device => 'id = (select app.device_id())');
+call app.protect('pulse_check_ins', p_device => 'table_id = (select app.device_table())',
+  p_insert => 'table_id = (select app.actor_table()) '
+    'and (table_id = (select app.device_table()) or app.guest_scanning(tenant_id, table_id))');
+call app.protect('pulse_scan_log');
 create policy numbers on pulse_check_ins as restrictive for insert to pulse_app
   with check (seq is null or (select app.actor_kind()) = 'system');
 create policy system on pulse_scan_log as restrictive to pulse_app using ((select app.actor_kind()) = 'system');
@@ -184,7 +188,7 @@ create trigger touch before update of enabled, settings, gates, guest_key on pul
 -- A session's change takes the table's next devices_seq, in commit order like a row's. Being seen and
 -- counting scans are no changes.
 create function app.stamp_session() returns trigger
-language plpgsql security definer set search_path = pg_catalog, public, app as $$
+language plpgsql security definer set search_path = pg_catalog, public, app, pg_temp as $$
 begin
   if tg_op = 'UPDATE' then
     new.version := old.version + 1;
@@ -205,7 +209,7 @@ create trigger stamp before insert or
 -- Statistics. Three triggers add differences; nothing is ever counted again, except the list once, when
 -- check-in is enabled for it. They run as pulse_definer: a device's insert counts though it may update nothing.
 create function app.count_expected() returns trigger
-language plpgsql security definer set search_path = pg_catalog, public, app as $$
+language plpgsql security definer set search_path = pg_catalog, public, app, pg_temp as $$
 begin
   perform from pulse_tables where id = new.table_id for no key update; -- no row changes between count and insert
   select count(*) into new.total_rows from pulse_rows
@@ -224,7 +228,7 @@ create function app.changes(p_op text) returns text language sql immutable as $$
 $$;
 
 create function app.update_row_counts() returns trigger
-language plpgsql security definer set search_path = pg_catalog, public, app as $$
+language plpgsql security definer set search_path = pg_catalog, public, app, pg_temp as $$
 declare
   d record;
 begin
@@ -239,7 +243,7 @@ begin
 end
 $$;
 create function app.add_row_counts(p_table uuid, p_live bigint, p_expected bigint) returns void
-language plpgsql security definer set search_path = pg_catalog, public, app as $$
+language plpgsql security definer set search_path = pg_catalog, public, app, pg_temp as $$
 begin
   if p_live <> 0 then
     update pulse_tables set row_count = row_count + p_live where id = p_table;
@@ -259,7 +263,7 @@ create trigger count_delete after delete on pulse_rows referencing old table as 
 -- What a check-in counts for: an annulled one admits nobody, but its repeats and refusals did happen;
 -- inside_delta holds the annulment already (see app.apply_scans).
 create function app.update_pulse_stats() returns trigger
-language plpgsql security definer set search_path = pg_catalog, public, app as $$
+language plpgsql security definer set search_path = pg_catalog, public, app, pg_temp as $$
 declare
   d record;
 begin
@@ -282,7 +286,7 @@ end
 $$;
 create function app.add_stats(p_table uuid, p_refusal text, p_n bigint, p_checked_in bigint, p_inside bigint,
   p_walk_ins bigint, p_duplicates bigint, p_latest timestamptz) returns void
-language sql security definer set search_path = pg_catalog, public, app as $$
+language sql security definer set search_path = pg_catalog, public, app, pg_temp as $$
   update pulse_enabled_tables set
     checked_in = checked_in + p_checked_in, inside = inside + p_inside, walk_ins = walk_ins + p_walk_ins,
     duplicates = duplicates + p_duplicates, last_check_in_at = greatest(last_check_in_at, p_latest),

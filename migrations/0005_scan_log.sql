@@ -19,7 +19,7 @@ $$;
 -- Without sorts, so that pages come off the index in order: after an import the statistics are late, and a plan
 -- made for an empty list would read and sort all of a full one for every page.
 create function app.pull_table(p jsonb) returns jsonb language plpgsql
-set search_path = pg_catalog, public, app set enable_sort = off as $$
+set search_path = pg_catalog, public, app, pg_temp set enable_sort = off as $$
 declare
   v_table   uuid := (p ->> 'table_id')::uuid;
   v_limit   integer := least(coalesce((p ->> 'limit')::integer, 2000), 10000);
@@ -65,7 +65,7 @@ end
 $$;
 
 create function app.pull_log(p jsonb) returns jsonb language plpgsql
-set search_path = pg_catalog, public, app set enable_sort = off as $$
+set search_path = pg_catalog, public, app, pg_temp set enable_sort = off as $$
 declare
   v_table uuid := (p ->> 'table_id')::uuid;
   v_limit integer := least(coalesce((p ->> 'limit')::integer, 2000), 10000);
@@ -85,7 +85,7 @@ $$;
 -- Planned anew at each call, because an event grows faster than kept plans and statistics follow; and records
 -- are found by their id alone, which leaves the planner one index to choose.
 create function app.apply_scans(p_table uuid, p_entries jsonb) returns void language plpgsql
-set search_path = pg_catalog, public, app set plan_cache_mode = force_custom_plan as $$
+set search_path = pg_catalog, public, app, pg_temp set plan_cache_mode = force_custom_plan as $$
 declare
   guests uuid[];
 begin
@@ -151,7 +151,7 @@ end
 $$;
 
 create function app.flush_scans(p jsonb) returns jsonb language plpgsql
-set search_path = pg_catalog, public, app set plan_cache_mode = force_custom_plan as $$
+set search_path = pg_catalog, public, app, pg_temp set plan_cache_mode = force_custom_plan as $$
 declare
   v_table   uuid := (p ->> 'table_id')::uuid;
   v_known   bigint;
@@ -192,7 +192,8 @@ begin
     select array_agg(l.seq order by l.seq) into conflicts
     from sent join pulse_scan_log l on l.table_id = v_table and l.seq = sent.seq
     where sent.seq <> all (fresh) and l.entry <> sent.entry;
-    select coalesce(jsonb_agg(e), '[]') into entries from jsonb_array_elements(entries) e where (e ->> 'seq')::bigint = any (fresh);
+    select coalesce(jsonb_agg(e), '[]') into entries
+    from jsonb_array_elements(entries) e where (e ->> 'seq')::bigint = any (fresh);
   end if;
 
   if cardinality(fresh) > 0 then
@@ -214,7 +215,8 @@ begin
     reported_seq = greatest(reported_seq, v_last, (p ->> 'head')::bigint)
   where table_id = v_table and (last_seq < v_last or reported_seq < greatest(v_last, (p ->> 'head')::bigint))
   returning last_seq into v_known;
-  return jsonb_build_object('last_seq', greatest(v_known, (select last_seq from pulse_enabled_tables where table_id = v_table)),
+  return jsonb_build_object(
+    'last_seq', greatest(v_known, (select last_seq from pulse_enabled_tables where table_id = v_table)),
     'applied', cardinality(fresh) - cardinality(failed), 'failed', to_jsonb(failed),
     'conflicts', coalesce(to_jsonb(conflicts), '[]'));
 end

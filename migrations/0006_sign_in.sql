@@ -11,7 +11,8 @@ create function app.identity_json(p_user uuid, p_tenant uuid, p_session uuid) re
     'user', jsonb_build_object('id', u.id, 'email', u.email, 'name', u.name),
     'tenant', (select app.tenant_json(t, m.role) from memberships m join tenants t on t.id = m.tenant_id
                where m.user_id = u.id and m.tenant_id = p_tenant),
-    'session', (select jsonb_build_object('id', s.id, 'expires_at', app.utc(s.expires_at)) from sessions s where s.id = p_session))
+    'session', (select jsonb_build_object('id', s.id, 'expires_at', app.utc(s.expires_at))
+                from sessions s where s.id = p_session))
   from users u where u.id = p_user
 $$;
 
@@ -38,7 +39,8 @@ $$;
 create function app.found_tenant(p jsonb, p_name text, p_user uuid) returns uuid language sql as $$
   with t as (
     insert into tenants (id, name, jurisdiction, region, created_at, updated_at)
-    values ((p ->> 'tenant_id')::uuid, p_name, coalesce(p ->> 'jurisdiction', 'none'), p ->> 'region', app.clock(p), app.clock(p))
+    values ((p ->> 'tenant_id')::uuid, p_name, coalesce(p ->> 'jurisdiction', 'none'), p ->> 'region',
+            app.clock(p), app.clock(p))
     returning id)
   insert into memberships (tenant_id, user_id, role, created_at) select id, p_user, 'admin', app.clock(p) from t
   returning tenant_id
@@ -51,7 +53,7 @@ create function app.new_user(p jsonb, p_email text) returns uuid language sql as
 $$;
 
 create function app.register(p jsonb) returns jsonb
-language plpgsql volatile security definer set search_path = pg_catalog, public, app as $$
+language plpgsql volatile security definer set search_path = pg_catalog, public, app, pg_temp as $$
 declare
   v_user   uuid := app.new_user(p, p ->> 'email');
   v_tenant uuid;
@@ -84,7 +86,7 @@ end
 $$;
 
 create function app.login_lookup(p jsonb) returns jsonb
-language plpgsql volatile security definer set search_path = pg_catalog, public, app as $$
+language plpgsql volatile security definer set search_path = pg_catalog, public, app, pg_temp as $$
 declare
   v_email text := lower(btrim(p ->> 'email'));
   v_wait  integer;
@@ -103,7 +105,7 @@ end
 $$;
 
 create function app.login_finish(p jsonb) returns jsonb
-language plpgsql volatile security definer set search_path = pg_catalog, public, app as $$
+language plpgsql volatile security definer set search_path = pg_catalog, public, app, pg_temp as $$
 declare
   v_user   uuid;
   v_tenant uuid;
@@ -128,7 +130,7 @@ $$;
 -- of losing the session. The first sibling used retires the others, so a thief inside the grace is found out at
 -- the next rotation of either side. Any other secret ends the session.
 create function app.refresh(p jsonb) returns jsonb
-language plpgsql volatile security definer set search_path = pg_catalog, public, app as $$
+language plpgsql volatile security definer set search_path = pg_catalog, public, app, pg_temp as $$
 declare
   v_at     timestamptz := app.clock(p);
   v_hash   text := p ->> 'secret_hash';
@@ -167,7 +169,7 @@ end
 $$;
 
 create function app.logout(p jsonb) returns jsonb
-language plpgsql volatile security definer set search_path = pg_catalog, public, app as $$
+language plpgsql volatile security definer set search_path = pg_catalog, public, app, pg_temp as $$
 begin
   update sessions set revoked_at = app.clock(p)
   where id = (p ->> 'session_id')::uuid and revoked_at is null
@@ -178,7 +180,7 @@ $$;
 
 -- The user behind an actor that may have no tenant yet; same checks as app.authorize.
 create function app.actor_user(p_actor jsonb) returns uuid
-language plpgsql volatile security definer set search_path = pg_catalog, public, app as $$
+language plpgsql volatile security definer set search_path = pg_catalog, public, app, pg_temp as $$
 declare
   v_id uuid := (p_actor ->> 'id')::uuid;
 begin
@@ -199,7 +201,7 @@ $$;
 
 -- Who am I, and where: {user, tenant, role, tenants}. The tenant is the actor's, or the oldest.
 create function app.me(p jsonb) returns jsonb
-language plpgsql volatile security definer set search_path = pg_catalog, public, app as $$
+language plpgsql volatile security definer set search_path = pg_catalog, public, app, pg_temp as $$
 declare
   who    jsonb;
   v_user uuid;
@@ -221,7 +223,7 @@ end
 $$;
 
 create function app.create_tenant(p jsonb) returns jsonb
-language plpgsql volatile security definer set search_path = pg_catalog, public, app as $$
+language plpgsql volatile security definer set search_path = pg_catalog, public, app, pg_temp as $$
 declare
   v_user   uuid := app.actor_user(p -> 'actor');
   v_tenant uuid;
@@ -234,7 +236,7 @@ $$;
 -- Joins a tenant by an invitation's token: as the signed-in user it was sent to, or as a new user. Whoever has
 -- an account already must sign in; the token alone never opens an existing account.
 create function app.accept_invitation(p jsonb) returns jsonb
-language plpgsql volatile security definer set search_path = pg_catalog, public, app as $$
+language plpgsql volatile security definer set search_path = pg_catalog, public, app, pg_temp as $$
 declare
   v_user    uuid;
   v_session uuid;
@@ -274,9 +276,9 @@ begin
 end
 $$;
 
-grant execute on function app.identity_json(uuid, uuid, uuid), app.home_tenant(uuid, uuid), app.open_session(jsonb, uuid, uuid),
-  app.found_tenant(jsonb, text, uuid), app.new_user(jsonb, text), app.count_attempt(text, text, integer, timestamptz)
-  to pulse_definer;
+grant execute on function app.identity_json(uuid, uuid, uuid), app.home_tenant(uuid, uuid),
+  app.open_session(jsonb, uuid, uuid), app.found_tenant(jsonb, text, uuid), app.new_user(jsonb, text),
+  app.count_attempt(text, text, integer, timestamptz) to pulse_definer;
 grant execute on function app.register(jsonb), app.login_lookup(jsonb), app.login_finish(jsonb), app.refresh(jsonb),
   app.logout(jsonb), app.me(jsonb), app.create_tenant(jsonb), app.accept_invitation(jsonb) to pulse_app;
 call app.seal();

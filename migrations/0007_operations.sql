@@ -9,7 +9,7 @@ grant select, delete on pulse_import_rows to pulse_definer;
 
 -- Where the live object of a table lives. Asked before anyone is authorised: the id alone opens nothing.
 create function app.placement(p jsonb) returns jsonb
-language sql stable security definer set search_path = pg_catalog, public, app as $$
+language sql stable security definer set search_path = pg_catalog, public, app, pg_temp as $$
   select jsonb_build_object('tenant_id', t.tenant_id, 'jurisdiction', n.jurisdiction, 'region', n.region,
     'enabled', coalesce(e.enabled, false), 'guest_scanning', coalesce(app.guest_scanning(t.tenant_id, t.id), false))
   from pulse_tables t join tenants n on n.id = t.tenant_id left join pulse_enabled_tables e on e.table_id = t.id
@@ -17,7 +17,7 @@ language sql stable security definer set search_path = pg_catalog, public, app a
 $$;
 
 create function app.tick(p jsonb) returns jsonb
-language plpgsql volatile security definer set search_path = pg_catalog, public, app as $$
+language plpgsql volatile security definer set search_path = pg_catalog, public, app, pg_temp as $$
 declare
   v_at     timestamptz := app.clock(p);
   v_swept  integer;
@@ -57,7 +57,7 @@ end
 $$;
 
 create function app.sweep(p jsonb) returns jsonb
-language plpgsql volatile security definer set search_path = pg_catalog, public, app as $$
+language plpgsql volatile security definer set search_path = pg_catalog, public, app, pg_temp as $$
 declare
   v_at   timestamptz := app.clock(p);
   gone   integer;
@@ -86,14 +86,15 @@ end
 $$;
 
 create function app.health(p jsonb default '{}') returns jsonb
-language sql stable security definer set search_path = pg_catalog, public, app as $$
-  select jsonb_build_object('ok', true, 'now', app.utc(clock_timestamp()), 'server_version', current_setting('server_version'),
+language sql stable security definer set search_path = pg_catalog, public, app, pg_temp as $$
+  select jsonb_build_object('ok', true, 'now', app.utc(clock_timestamp()),
+    'server_version', current_setting('server_version'),
     'heartbeats', coalesce((select jsonb_object_agg(name, jsonb_build_object('at', app.utc(at),
                       'age_seconds', floor(extract(epoch from app.clock(p) - at)))) from heartbeats), '{}'))
 $$;
 
 create function app.metrics(p jsonb default '{}') returns jsonb
-language sql stable security definer set search_path = pg_catalog, public, app as $$
+language sql stable security definer set search_path = pg_catalog, public, app, pg_temp as $$
   select jsonb_build_object(
     'tenants', (select count(*) from tenants),
     'users', (select count(*) from users),

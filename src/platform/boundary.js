@@ -112,6 +112,18 @@ export async function readChunk(reader) {
   return done ? null : value;
 }
 
+// Reads a body nobody read and forgets it, up to `limit` bytes: the runtime cuts the connection of a
+// caller whose body was not read, and with it perhaps the answer.
+export async function drain(request, limit) {
+  if (request.body === null || request.bodyUsed || request.body.locked) return;
+  const reader = request.body.getReader();
+  for (let left = limit; left >= 0; ) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    left -= value.byteLength;
+  }
+}
+
 export function randomBytes(target) {
   crypto.getRandomValues(target);
 }

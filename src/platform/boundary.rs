@@ -77,6 +77,9 @@ extern "C" {
     #[wasm_bindgen(js_name = armAlarm)]
     pub fn arm_alarm(state: &JsValue, at: f64);
 
+    #[wasm_bindgen(catch)]
+    pub async fn drain(request: &web_sys::Request, limit: f64) -> Result<JsValue, JsValue>;
+
     #[wasm_bindgen(js_name = randomBytes)]
     pub fn random_bytes(target: &mut [u8]);
 }

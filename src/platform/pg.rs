@@ -32,13 +32,20 @@ pub struct Statement<I, O> {
     sql: &'static str,
     conflicts: &'static [(&'static str, &'static str)],
     nullable: bool,
+    patience: Duration,
     types: PhantomData<fn(&I) -> O>,
 }
 
 impl<I, O> Statement<I, O> {
     /// A statement without constraints a caller can run into, whose `null` means 404.
     pub const fn new(sql: &'static str) -> Self {
-        Self { sql, conflicts: &[], nullable: false, types: PhantomData }
+        Self { sql, conflicts: &[], nullable: false, patience: PATIENCE, types: PhantomData }
+    }
+
+    /// A statement that does much at once may take this long instead of [`PATIENCE`].
+    pub const fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
     }
 
     /// `null` is an answer like any other.
@@ -165,6 +172,7 @@ impl Pg {
                     (&self.request_id, Type::TEXT),
                 ],
                 statement.conflicts,
+                statement.patience,
             )
             .await?
             .ok_or_else(Error::not_found)?;
@@ -189,7 +197,8 @@ impl Pg {
         O: DeserializeOwned,
     {
         let input = serde_json::to_string(input)?;
-        let text = self.one(function.sql, &[(&input, Type::TEXT)], function.conflicts).await?;
+        let params: &[(&(dyn ToSql + Sync), Type)] = &[(&input, Type::TEXT)];
+        let text = self.one(function.sql, params, function.conflicts, PATIENCE).await?;
         decode(text.as_deref().unwrap_or("null"))
     }
 
@@ -207,8 +216,9 @@ impl Pg {
         sql: &str,
         params: &[(&(dyn ToSql + Sync), Type)],
         conflicts: &[(&str, &str)],
+        patience: Duration,
     ) -> Result<Option<String>> {
-        within(PATIENCE, async {
+        within(patience, async {
             let began = worker::js_sys::Date::now();
             let client = self.connect().await?;
             let connected = worker::js_sys::Date::now();

@@ -1,6 +1,7 @@
 // Fires the crons of wrangler.toml at their minutes, as Cloudflare would.
 //
-// Invariant: each cron fires at most once for a minute, with that minute as its scheduled time.
+// Invariant: each cron fires at its minutes, with the minute as its scheduled time; those of every
+// minute fire at the start too, so that a fresh stack is not a minute behind.
 // Failure: a failed run is one line on stderr and is not repeated; the next minute comes anyway.
 import { unstable_readConfig } from "wrangler";
 
@@ -34,14 +35,19 @@ export async function fire(miniflare, cron, time = new Date()) {
 export async function startCrons(miniflare, configPath) {
   const { triggers } = unstable_readConfig({ config: configPath });
   const crons = triggers.crons ?? [];
+  const run = (due, minute) => {
+    for (const cron of due) {
+      fire(miniflare, cron, minute).catch((error) => console.error(`cron ${cron} failed: ${error?.message ?? error}`));
+    }
+  };
+  const minute = () => new Date(Math.floor(Date.now() / 60_000) * 60_000);
   const wait = () => {
-    const next = new Date(Math.floor(Date.now() / 60_000) * 60_000 + 60_000);
+    const next = new Date(minute().getTime() + 60_000);
     setTimeout(() => {
-      for (const cron of crons.filter((cron) => fires(cron, next))) {
-        fire(miniflare, cron, next).catch((error) => console.error(`cron ${cron} failed: ${error?.message ?? error}`));
-      }
+      run(crons.filter((cron) => fires(cron, next)), next);
       wait();
     }, next.getTime() - Date.now());
   };
+  run(crons.filter((cron) => cron === "* * * * *"), minute());
   wait();
 }

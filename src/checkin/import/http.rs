@@ -43,7 +43,7 @@ pub struct ImportReport {
     pub imported: u32,
     /// Lines that are not.
     pub rejected: u32,
-    /// Lines of the file; of a JSON array its records.
+    /// Lines that hold a guest or should; a quoted line break does not begin a new one.
     pub lines: u32,
     /// Fields and the headers they were read from, best first.
     pub mapping: BTreeMap<String, Vec<String>>,
@@ -95,7 +95,7 @@ pub struct ImportRefused {
     pub request_id: String,
     /// Lines that are wrong.
     pub rejected: u32,
-    /// Lines of the file; of a JSON array its records.
+    /// Lines that hold a guest or should; 0 when the file cannot be read.
     pub lines: u32,
     /// Fields and the headers they were read from, best first.
     pub mapping: BTreeMap<String, Vec<String>>,
@@ -163,8 +163,8 @@ fn map_of(map: Option<&str>) -> Result<BTreeMap<String, String>> {
 
 fn unreadable(problem: &Problem) -> ImportReport {
     let errors = vec![ImportError::from(problem.clone())];
-    let (lines, mapping) = (problem.line, BTreeMap::new());
-    ImportReport { imported: 0, rejected: 0, lines, mapping, errors, error_count: 1 }
+    let mapping = BTreeMap::new();
+    ImportReport { imported: 0, rejected: 0, lines: 0, mapping, errors, error_count: 1 }
 }
 
 fn refused(call: &Call<'_>, report: ImportReport, why: Option<String>) -> Answer {

@@ -189,7 +189,7 @@ impl Wrong {
         ImportReport {
             imported: settled.imported,
             rejected: finished.bad + settled.rejected,
-            lines: finished.lines,
+            lines: finished.guests + finished.bad,
             mapping: finished.mapping,
             errors: self.errors,
             error_count: self.count + settled.error_count,

@@ -4,6 +4,8 @@
 //! the import's own id.
 //! Failure: what is left staged by an import that broke off is swept after an hour.
 
+use std::time::Duration;
+
 use rules::guest_import::Duplicates;
 use rules::guest_row::NewGuest;
 use serde::{Deserialize, Serialize};
@@ -62,6 +64,9 @@ pub struct Settled {
 #[derive(Deserialize)]
 pub struct Done {}
 
+/// How long the list may be busy with an import; less than the database's own limit.
+const PATIENCE: Duration = Duration::from_secs(45);
+
 /// Keeps a batch aside; the same batch twice is there once.
 pub const STAGE: Statement<Batch, Done> = Statement::new("select app.stage_rows($1)");
 
@@ -71,10 +76,12 @@ pub const COMMIT: Statement<Settlement, Settled> = Statement::new(
     "select case when (settled.it->>'committed')::bool then settled.it
                  else to_jsonb(app.fail('PU422', 'import_refused', 'Nothing was imported.')) end
        from (select app.commit_import($1) as it) settled",
-);
+)
+.patience(PATIENCE);
 
 /// Says what is wrong with the staged guests and forgets them.
-pub const REVIEW: Statement<Settlement, Settled> = Statement::new("select app.commit_import($1)");
+pub const REVIEW: Statement<Settlement, Settled> =
+    Statement::new("select app.commit_import($1)").patience(PATIENCE);
 
 /// Forgets the staged guests.
 pub const DROP: Statement<ImportOf, Done> = Statement::new("select app.drop_import($1)");

@@ -22,6 +22,8 @@ use crate::platform::log::{self, Level};
 
 /// A request that takes longer is logged as a warning.
 const SLOW_MS: i64 = 1_000;
+/// How much of a body nobody wanted is read all the same, so that the caller gets the answer.
+const UNREAD: f64 = 1_048_576.0;
 const PROBLEM: &str = "application/problem+json";
 const JSON: &str = "application/json";
 const EXPOSED: &str = "x-request-id, server-timing, etag, retry-after, idempotent-replayed";
@@ -53,6 +55,10 @@ pub async fn serve(
         Found::Methods(allow) => ("", method_not_allowed(&allow)),
         Found::Nothing => ("", Err(Error::not_found())),
     };
+    if answer.is_err() && !matches!(head.method.as_str(), "GET" | "HEAD") {
+        // A body that breaks off has nobody left to answer.
+        let _ = boundary::drain(&request, UNREAD).await;
+    }
     let status = match &answer {
         Ok(reply) => reply.status,
         Err(error) => error.status,

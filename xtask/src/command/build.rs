@@ -75,6 +75,8 @@ fn compile(project: &Project, profile: Profile) -> Result<()> {
     if profile == Profile::Release {
         cargo.arg("--release");
     }
+    // worker-build sets it too, and does not compile again what is compiled.
+    cargo.env("WASM_BINDGEN_USE_JS_SYS", "1");
     if !cargo.status().context("cannot run cargo")?.success() {
         bail!("the Worker does not compile");
     }

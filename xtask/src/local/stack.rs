@@ -117,8 +117,11 @@ impl Stack {
             _ => secrets.app_password.clone(),
         };
         let step = Step::begin("migrations");
-        let outcome =
-            migrations::migrate(&owner, &project.at("migrations"), Some(&password)).await?;
+        let migrated = migrations::migrate(&owner, &project.at("migrations"), Some(&password)).await;
+        let outcome = match &options.database {
+            None => migrated.context("the local database cannot be migrated; --reset deletes it")?,
+            Some(_) => migrated?,
+        };
         step.done(format!("{} applied, {} in place", outcome.applied.len(), outcome.total));
 
         let mut app = owner.with_role(APP_ROLE, &password)?;
