@@ -9,8 +9,11 @@ use pulse::platform::http::document;
 use pulse::routes;
 
 fn main() -> ExitCode {
-    let text = routes::table()
-        .and_then(|table| document(&table).to_pretty_json().map_err(|error| error.to_string()));
+    let text = routes::table().and_then(|table| {
+        document(&table)
+            .to_pretty_json()
+            .map_err(|error| error.to_string())
+    });
     match text {
         Ok(text) => {
             println!("{text}");

@@ -37,7 +37,7 @@ create table pulse_enabled_tables (
   constraint pulse_enabled_tables_gates_check check (jsonb_typeof(gates) = 'array')
 ) with (fillfactor = 50); -- every flush updates the counters: keep the new version on the same page
 comment on column pulse_enabled_tables.total_rows is
-  'Expected guests: rows confirmed and not deleted, walk-ins among them.';
+  'Guests on the list: its rows not deleted, walk-ins among them.';
 comment on column pulse_enabled_tables.last_seq is
   'Last log entry that Postgres has.';
 comment on column pulse_enabled_tables.reported_seq is
@@ -206,18 +206,18 @@ create trigger stamp before insert or
   update of name, gate, profile, scanner_name, scanner_email, device_info, is_active, revoked_at
   on pulse_scanner_sessions for each row execute function app.stamp_session();
 
--- Statistics. Three triggers add differences; nothing is ever counted again, except the list once, when
--- check-in is enabled for it. They run as pulse_definer: a device's insert counts though it may update nothing.
-create function app.count_expected() returns trigger
+-- Statistics. Statement triggers add differences; nothing is ever counted again. They run as pulse_definer: a
+-- device's insert counts though it may update nothing.
+create function app.take_total() returns trigger
 language plpgsql security definer set search_path = pg_catalog, public, app, pg_temp as $$
 begin
-  perform from pulse_tables where id = new.table_id for no key update; -- no row changes between count and insert
-  select count(*) into new.total_rows from pulse_rows
-  where table_id = new.table_id and deleted_at is null and status = 'confirmed';
+  -- The lock keeps rows from changing between this look and the insert.
+  select row_count into new.total_rows from pulse_tables where id = new.table_id for no key update;
+  new.total_rows := coalesce(new.total_rows, 0); -- no such table: the foreign key says so next
   return new;
 end
 $$;
-create trigger count_expected before insert on pulse_enabled_tables for each row execute function app.count_expected();
+create trigger take_total before insert on pulse_enabled_tables for each row execute function app.take_total();
 
 -- The changed rows with a sign: the trigger's transition tables as one relation.
 create function app.changes(p_op text) returns text language sql immutable as $$
@@ -233,24 +233,13 @@ declare
   d record;
 begin
   for d in execute
-    'select table_id, coalesce(sum(sign) filter (where deleted_at is null), 0) as live,
-            coalesce(sum(sign) filter (where deleted_at is null and status = ''confirmed''), 0) as expected
-     from (' || app.changes(tg_op) || ') x group by 1 order by 1'
+    'select table_id, sum(sign) as n from (' || app.changes(tg_op) || ') x
+     where deleted_at is null group by table_id having sum(sign) <> 0 order by table_id'
   loop
-    perform app.add_row_counts(d.table_id, d.live, d.expected);
+    update pulse_tables set row_count = row_count + d.n where id = d.table_id;
+    update pulse_enabled_tables set total_rows = total_rows + d.n where table_id = d.table_id;
   end loop;
   return null;
-end
-$$;
-create function app.add_row_counts(p_table uuid, p_live bigint, p_expected bigint) returns void
-language plpgsql security definer set search_path = pg_catalog, public, app, pg_temp as $$
-begin
-  if p_live <> 0 then
-    update pulse_tables set row_count = row_count + p_live where id = p_table;
-  end if;
-  if p_expected <> 0 then
-    update pulse_enabled_tables set total_rows = total_rows + p_expected where table_id = p_table;
-  end if;
 end
 $$;
 create trigger count_insert after insert on pulse_rows referencing new table as added

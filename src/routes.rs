@@ -26,7 +26,10 @@ thread_local! {
 
 /// The table of this isolate.
 pub fn table() -> Result<Rc<Routes>, String> {
-    ROUTES.with(|cell| cell.get_or_init(|| Routes::new(modules()).map(Rc::new)).clone())
+    ROUTES.with(|cell| {
+        cell.get_or_init(|| Routes::new(modules()).map(Rc::new))
+            .clone()
+    })
 }
 
 /// Answers one request.

@@ -14,7 +14,10 @@ struct Source {
 }
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the project").to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the project")
+        .to_owned()
 }
 
 /// Every `.rs` file below some folders of the project.
@@ -24,7 +27,9 @@ fn sources(folders: &[&str]) -> Vec<Source> {
     while let Some(path) = waiting.pop() {
         if path.is_dir() {
             waiting.extend(
-                fs::read_dir(&path).expect("a folder").map(|entry| entry.expect("an entry").path()),
+                fs::read_dir(&path)
+                    .expect("a folder")
+                    .map(|entry| entry.expect("an entry").path()),
             );
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             let text = fs::read_to_string(&path).expect("a source");
@@ -73,7 +78,12 @@ impl Source {
 
 #[track_caller]
 fn none(offences: Vec<String>) {
-    assert!(offences.is_empty(), "{} places:\n{}", offences.len(), offences.join("\n"));
+    assert!(
+        offences.is_empty(),
+        "{} places:\n{}",
+        offences.len(),
+        offences.join("\n")
+    );
 }
 
 /// Every place in the code where a word is used that is not allowed there.
@@ -92,12 +102,21 @@ fn uses(sources: &[Source], allowed: impl Fn(&Source) -> bool, words: &[&str]) -
 #[test]
 fn the_rules_depend_on_nothing_of_ours_and_do_nothing_but_decide() {
     let manifest = fs::read_to_string(root().join("rules/Cargo.toml")).expect("rules/Cargo.toml");
-    for foreign in
-        ["pulse", "worker", "wasm-bindgen", "js-sys", "tokio", "reqwest", "rand", "getrandom"]
-    {
-        let depends = manifest
-            .lines()
-            .any(|line| line.split(['=', '.']).next().is_some_and(|name| name.trim() == foreign));
+    for foreign in [
+        "pulse",
+        "worker",
+        "wasm-bindgen",
+        "js-sys",
+        "tokio",
+        "reqwest",
+        "rand",
+        "getrandom",
+    ] {
+        let depends = manifest.lines().any(|line| {
+            line.split(['=', '.'])
+                .next()
+                .is_some_and(|name| name.trim() == foreign)
+        });
         assert!(!depends, "rules depends on {foreign}");
     }
     let impure = [
@@ -133,8 +152,9 @@ fn a_module_uses_another_only_through_its_mod() {
                 if module == source.module() || module == "platform" {
                     continue;
                 }
-                let inner =
-                    rest.split(|letter: char| !(letter.is_alphanumeric() || letter == '_')).next();
+                let inner = rest
+                    .split(|letter: char| !(letter.is_alphanumeric() || letter == '_'))
+                    .next();
                 let inner = inner.unwrap_or_default();
                 let file = format!("src/{module}/{inner}.rs");
                 let folder = format!("src/{module}/{inner}/");
@@ -142,7 +162,10 @@ fn a_module_uses_another_only_through_its_mod() {
                     .iter()
                     .any(|other| other.path == file || other.path.starts_with(&folder));
                 if !inner.is_empty() && private {
-                    offences.push(format!("{}:{number}: crate::{module}::{inner}", source.path));
+                    offences.push(format!(
+                        "{}:{number}: crate::{module}::{inner}",
+                        source.path
+                    ));
                 }
             }
         }
@@ -152,13 +175,18 @@ fn a_module_uses_another_only_through_its_mod() {
 
 /// What a line names as `crate::module::rest`.
 fn paths_of_crate(line: &str) -> Vec<(&str, &str)> {
-    line.split("crate::").skip(1).filter_map(|path| path.split_once("::")).collect()
+    line.split("crate::")
+        .skip(1)
+        .filter_map(|path| path.split_once("::"))
+        .collect()
 }
 
 #[test]
 fn the_platform_knows_no_product() {
-    let platform: Vec<_> =
-        sources(&["src"]).into_iter().filter(|source| source.module() == "platform").collect();
+    let platform: Vec<_> = sources(&["src"])
+        .into_iter()
+        .filter(|source| source.module() == "platform")
+        .collect();
     let mut offences = Vec::new();
     for source in &platform {
         for (number, line) in source.code() {
@@ -175,8 +203,9 @@ fn the_platform_knows_no_product() {
 #[test]
 fn dependencies_point_one_way() {
     let mut offences = Vec::new();
-    for source in
-        sources(&["src"]).iter().filter(|source| !matches!(source.module(), "" | "platform"))
+    for source in sources(&["src"])
+        .iter()
+        .filter(|source| !matches!(source.module(), "" | "platform"))
     {
         let forbidden: &[&str] = match source.file_name() {
             "http.rs" | "tick.rs" => &["store"],
@@ -186,8 +215,15 @@ fn dependencies_point_one_way() {
         };
         for (number, line) in source.code() {
             let used = line.trim_start().starts_with("use ") || line.contains("super::");
-            for layer in forbidden.iter().filter(|layer| used && names_layer(line, layer)) {
-                offences.push(format!("{}:{number}: {layer} in {}", source.path, line.trim()));
+            for layer in forbidden
+                .iter()
+                .filter(|layer| used && names_layer(line, layer))
+            {
+                offences.push(format!(
+                    "{}:{number}: {layer} in {}",
+                    source.path,
+                    line.trim()
+                ));
             }
         }
     }
@@ -196,13 +232,15 @@ fn dependencies_point_one_way() {
 
 /// Does a line name a sibling layer: `super::store`, `use store::…`, `self::store`?
 fn names_layer(line: &str, layer: &str) -> bool {
-    ["super::", "self::", "use ", "super::{", "use super::{"].iter().any(|before| {
-        let named = format!("{before}{layer}");
-        line.find(&named).is_some_and(|at| {
-            !line[at + named.len()..]
-                .starts_with(|letter: char| letter.is_alphanumeric() || letter == '_')
+    ["super::", "self::", "use ", "super::{", "use super::{"]
+        .iter()
+        .any(|before| {
+            let named = format!("{before}{layer}");
+            line.find(&named).is_some_and(|at| {
+                !line[at + named.len()..]
+                    .starts_with(|letter: char| letter.is_alphanumeric() || letter == '_')
+            })
         })
-    })
 }
 
 #[test]
@@ -217,15 +255,27 @@ fn only_the_platform_sends_requests_and_makes_randomness() {
     none(uses(
         &sources(&["src"]),
         allowed,
-        &["worker::Fetch", "reqwest::", "getrandom", "Utc::now", "js_sys::Date"],
+        &[
+            "worker::Fetch",
+            "reqwest::",
+            "getrandom",
+            "Utc::now",
+            "js_sys::Date",
+        ],
     ));
 }
 
 #[test]
 fn sql_is_constant_and_lives_in_stores() {
-    let stores: Vec<_> =
-        sources(&["src"]).into_iter().filter(|source| source.file_name() == "store.rs").collect();
-    none(uses(&stores, |_| false, &["format!", "push_str", "concat("]));
+    let stores: Vec<_> = sources(&["src"])
+        .into_iter()
+        .filter(|source| source.file_name() == "store.rs")
+        .collect();
+    none(uses(
+        &stores,
+        |_| false,
+        &["format!", "push_str", "concat("],
+    ));
 }
 
 #[test]
@@ -268,10 +318,14 @@ fn files_are_under_five_hundred_lines_and_say_what_they_are_for() {
         if !source.text.starts_with("//!") {
             offences.push(format!("{}: does not open with its purpose", source.path));
         }
-        let promises =
-            ["//! Invariant:", "//! Failure:"].iter().any(|word| source.text.contains(word));
+        let promises = ["//! Invariant:", "//! Failure:"]
+            .iter()
+            .any(|word| source.text.contains(word));
         if !promises && source.file_name() != "main.rs" && !source.is_test() {
-            offences.push(format!("{}: names neither invariant nor failure", source.path));
+            offences.push(format!(
+                "{}: names neither invariant nor failure",
+                source.path
+            ));
         }
     }
     let library = fs::read_to_string(root().join("src/lib.rs")).expect("src/lib.rs");
@@ -285,7 +339,11 @@ fn files_are_under_five_hundred_lines_and_say_what_they_are_for() {
 fn nothing_is_left_to_do_or_switched_off() {
     let words = ["todo!", "unimplemented!", "dbg!", "#[ignore"];
     let allowed = |source: &Source| source.path == "tests/architecture.rs";
-    none(uses(&sources(&["src", "rules/src", "tests", "xtask/src"]), allowed, &words));
+    none(uses(
+        &sources(&["src", "rules/src", "tests", "xtask/src"]),
+        allowed,
+        &words,
+    ));
 }
 
 #[test]
@@ -305,7 +363,13 @@ fn shipped_code_denies_what_panics() {
 fn a_migration_is_named_in_order_and_never_twice() {
     let mut names: Vec<_> = fs::read_dir(root().join("migrations"))
         .expect("migrations")
-        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+        .map(|entry| {
+            entry
+                .expect("an entry")
+                .file_name()
+                .to_string_lossy()
+                .into_owned()
+        })
         .collect();
     names.sort();
     for (expected, name) in (1..).zip(&names) {

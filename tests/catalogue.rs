@@ -120,7 +120,9 @@ async fn with_no_tenant_set_the_worker_sees_no_row_of_any_table() {
     let readable = readable.await;
     assert!(readable.len() >= 10, "{readable:?}");
     for table in readable {
-        let count = app.json(&format!("select to_jsonb(count(*)) from {table}"), &[]).await;
+        let count = app
+            .json(&format!("select to_jsonb(count(*)) from {table}"), &[])
+            .await;
         assert_eq!(count, 0, "{table}");
     }
 }
@@ -205,9 +207,18 @@ async fn every_api_call_is_one_round_trip() {
         client
             .post("/pulse/tables", &json!({"name": "New", "timezone": "UTC"}))
             .header("idempotency-key", "k"),
-        client.patch(&format!("/pulse/tables/{plain}"), &json!({"name": "Renamed"})),
-        client.post(&format!("/pulse/tables/{plain}/rows"), &json!({"name": "Bob"})),
-        client.patch(&format!("/pulse/tables/{table}/rows/{row}"), &json!({"name": "Ada L."})),
+        client.patch(
+            &format!("/pulse/tables/{plain}"),
+            &json!({"name": "Renamed"}),
+        ),
+        client.post(
+            &format!("/pulse/tables/{plain}/rows"),
+            &json!({"name": "Bob"}),
+        ),
+        client.patch(
+            &format!("/pulse/tables/{table}/rows/{row}"),
+            &json!({"name": "Ada L."}),
+        ),
         client.post("/api/keys", &json!({"name": "k", "role": "agent"})),
     ];
     let mut asked = Vec::new();
@@ -231,7 +242,12 @@ async fn a_scan_asks_postgres_nothing() {
     scanner.scan("Ada").await.accepted();
     let request = format!("scan-{}", Uuid::new_v4());
     let client = scanner.client().await.with_header("x-request-id", &request);
-    Answer::of(event.scan_by(&client, json!({"barcode": event.code("Bob")})).await).accepted();
+    Answer::of(
+        event
+            .scan_by(&client, json!({"barcode": event.code("Bob")}))
+            .await,
+    )
+    .accepted();
     assert_eq!(Control::here().proxy().await.by_request.get(&request), None);
 }
 

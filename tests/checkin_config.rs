@@ -9,8 +9,11 @@ use pulse_tests::prelude::*;
 async fn enabling_fills_in_every_default() {
     let tenant = Tenant::new().await;
     let table = tenant.table("Europe/Berlin").await;
-    let config =
-        tenant.client().post("/pulse", &json!({"table_id": table})).await.expect_status(201);
+    let config = tenant
+        .client()
+        .post("/pulse", &json!({"table_id": table}))
+        .await
+        .expect_status(201);
     assert_eq!(config.at("/table_id"), *table);
     assert_eq!(config.at("/enabled"), true);
     assert_eq!(config.at("/gates"), json!([]));
@@ -20,7 +23,11 @@ async fn enabling_fills_in_every_default() {
         "opening_hours": [], "walk_ins": true, "guest_scanning": false, "offline_mode": true, "show_popup": true,
     });
     assert_eq!(config.at("/settings"), expected);
-    let read = tenant.client().get(&format!("/pulse/{table}")).await.expect_status(200);
+    let read = tenant
+        .client()
+        .get(&format!("/pulse/{table}"))
+        .await
+        .expect_status(200);
     assert_eq!(read.at("/settings"), expected);
     assert!(read.header("etag").is_some());
 }
@@ -30,11 +37,23 @@ async fn a_table_is_enabled_once_and_must_exist() {
     let tenant = Tenant::new().await;
     let table = tenant.table("UTC").await;
     let body = json!({"table_id": table});
-    tenant.client().get(&format!("/pulse/{table}")).await.problem_of(404);
-    tenant.client().post("/pulse", &body).await.expect_status(201);
+    tenant
+        .client()
+        .get(&format!("/pulse/{table}"))
+        .await
+        .problem_of(404);
+    tenant
+        .client()
+        .post("/pulse", &body)
+        .await
+        .expect_status(201);
     tenant.client().post("/pulse", &body).await.problem_of(409);
     let nowhere = json!({"table_id": uuid::Uuid::new_v4()});
-    tenant.client().post("/pulse", &nowhere).await.problem_of(404);
+    tenant
+        .client()
+        .post("/pulse", &nowhere)
+        .await
+        .problem_of(404);
 }
 
 #[tokio::test]
@@ -45,13 +64,20 @@ async fn settings_change_one_by_one_and_null_is_the_default() {
         .await;
     let changed = event.configure(json!({"settings": {"capacity": 20}})).await;
     assert_eq!(
-        (changed.at("/settings/capacity"), changed.at("/settings/allow_reentry")),
+        (
+            changed.at("/settings/capacity"),
+            changed.at("/settings/allow_reentry")
+        ),
         (json!(20), json!(true))
     );
-    let changed =
-        event.configure(json!({"settings": {"capacity": null, "allow_reentry": null}})).await;
+    let changed = event
+        .configure(json!({"settings": {"capacity": null, "allow_reentry": null}}))
+        .await;
     assert_eq!(
-        (changed.at("/settings/capacity"), changed.at("/settings/allow_reentry")),
+        (
+            changed.at("/settings/capacity"),
+            changed.at("/settings/allow_reentry")
+        ),
         (Value::Null, json!(false))
     );
 }
@@ -89,18 +115,32 @@ async fn everything_wrong_with_settings_and_gates_is_named() {
         reply = reply.points_at(pointer);
     }
     let read = event.client().get(&path).await.expect_status(200);
-    assert_eq!((read.at("/settings/capacity"), read.at("/gates")), (Value::Null, json!([])));
+    assert_eq!(
+        (read.at("/settings/capacity"), read.at("/gates")),
+        (Value::Null, json!([]))
+    );
 }
 
 #[tokio::test]
 async fn a_changed_setting_or_gate_holds_for_the_next_scan() {
-    let event = Event::with_guests(["Ada:vip", "Bob:standard"]).gate("North", ["vip"]).open().await;
-    event.scanner("North").scan("Bob").await.refused("wrong_gate");
-    event.configure(json!({"gates": [{"name": "North", "categories": ["vip", "standard"]}]})).await;
+    let event = Event::with_guests(["Ada:vip", "Bob:standard"])
+        .gate("North", ["vip"])
+        .open()
+        .await;
+    event
+        .scanner("North")
+        .scan("Bob")
+        .await
+        .refused("wrong_gate");
+    event
+        .configure(json!({"gates": [{"name": "North", "categories": ["vip", "standard"]}]}))
+        .await;
     event.scanner("North").scan("Bob").await.accepted();
     event.scanner("North").scan("Ada").await.accepted();
     event.scanner("North").scan("Ada").await.duplicate();
-    event.configure(json!({"settings": {"allow_duplicate_scans": true}})).await;
+    event
+        .configure(json!({"settings": {"allow_duplicate_scans": true}}))
+        .await;
     event.scanner("North").scan("Ada").await.accepted();
 }
 
@@ -108,7 +148,13 @@ async fn a_changed_setting_or_gate_holds_for_the_next_scan() {
 async fn two_editors_do_not_overwrite_each_other() {
     let event = Event::with_guests(["Ada"]).open().await;
     let path = format!("/pulse/{}", event.table);
-    let tag = event.client().get(&path).await.header("etag").expect("an ETag").to_owned();
+    let tag = event
+        .client()
+        .get(&path)
+        .await
+        .header("etag")
+        .expect("an ETag")
+        .to_owned();
     let change = |capacity: u32| {
         event
             .client()
@@ -128,7 +174,9 @@ async fn disabling_stops_scans_and_keeps_history() {
     scanner.scan("Ada").await.accepted();
     let path = format!("/pulse/{}", event.table);
     event.client().delete(&path).await.expect_status(204);
-    let refused = scanner.try_scan(json!({"barcode": event.code("Bob")})).await;
+    let refused = scanner
+        .try_scan(json!({"barcode": event.code("Bob")}))
+        .await;
     assert!(matches!(refused.status, 401 | 403 | 404 | 409), "{refused}");
     let records = event.check_ins("").await;
     assert_eq!(records.len(), 1, "the history is gone");
@@ -140,15 +188,28 @@ async fn disabling_stops_scans_and_keeps_history() {
 
 #[tokio::test]
 async fn enabling_again_goes_on_where_it_stopped() {
-    let event = Event::with_guests(["Ada", "Bob"]).settings(json!({"capacity": 7})).open().await;
+    let event = Event::with_guests(["Ada", "Bob"])
+        .settings(json!({"capacity": 7}))
+        .open()
+        .await;
     event.door().scan("Ada").await.accepted();
-    event.client().delete(&format!("/pulse/{}", event.table)).await.expect_status(204);
-    let again =
-        event.client().post("/pulse", &json!({"table_id": event.table})).await.expect_status(201);
+    event
+        .client()
+        .delete(&format!("/pulse/{}", event.table))
+        .await
+        .expect_status(204);
+    let again = event
+        .client()
+        .post("/pulse", &json!({"table_id": event.table}))
+        .await
+        .expect_status(201);
     assert_eq!(again.at("/enabled"), true);
     event.phone("new").scan("Ada").await.duplicate();
     event.phone("new").scan("Bob").await.accepted();
-    event.dashboard().await.counts(|c| c.checked_in == 2 && c.duplicates == 1);
+    event
+        .dashboard()
+        .await
+        .counts(|c| c.checked_in == 2 && c.duplicates == 1);
 }
 
 #[tokio::test]
@@ -166,10 +227,17 @@ async fn the_guest_key_is_for_managers_only() {
 
 #[tokio::test]
 async fn a_scanner_is_paired_listed_changed_and_shut_out() {
-    let event = Event::with_guests(["Ada", "Bob"]).gate("North", []).gate("South", []).open().await;
+    let event = Event::with_guests(["Ada", "Bob"])
+        .gate("North", [])
+        .gate("South", [])
+        .open()
+        .await;
     let body = json!({"name": "Phone 7", "gate": "North", "device_info": {"os": "Android 16"}});
     let session = event.session(body).await;
-    assert_eq!((session.at("/profile"), session.at("/is_active")), (json!("scanner"), json!(true)));
+    assert_eq!(
+        (session.at("/profile"), session.at("/is_active")),
+        (json!("scanner"), json!(true))
+    );
     let path = format!("/pulse/sessions/{}", session.text_at("/id"));
     let list = || async {
         let path = format!("/pulse/sessions?table_id={}", event.table);
@@ -177,25 +245,39 @@ async fn a_scanner_is_paired_listed_changed_and_shut_out() {
     };
     let listed = list().await;
     assert_eq!(listed.at("/items/0/device_info/os"), "Android 16");
-    assert!(!listed.text().contains(&session.text_at("/token")), "a list shows a token");
+    assert!(
+        !listed.text().contains(&session.text_at("/token")),
+        "a list shows a token"
+    );
     let device = Client::anonymous().with_token(&session.text_at("/token"));
     let scan = |name: &str| event.scan_by(&device, json!({"barcode": event.code(name)}));
-    Answer::of(scan("Ada").await).accepted().has("/check_in/gate", "North");
+    Answer::of(scan("Ada").await)
+        .accepted()
+        .has("/check_in/gate", "North");
     event
         .client()
         .patch(&path, &json!({"gate": "South", "name": "Phone 8"}))
         .await
         .expect_status(200);
     Answer::of(scan("Ada").await).duplicate();
-    Answer::of(scan("Bob").await).accepted().has("/check_in/gate", "South");
+    Answer::of(scan("Bob").await)
+        .accepted()
+        .has("/check_in/gate", "South");
     event.recorded().await;
     let listed = list().await;
     assert_eq!(
-        (listed.at("/items/0/name"), listed.at("/items/0/total_scans")),
+        (
+            listed.at("/items/0/name"),
+            listed.at("/items/0/total_scans")
+        ),
         (json!("Phone 8"), json!(3))
     );
     assert!(listed.at("/items/0/last_seen_at").is_string());
-    event.client().patch(&path, &json!({"is_active": false})).await.expect_status(200);
+    event
+        .client()
+        .patch(&path, &json!({"is_active": false}))
+        .await
+        .expect_status(200);
     scan("Bob").await.problem_of(401);
     for (active, count) in [("true", 0), ("false", 1)] {
         let path = format!("/pulse/sessions?table_id={}&active={active}", event.table);
@@ -205,7 +287,11 @@ async fn a_scanner_is_paired_listed_changed_and_shut_out() {
             "active={active}"
         );
     }
-    event.client().patch(&path, &json!({"is_active": true})).await.expect_status(200);
+    event
+        .client()
+        .patch(&path, &json!({"is_active": true}))
+        .await
+        .expect_status(200);
     Answer::of(scan("Bob").await).duplicate();
 }
 
@@ -214,9 +300,15 @@ async fn a_scanner_is_paired_listed_changed_and_shut_out() {
 async fn pairing_needs_a_known_table_and_a_right_profile() {
     let event = Event::with_guests(["Ada"]).open().await;
     let post = |body: Value| event.client().post("/pulse/sessions", &body);
-    post(json!({"table_id": uuid::Uuid::new_v4(), "name": "x"})).await.problem_of(404);
+    post(json!({"table_id": uuid::Uuid::new_v4(), "name": "x"}))
+        .await
+        .problem_of(404);
     let wrong = json!({"table_id": event.table, "name": "", "scanner_email": "no address"});
-    post(wrong).await.problem_of(422).points_at("/name").points_at("/scanner_email");
+    post(wrong)
+        .await
+        .problem_of(422)
+        .points_at("/name")
+        .points_at("/scanner_email");
     post(json!({"table_id": event.table, "name": "x", "profile": "king"}))
         .await
         .problem_of(422)

@@ -15,23 +15,53 @@ fn scan(event: &Event, guest: &str, nonce: &str) -> Value {
 #[tokio::test]
 async fn a_retry_gets_the_same_answer_and_leaves_one_record() {
     let event = Event::with_guests(["Ada"]).open().await;
-    let first = event.door().scan_with(scan(&event, "Ada", "n1")).await.accepted().fresh();
+    let first = event
+        .door()
+        .scan_with(scan(&event, "Ada", "n1"))
+        .await
+        .accepted()
+        .fresh();
     for _ in 0..3 {
-        let again = event.door().scan_with(scan(&event, "Ada", "n1")).await.accepted().replayed();
+        let again = event
+            .door()
+            .scan_with(scan(&event, "Ada", "n1"))
+            .await
+            .accepted()
+            .replayed();
         assert_eq!(again.json, first.json);
     }
     assert_eq!(event.check_ins("").await.len(), 1);
-    event.dashboard().await.counts(|c| c.checked_in == 1 && c.duplicates == 0);
+    event
+        .dashboard()
+        .await
+        .counts(|c| c.checked_in == 1 && c.duplicates == 0);
 }
 
 /// 24: also where every scan is an entry.
 #[tokio::test]
 async fn a_retry_is_no_second_entry_where_duplicates_are_allowed() {
-    let event =
-        Event::with_guests(["Ada"]).settings(json!({"allow_duplicate_scans": true})).open().await;
-    event.door().scan_with(scan(&event, "Ada", "n1")).await.accepted().fresh();
-    event.door().scan_with(scan(&event, "Ada", "n1")).await.accepted().replayed();
-    event.door().scan_with(scan(&event, "Ada", "n2")).await.accepted().fresh();
+    let event = Event::with_guests(["Ada"])
+        .settings(json!({"allow_duplicate_scans": true}))
+        .open()
+        .await;
+    event
+        .door()
+        .scan_with(scan(&event, "Ada", "n1"))
+        .await
+        .accepted()
+        .fresh();
+    event
+        .door()
+        .scan_with(scan(&event, "Ada", "n1"))
+        .await
+        .accepted()
+        .replayed();
+    event
+        .door()
+        .scan_with(scan(&event, "Ada", "n2"))
+        .await
+        .accepted()
+        .fresh();
     assert_eq!(event.check_ins("verdict=accepted").await.len(), 2);
 }
 
@@ -39,7 +69,12 @@ async fn a_retry_is_no_second_entry_where_duplicates_are_allowed() {
 #[tokio::test]
 async fn a_nonce_on_another_guest_is_no_retry() {
     let event = Event::with_guests(["Ada", "Bob"]).open().await;
-    event.door().scan_with(scan(&event, "Ada", "n1")).await.accepted().fresh();
+    event
+        .door()
+        .scan_with(scan(&event, "Ada", "n1"))
+        .await
+        .accepted()
+        .fresh();
     event
         .door()
         .scan_with(scan(&event, "Bob", "n1"))
@@ -49,7 +84,13 @@ async fn a_nonce_on_another_guest_is_no_retry() {
         .has("/guest/name", "Bob");
     let mut exit = scan(&event, "Ada", "n1");
     exit["direction"] = json!("exit");
-    event.door().scan_with(exit).await.accepted().fresh().has("/check_in/direction", "exit");
+    event
+        .door()
+        .scan_with(exit)
+        .await
+        .accepted()
+        .fresh()
+        .has("/check_in/direction", "exit");
     let by_row = json!({"row_id": event.row_id("Ada"), "nonce": "n1"});
     event.door().scan_with(by_row).await.fresh().duplicate();
 }
@@ -58,9 +99,24 @@ async fn a_nonce_on_another_guest_is_no_retry() {
 #[tokio::test]
 async fn two_devices_may_use_one_nonce() {
     let event = Event::with_guests(["Ada"]).open().await;
-    event.phone("one").scan_with(scan(&event, "Ada", "n1")).await.accepted().fresh();
-    event.phone("two").scan_with(scan(&event, "Ada", "n1")).await.duplicate().fresh();
-    event.phone("one").scan_with(scan(&event, "Ada", "n1")).await.accepted().replayed();
+    event
+        .phone("one")
+        .scan_with(scan(&event, "Ada", "n1"))
+        .await
+        .accepted()
+        .fresh();
+    event
+        .phone("two")
+        .scan_with(scan(&event, "Ada", "n1"))
+        .await
+        .duplicate()
+        .fresh();
+    event
+        .phone("one")
+        .scan_with(scan(&event, "Ada", "n1"))
+        .await
+        .accepted()
+        .replayed();
 }
 
 /// 27: twins in flight. The field answers 409; here both get the one answer.
@@ -74,30 +130,62 @@ async fn twins_in_flight_get_one_answer() {
     for answer in &answers {
         assert_eq!(answer.json, answers[0].json);
     }
-    assert_eq!(answers.iter().filter(|answer| !answer.is_replay()).count(), 1);
-    event.dashboard().await.counts(|c| c.checked_in == 1 && c.duplicates == 0);
+    assert_eq!(
+        answers.iter().filter(|answer| !answer.is_replay()).count(),
+        1
+    );
+    event
+        .dashboard()
+        .await
+        .counts(|c| c.checked_in == 1 && c.duplicates == 0);
 }
 
 #[tokio::test]
 async fn a_refusal_is_repeated_even_when_it_would_be_an_entry_now() {
-    let event =
-        Event::with_guests(["Ada"]).guest(json!({"name": "Bob", "status": "blocked"})).open().await;
-    let first = event.door().scan_with(scan(&event, "Bob", "n1")).await.refused("blocked");
+    let event = Event::with_guests(["Ada"])
+        .guest(json!({"name": "Bob", "status": "blocked"}))
+        .open()
+        .await;
+    let first = event
+        .door()
+        .scan_with(scan(&event, "Bob", "n1"))
+        .await
+        .refused("blocked");
     event.change("Bob", json!({"status": "confirmed"})).await;
-    let again =
-        event.door().scan_with(scan(&event, "Bob", "n1")).await.refused("blocked").replayed();
+    let again = event
+        .door()
+        .scan_with(scan(&event, "Bob", "n1"))
+        .await
+        .refused("blocked")
+        .replayed();
     assert_eq!(again.json, first.json);
-    event.door().scan_with(scan(&event, "Bob", "n2")).await.accepted();
+    event
+        .door()
+        .scan_with(scan(&event, "Bob", "n2"))
+        .await
+        .accepted();
 }
 
 #[tokio::test]
 async fn an_answer_stays_the_same_after_undo_and_later_scans() {
     let event = Event::with_guests(["Ada"]).open().await;
-    let first = event.door().scan_with(scan(&event, "Ada", "n1")).await.accepted();
+    let first = event
+        .door()
+        .scan_with(scan(&event, "Ada", "n1"))
+        .await
+        .accepted();
     event.door().scan("Ada").await.duplicate();
-    event.door().annul(&first.check_in()).await.expect_status(200);
+    event
+        .door()
+        .annul(&first.check_in())
+        .await
+        .expect_status(200);
     event.door().scan("Ada").await.accepted();
-    let again = event.door().scan_with(scan(&event, "Ada", "n1")).await.replayed();
+    let again = event
+        .door()
+        .scan_with(scan(&event, "Ada", "n1"))
+        .await
+        .replayed();
     assert_eq!(again.json, first.json);
 }
 
@@ -108,7 +196,10 @@ async fn a_retried_walk_in_is_one_guest() {
     let first = event.door().scan_with(body.clone()).await.accepted();
     let again = event.door().scan_with(body).await.accepted().replayed();
     assert_eq!(first.at("/guest/row_id"), again.at("/guest/row_id"));
-    event.dashboard().await.counts(|c| c.walk_ins == 1 && c.inside == 1);
+    event
+        .dashboard()
+        .await
+        .counts(|c| c.walk_ins == 1 && c.inside == 1);
     let namesake = json!({"walk_in": {"name": "Walter"}, "nonce": "n2"});
     event.door().scan_with(namesake).await.accepted().fresh();
     event.dashboard().await.counts(|c| c.walk_ins == 2);
@@ -123,7 +214,10 @@ async fn a_retry_may_bring_new_sending_times() {
     let first = event.door().scan_with(body.clone()).await.accepted();
     body["sent_at"] = json!("2026-05-01T10:05:00Z");
     let again = event.door().scan_with(body).await.accepted().replayed();
-    assert_eq!(again.at("/check_in/check_in_time"), first.at("/check_in/check_in_time"));
+    assert_eq!(
+        again.at("/check_in/check_in_time"),
+        first.at("/check_in/check_in_time")
+    );
 }
 
 #[tokio::test]
@@ -133,7 +227,10 @@ async fn a_retried_annulment_is_one_annulment() {
     let device = event.door().client().await;
     let body = json!({"table_id": event.table, "nonce": "undo-1"});
     let annul = || device.post(&format!("/pulse/check-ins/{check_in}/annul"), &body);
-    let (first, again) = (annul().await.expect_status(200), annul().await.expect_status(200));
+    let (first, again) = (
+        annul().await.expect_status(200),
+        annul().await.expect_status(200),
+    );
     assert_eq!(first.json(), again.json());
     assert_eq!(again.header("idempotent-replayed"), Some("true"));
 }

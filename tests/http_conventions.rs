@@ -16,8 +16,19 @@ fn list(name: &str) -> Value {
 #[tokio::test]
 async fn broken_json_is_a_problem_of_status_400() {
     let tenant = Tenant::new().await;
-    for body in ["", "{", "{\"name\":", "nul", "{\"name\":\"a\"} x", "'a'", "{\"name\":NaN}"] {
-        let call = tenant.client().call("POST", "/pulse/tables").body("application/json", body);
+    for body in [
+        "",
+        "{",
+        "{\"name\":",
+        "nul",
+        "{\"name\":\"a\"} x",
+        "'a'",
+        "{\"name\":NaN}",
+    ] {
+        let call = tenant
+            .client()
+            .call("POST", "/pulse/tables")
+            .body("application/json", body);
         call.await.problem(400, "malformed_json");
     }
 }
@@ -31,14 +42,23 @@ async fn an_unknown_field_is_named_by_its_pointer() {
     reply.problem_of(422).points_at("/nmae");
     let table = tenant.table("UTC").await;
     let body = json!({"table_id": table, "settings": {"allow_rentry": true}});
-    tenant.client().post("/pulse", &body).await.problem_of(422).points_at("/settings/allow_rentry");
+    tenant
+        .client()
+        .post("/pulse", &body)
+        .await
+        .problem_of(422)
+        .points_at("/settings/allow_rentry");
 }
 
 #[tokio::test]
 async fn every_wrong_field_is_named_not_only_the_first() {
     let tenant = Tenant::new().await;
     let body = json!({"name": "", "timezone": "Mars/Olympus"});
-    let reply = tenant.client().post("/pulse/tables", &body).await.problem_of(422);
+    let reply = tenant
+        .client()
+        .post("/pulse/tables", &body)
+        .await
+        .problem_of(422);
     reply.points_at("/name").points_at("/timezone");
 }
 
@@ -46,12 +66,23 @@ async fn every_wrong_field_is_named_not_only_the_first() {
 async fn a_body_of_another_type_is_a_415() {
     let tenant = Tenant::new().await;
     let body = list("List").to_string();
-    for kind in ["text/plain", "application/x-www-form-urlencoded", "application/xml", "json"] {
-        let call = tenant.client().call("POST", "/pulse/tables").body(kind, body.clone());
+    for kind in [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "application/xml",
+        "json",
+    ] {
+        let call = tenant
+            .client()
+            .call("POST", "/pulse/tables")
+            .body(kind, body.clone());
         call.await.problem(415, "unsupported_media_type");
     }
     let with_charset = "application/json; charset=utf-8";
-    let call = tenant.client().call("POST", "/pulse/tables").body(with_charset, body);
+    let call = tenant
+        .client()
+        .call("POST", "/pulse/tables")
+        .body(with_charset, body);
     call.await.expect_status(201);
 }
 
@@ -61,7 +92,10 @@ async fn an_unknown_path_is_a_404_and_a_wrong_method_a_405_with_allow() {
     for path in ["/pulse/tables/x/y/z", "/api/nothing", "/live/nothing"] {
         client.get(path).await.problem_of(404);
     }
-    let reply = client.delete("/api/auth/login").await.problem(405, "method_not_allowed");
+    let reply = client
+        .delete("/api/auth/login")
+        .await
+        .problem(405, "method_not_allowed");
     assert!(reply.header("allow").expect("Allow").contains("POST"));
     let reply = client.call("PUT", "/pulse/tables").await.problem_of(405);
     let allow = reply.header("allow").expect("Allow");
@@ -79,7 +113,12 @@ async fn an_id_that_is_none_or_nobodys_is_a_404() {
         "00000000-0000-0000-0000-000000000000",
         &Uuid::new_v4().to_string(),
     ] {
-        for path in ["/pulse/tables/", "/pulse/", "/pulse/dashboard/", "/api/tenants/"] {
+        for path in [
+            "/pulse/tables/",
+            "/pulse/",
+            "/pulse/dashboard/",
+            "/api/tenants/",
+        ] {
             client.get(&format!("{path}{id}")).await.problem_of(404);
         }
     }
@@ -90,7 +129,10 @@ async fn an_id_that_is_none_or_nobodys_is_a_404() {
 async fn literal_paths_win_over_parameters() {
     let event = Event::with_guests(["Ada"]).open().await;
     for path in ["/pulse/check-ins", "/pulse/sessions"] {
-        let reply = event.client().get(&format!("{path}?table_id={}", event.table)).await;
+        let reply = event
+            .client()
+            .get(&format!("{path}?table_id={}", event.table))
+            .await;
         assert!(reply.expect_status(200).at("/items").is_array());
     }
 }
@@ -99,7 +141,11 @@ async fn literal_paths_win_over_parameters() {
 async fn a_request_id_is_taken_over_or_made() {
     let client = Client::anonymous();
     let mine = format!("test-{}", Uuid::new_v4());
-    let reply = client.get("/api/auth/me").header("x-request-id", &mine).await.problem_of(401);
+    let reply = client
+        .get("/api/auth/me")
+        .header("x-request-id", &mine)
+        .await
+        .problem_of(401);
     assert_eq!(reply.header("x-request-id"), Some(&*mine));
     let made = client.get("/health").await;
     assert!(made.header("x-request-id").is_some_and(|id| id.len() >= 16));
@@ -113,31 +159,72 @@ async fn a_request_id_is_taken_over_or_made() {
 async fn every_answer_carries_timing_and_security_headers() {
     let tenant = Tenant::new().await;
     let replies = [
-        tenant.client().get("/pulse/tables").await.expect_status(200),
-        tenant.client().get("/pulse/nothing").await.expect_status(404),
-        tenant.client().post("/pulse/tables", &json!({})).await.expect_status(422),
-        Client::anonymous().get("/api/auth/me").await.expect_status(401),
+        tenant
+            .client()
+            .get("/pulse/tables")
+            .await
+            .expect_status(200),
+        tenant
+            .client()
+            .get("/pulse/nothing")
+            .await
+            .expect_status(404),
+        tenant
+            .client()
+            .post("/pulse/tables", &json!({}))
+            .await
+            .expect_status(422),
+        Client::anonymous()
+            .get("/api/auth/me")
+            .await
+            .expect_status(401),
     ];
     for reply in &replies {
-        assert!(reply.header("server-timing").is_some_and(|timing| timing.contains("total;dur=")));
-        assert_eq!(reply.header("x-content-type-options"), Some("nosniff"), "{reply}");
+        assert!(
+            reply
+                .header("server-timing")
+                .is_some_and(|timing| timing.contains("total;dur="))
+        );
+        assert_eq!(
+            reply.header("x-content-type-options"),
+            Some("nosniff"),
+            "{reply}"
+        );
         assert!(reply.header("referrer-policy").is_some(), "{reply}");
-        assert!(reply.header("strict-transport-security").is_some(), "{reply}");
+        assert!(
+            reply.header("strict-transport-security").is_some(),
+            "{reply}"
+        );
         let policy = reply.header("content-security-policy").expect("a policy");
         assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
         assert_eq!(reply.header("cache-control"), Some("no-store"), "{reply}");
     }
     let timing = replies[0].header("server-timing").expect("timing");
-    assert!(timing.split(',').count() >= 2, "the database's share is missing: {timing}");
+    assert!(
+        timing.split(',').count() >= 2,
+        "the database's share is missing: {timing}"
+    );
 }
 
 #[tokio::test]
 async fn cors_is_an_allow_list() {
     let client = Client::anonymous();
-    let allowed = client.get("/api/auth/me").header("origin", CORS_ORIGIN).await;
-    assert_eq!(allowed.header("access-control-allow-origin"), Some(CORS_ORIGIN));
-    let exposed = allowed.header("access-control-expose-headers").expect("exposed").to_owned();
-    assert!(exposed.contains("x-request-id") && exposed.contains("etag"), "{exposed}");
+    let allowed = client
+        .get("/api/auth/me")
+        .header("origin", CORS_ORIGIN)
+        .await;
+    assert_eq!(
+        allowed.header("access-control-allow-origin"),
+        Some(CORS_ORIGIN)
+    );
+    let exposed = allowed
+        .header("access-control-expose-headers")
+        .expect("exposed")
+        .to_owned();
+    assert!(
+        exposed.contains("x-request-id") && exposed.contains("etag"),
+        "{exposed}"
+    );
     for origin in [
         "https://evil.test",
         &format!("{CORS_ORIGIN}.evil.test"),
@@ -145,18 +232,49 @@ async fn cors_is_an_allow_list() {
         &CORS_ORIGIN.replace("https", "http"),
     ] {
         let reply = client.get("/api/auth/me").header("origin", origin).await;
-        assert_eq!(reply.header("access-control-allow-origin"), None, "{origin}");
-        let preflight = client.call("OPTIONS", "/pulse/tables").header("origin", origin);
-        let reply = preflight.header("access-control-request-method", "POST").await;
-        assert_eq!(reply.header("access-control-allow-origin"), None, "{origin}");
+        assert_eq!(
+            reply.header("access-control-allow-origin"),
+            None,
+            "{origin}"
+        );
+        let preflight = client
+            .call("OPTIONS", "/pulse/tables")
+            .header("origin", origin);
+        let reply = preflight
+            .header("access-control-request-method", "POST")
+            .await;
+        assert_eq!(
+            reply.header("access-control-allow-origin"),
+            None,
+            "{origin}"
+        );
     }
-    let preflight = client.call("OPTIONS", "/pulse/tables").header("origin", CORS_ORIGIN);
-    let reply = preflight.header("access-control-request-method", "POST").await;
+    let preflight = client
+        .call("OPTIONS", "/pulse/tables")
+        .header("origin", CORS_ORIGIN);
+    let reply = preflight
+        .header("access-control-request-method", "POST")
+        .await;
     assert!(matches!(reply.status, 200 | 204), "{reply}");
-    assert_eq!(reply.header("access-control-allow-origin"), Some(CORS_ORIGIN));
-    assert!(reply.header("access-control-allow-methods").is_some_and(|it| it.contains("PATCH")));
-    let headers = reply.header("access-control-allow-headers").expect("headers").to_lowercase();
-    for header in ["authorization", "content-type", "idempotency-key", "if-match"] {
+    assert_eq!(
+        reply.header("access-control-allow-origin"),
+        Some(CORS_ORIGIN)
+    );
+    assert!(
+        reply
+            .header("access-control-allow-methods")
+            .is_some_and(|it| it.contains("PATCH"))
+    );
+    let headers = reply
+        .header("access-control-allow-headers")
+        .expect("headers")
+        .to_lowercase();
+    for header in [
+        "authorization",
+        "content-type",
+        "idempotency-key",
+        "if-match",
+    ] {
         assert!(headers.contains(header), "{header} is missing: {headers}");
     }
 }
@@ -164,9 +282,16 @@ async fn cors_is_an_allow_list() {
 #[tokio::test]
 async fn a_repeated_write_with_its_key_is_answered_again_and_done_once() {
     let tenant = Tenant::new().await;
-    let post =
-        || tenant.client().post("/pulse/tables", &list("Once")).header("idempotency-key", "k1");
-    let (first, second) = (post().await.expect_status(201), post().await.expect_status(201));
+    let post = || {
+        tenant
+            .client()
+            .post("/pulse/tables", &list("Once"))
+            .header("idempotency-key", "k1")
+    };
+    let (first, second) = (
+        post().await.expect_status(201),
+        post().await.expect_status(201),
+    );
     assert_eq!(first.json(), second.json());
     assert_eq!(first.header("idempotent-replayed"), None);
     assert_eq!(second.header("idempotent-replayed"), Some("true"));
@@ -178,11 +303,15 @@ async fn a_repeated_write_with_its_key_is_answered_again_and_done_once() {
 async fn a_key_with_another_request_is_refused() {
     let tenant = Tenant::new().await;
     let key = |call: pulse_tests::client::Call| call.header("idempotency-key", "k1");
-    key(tenant.client().post("/pulse/tables", &list("One"))).await.expect_status(201);
+    key(tenant.client().post("/pulse/tables", &list("One")))
+        .await
+        .expect_status(201);
     let other = key(tenant.client().post("/pulse/tables", &list("Two"))).await;
     other.problem(422, "idempotency_key_reused");
-    let elsewhere =
-        key(tenant.client().post("/api/keys", &json!({"name": "x", "role": "agent"}))).await;
+    let elsewhere = key(tenant
+        .client()
+        .post("/api/keys", &json!({"name": "x", "role": "agent"})))
+    .await;
     elsewhere.problem(422, "idempotency_key_reused");
 }
 
@@ -190,14 +319,26 @@ async fn a_key_with_another_request_is_refused() {
 async fn twins_with_one_key_at_once_are_done_once() {
     let tenant = Tenant::new().await;
     let twins = (0..10).map(|_| async {
-        tenant.client().post("/pulse/tables", &list("Twin")).header("idempotency-key", "twin").await
+        tenant
+            .client()
+            .post("/pulse/tables", &list("Twin"))
+            .header("idempotency-key", "twin")
+            .await
     });
     let replies = join_all(twins).await;
     for reply in &replies {
         assert_eq!(reply.status, 201, "{reply}");
         assert_eq!(reply.at("/id"), replies[0].at("/id"));
     }
-    assert_eq!(tenant.client().get("/pulse/tables").await.list_at("/items").len(), 1);
+    assert_eq!(
+        tenant
+            .client()
+            .get("/pulse/tables")
+            .await
+            .list_at("/items")
+            .len(),
+        1
+    );
 }
 
 /// 26 of the field's cases: a key is scoped to the token.
@@ -206,8 +347,14 @@ async fn a_key_belongs_to_its_caller() {
     let tenant = Tenant::new().await;
     let colleague = tenant.member("manager").await;
     let mut ids = Vec::new();
-    for client in [tenant.client(), &colleague.client, Tenant::new().await.client()] {
-        let call = client.post("/pulse/tables", &list("Mine")).header("idempotency-key", "shared");
+    for client in [
+        tenant.client(),
+        &colleague.client,
+        Tenant::new().await.client(),
+    ] {
+        let call = client
+            .post("/pulse/tables", &list("Mine"))
+            .header("idempotency-key", "shared");
         ids.push(call.await.expect_status(201).text_at("/id"));
     }
     ids.sort();
@@ -219,7 +366,10 @@ async fn a_key_belongs_to_its_caller() {
 async fn a_refused_write_does_not_use_up_its_key() {
     let tenant = Tenant::new().await;
     let key = |body: Value| {
-        tenant.client().post("/pulse/tables", &body).header("idempotency-key", "again")
+        tenant
+            .client()
+            .post("/pulse/tables", &body)
+            .header("idempotency-key", "again")
     };
     key(list("")).await.problem_of(422);
     key(list("Right")).await.expect_status(201);
@@ -230,7 +380,10 @@ async fn a_key_must_be_a_key() {
     let tenant = Tenant::new().await;
     let long = "k".repeat(256);
     for bad in [&*long, "a b"] {
-        let call = tenant.client().post("/pulse/tables", &list("x")).header("idempotency-key", bad);
+        let call = tenant
+            .client()
+            .post("/pulse/tables", &list("x"))
+            .header("idempotency-key", bad);
         let reply = call.await;
         assert!(matches!(reply.status, 400 | 422), "{reply}");
     }
@@ -243,14 +396,28 @@ async fn a_stale_if_match_changes_nothing() {
     let read = tenant.client().get(&path).await.expect_status(200);
     let tag = read.header("etag").expect("an ETag").to_owned();
     let rename = |name: &str| tenant.client().patch(&path, &json!({ "name": name }));
-    let renamed = rename("One").header("if-match", &tag).await.expect_status(200);
+    let renamed = rename("One")
+        .header("if-match", &tag)
+        .await
+        .expect_status(200);
     assert_ne!(renamed.header("etag"), Some(&*tag));
     assert!(renamed.at("/version").as_i64() > read.at("/version").as_i64());
     rename("Two").header("if-match", &tag).await.problem_of(412);
-    rename("Two").header("if-match", "\"nonsense\"").await.problem_of(412);
-    tenant.client().delete(&path).header("if-match", &tag).await.problem_of(412);
+    rename("Two")
+        .header("if-match", "\"nonsense\"")
+        .await
+        .problem_of(412);
+    tenant
+        .client()
+        .delete(&path)
+        .header("if-match", &tag)
+        .await
+        .problem_of(412);
     assert_eq!(tenant.client().get(&path).await.at("/name"), "One");
-    rename("Three").header("if-match", "*").await.expect_status(200);
+    rename("Three")
+        .header("if-match", "*")
+        .await
+        .expect_status(200);
     rename("Four").await.expect_status(200);
 }
 
@@ -258,10 +425,19 @@ async fn a_stale_if_match_changes_nothing() {
 async fn of_two_writers_with_one_version_one_wins() {
     let tenant = Tenant::new().await;
     let path = format!("/pulse/tables/{}", tenant.table("UTC").await);
-    let tag = tenant.client().get(&path).await.header("etag").expect("an ETag").to_owned();
+    let tag = tenant
+        .client()
+        .get(&path)
+        .await
+        .header("etag")
+        .expect("an ETag")
+        .to_owned();
     let names = ["a", "b", "c", "d"];
     let writes = names.iter().map(|name| {
-        let call = tenant.client().patch(&path, &json!({ "name": name })).header("if-match", &tag);
+        let call = tenant
+            .client()
+            .patch(&path, &json!({ "name": name }))
+            .header("if-match", &tag);
         async { call.await.status }
     });
     let mut statuses = join_all(writes).await;
@@ -273,15 +449,33 @@ async fn of_two_writers_with_one_version_one_wins() {
 async fn an_unchanged_object_need_not_be_sent_again() {
     let tenant = Tenant::new().await;
     let path = format!("/pulse/tables/{}", tenant.table("UTC").await);
-    let tag = tenant.client().get(&path).await.header("etag").expect("an ETag").to_owned();
-    let same = tenant.client().get(&path).header("if-none-match", &tag).await;
+    let tag = tenant
+        .client()
+        .get(&path)
+        .await
+        .header("etag")
+        .expect("an ETag")
+        .to_owned();
+    let same = tenant
+        .client()
+        .get(&path)
+        .header("if-none-match", &tag)
+        .await;
     if same.status == 304 {
         assert!(same.body.is_empty());
     } else {
         same.expect_status(200);
     }
-    tenant.client().patch(&path, &json!({"name": "New"})).await.expect_status(200);
-    let changed = tenant.client().get(&path).header("if-none-match", &tag).await;
+    tenant
+        .client()
+        .patch(&path, &json!({"name": "New"}))
+        .await
+        .expect_status(200);
+    let changed = tenant
+        .client()
+        .get(&path)
+        .header("if-none-match", &tag)
+        .await;
     assert_eq!(changed.expect_status(200).at("/name"), "New");
 }
 
@@ -290,17 +484,26 @@ async fn pages_show_everything_once_newest_first() {
     let tenant = Tenant::new().await;
     let mut made = Vec::new();
     for number in 0..7 {
-        let call = tenant.client().post("/pulse/tables", &list(&format!("List {number}")));
+        let call = tenant
+            .client()
+            .post("/pulse/tables", &list(&format!("List {number}")));
         made.push(call.await.expect_status(201).text_at("/id"));
     }
     made.reverse();
     let (mut seen, mut cursor) = (Vec::new(), String::new());
     loop {
-        let page =
-            tenant.client().get(&format!("/pulse/tables?limit=3{cursor}")).await.expect_status(200);
+        let page = tenant
+            .client()
+            .get(&format!("/pulse/tables?limit=3{cursor}"))
+            .await
+            .expect_status(200);
         let items = page.list_at("/items");
         assert!(!items.is_empty() && items.len() <= 3, "{page}");
-        seen.extend(items.iter().map(|item| item["id"].as_str().expect("an id").to_owned()));
+        seen.extend(
+            items
+                .iter()
+                .map(|item| item["id"].as_str().expect("an id").to_owned()),
+        );
         match page.at("/next_cursor") {
             Value::String(next) => cursor = format!("&cursor={next}"),
             Value::Null => break,
@@ -328,7 +531,11 @@ async fn a_limit_or_cursor_that_is_none_is_refused() {
         let status = reply.status;
         reply.problem_of(status);
     }
-    tenant.client().get("/pulse/tables?limit=200").await.expect_status(200);
+    tenant
+        .client()
+        .get("/pulse/tables?limit=200")
+        .await
+        .expect_status(200);
 }
 
 #[tokio::test]
@@ -336,7 +543,11 @@ async fn a_body_too_large_is_a_413() {
     let tenant = Tenant::new().await;
     let mut body = list("Large");
     body["name"] = json!("x".repeat(2 << 20));
-    tenant.client().post("/pulse/tables", &body).await.problem_of(413);
+    tenant
+        .client()
+        .post("/pulse/tables", &body)
+        .await
+        .problem_of(413);
 }
 
 #[tokio::test]
@@ -345,7 +556,10 @@ async fn head_is_get_without_the_body() {
     let path = format!("/pulse/tables/{}", tenant.table("UTC").await);
     let head = tenant.client().call("HEAD", &path).await.expect_status(200);
     assert!(head.body.is_empty() && head.header("etag").is_some());
-    assert_eq!(tenant.client().call("HEAD", "/pulse/tables/x").await.status, 404);
+    assert_eq!(
+        tenant.client().call("HEAD", "/pulse/tables/x").await.status,
+        404
+    );
 }
 
 /// No input, however strange, makes the server fail.
@@ -382,11 +596,17 @@ async fn strange_bodies_are_refused_never_failed_on() {
         ("PATCH", format!("/pulse/{table}")),
         ("POST", format!("/pulse/tables/{table}/rows")),
         ("POST", format!("/pulse/tables/{table}/import")),
-        ("PATCH", format!("/pulse/tables/{table}/rows/{}", event.row_id("Ada"))),
+        (
+            "PATCH",
+            format!("/pulse/tables/{table}/rows/{}", event.row_id("Ada")),
+        ),
     ];
     for (method, path) in &routes {
         for body in bodies {
-            let call = event.client().call(method, path).body("application/json", body.to_vec());
+            let call = event
+                .client()
+                .call(method, path)
+                .body("application/json", body.to_vec());
             let reply = call.await;
             assert!(
                 reply.status < 500,
@@ -422,8 +642,10 @@ async fn strange_queries_are_refused_never_failed_on() {
             "/pulse/tables",
             &format!("/pulse/tables/{}/rows", event.table),
         ] {
-            let reply =
-                event.client().get(&format!("{path}?table_id={}&{query}", event.table)).await;
+            let reply = event
+                .client()
+                .get(&format!("{path}?table_id={}&{query}", event.table))
+                .await;
             assert!(reply.status < 500, "{query}: {reply}");
         }
     }
@@ -431,11 +653,22 @@ async fn strange_queries_are_refused_never_failed_on() {
 
 #[tokio::test]
 async fn the_api_document_names_every_route_of_the_seed() {
-    let document = Client::anonymous().get("/openapi.json").await.expect_status(200).json();
-    assert!(document["openapi"].as_str().is_some_and(|version| version.starts_with("3.1")));
+    let document = Client::anonymous()
+        .get("/openapi.json")
+        .await
+        .expect_status(200)
+        .json();
+    assert!(
+        document["openapi"]
+            .as_str()
+            .is_some_and(|version| version.starts_with("3.1"))
+    );
     let paths = document["paths"].as_object().expect("paths");
     let names = |path: &str| {
-        path.split('/').filter(|part| !part.starts_with('{')).collect::<Vec<_>>().join("/")
+        path.split('/')
+            .filter(|part| !part.starts_with('{'))
+            .collect::<Vec<_>>()
+            .join("/")
     };
     for (method, path) in [
         ("post", "/pulse"),
@@ -453,9 +686,14 @@ async fn the_api_document_names_every_route_of_the_seed() {
         let same = |known: &str| {
             known.split('/').count() == path.split('/').count() && names(known) == names(path)
         };
-        let found = paths.iter().any(|(known, methods)| same(known) && methods[method].is_object());
+        let found = paths
+            .iter()
+            .any(|(known, methods)| same(known) && methods[method].is_object());
         assert!(found, "{method} {path} is missing");
     }
     let page = Client::anonymous().get("/docs").await.expect_status(200);
-    assert!(page.header("content-type").is_some_and(|kind| kind.starts_with("text/html")));
+    assert!(
+        page.header("content-type")
+            .is_some_and(|kind| kind.starts_with("text/html"))
+    );
 }

@@ -22,9 +22,17 @@ async fn an_invited_person_joins_in_the_invited_role() {
     let me = agent.client.get("/api/auth/me").await.expect_status(200);
     assert_eq!(me.at("/role"), "agent");
     assert_eq!(me.at("/tenant/id"), *tenant.id);
-    let listed = tenant.client().get(&members(&tenant)).await.expect_status(200).list_at("/items");
+    let listed = tenant
+        .client()
+        .get(&members(&tenant))
+        .await
+        .expect_status(200)
+        .list_at("/items");
     assert_eq!(listed.len(), 2);
-    let one = tenant.client().get(&format!("{}/{}", members(&tenant), agent.id())).await;
+    let one = tenant
+        .client()
+        .get(&format!("{}/{}", members(&tenant), agent.id()))
+        .await;
     assert_eq!(one.expect_status(200).at("/role"), "agent");
 }
 
@@ -33,13 +41,21 @@ async fn an_invitation_shows_its_token_once_and_is_accepted_once() {
     let tenant = Tenant::new().await;
     let (invitation, _) = tenant.invite("agent").await;
     let token = invitation.text_at("/token");
-    let listed = tenant.client().get(&invitations(&tenant)).await.expect_status(200);
+    let listed = tenant
+        .client()
+        .get(&invitations(&tenant))
+        .await
+        .expect_status(200);
     assert!(!listed.text().contains(&token), "{listed}");
     assert_eq!(listed.list_at("/items").len(), 1);
     let body = json!({"token": token, "password": PASSWORD});
-    let first = Client::anonymous().post("/api/invitations/accept", &body).await;
+    let first = Client::anonymous()
+        .post("/api/invitations/accept", &body)
+        .await;
     assert!(first.status < 300, "{first}");
-    let second = Client::anonymous().post("/api/invitations/accept", &body).await;
+    let second = Client::anonymous()
+        .post("/api/invitations/accept", &body)
+        .await;
     assert!(matches!(second.status, 404 | 409 | 410), "{second}");
 }
 
@@ -47,12 +63,23 @@ async fn an_invitation_shows_its_token_once_and_is_accepted_once() {
 async fn somebody_with_an_account_joins_with_it() {
     let (tenant, other) = (Tenant::new().await, Tenant::new().await);
     let invite = json!({"email": other.admin.email, "role": "manager"});
-    let invitation = tenant.client().post(&invitations(&tenant), &invite).await.expect_status(201);
+    let invitation = tenant
+        .client()
+        .post(&invitations(&tenant), &invite)
+        .await
+        .expect_status(201);
     let body = json!({"token": invitation.text_at("/token")});
     let reply = other.client().post("/api/invitations/accept", &body).await;
     assert!(reply.status < 300, "{reply}");
     let there = other.client().with_header("x-tenant-id", &tenant.id);
-    assert_eq!(there.get("/api/auth/me").await.expect_status(200).at("/role"), "manager");
+    assert_eq!(
+        there
+            .get("/api/auth/me")
+            .await
+            .expect_status(200)
+            .at("/role"),
+        "manager"
+    );
     let again = tenant.client().post(&invitations(&tenant), &invite).await;
     again.problem(409, "already_a_member");
 }
@@ -61,13 +88,22 @@ async fn somebody_with_an_account_joins_with_it() {
 async fn an_invitation_cannot_take_over_an_account() {
     let (tenant, victim) = (Tenant::new().await, Tenant::new().await);
     let invite = json!({"email": victim.admin.email, "role": "agent"});
-    let invitation = tenant.client().post(&invitations(&tenant), &invite).await.expect_status(201);
+    let invitation = tenant
+        .client()
+        .post(&invitations(&tenant), &invite)
+        .await
+        .expect_status(201);
     let body =
         json!({"token": invitation.text_at("/token"), "password": "a password of the attacker"});
-    Client::anonymous().post("/api/invitations/accept", &body).await;
+    Client::anonymous()
+        .post("/api/invitations/accept", &body)
+        .await;
     let theirs = json!({"email": victim.admin.email, "password": "a password of the attacker"});
     let source = Client::anonymous().with_header("cf-connecting-ip", "2001:db8::7a6e");
-    source.post("/api/auth/login", &theirs).await.problem_of(401);
+    source
+        .post("/api/auth/login", &theirs)
+        .await
+        .problem_of(401);
     victim.admin.login().await;
 }
 
@@ -78,14 +114,25 @@ async fn an_expired_or_withdrawn_invitation_is_gone() {
     let sql = "with past as (update invitations set expires_at = now() - interval '1 second'
                where id = $1::text::uuid returning 1) select to_jsonb(count(*)) from past";
     let id = expired.text_at("/id");
-    assert_eq!(Database::admin().await.json(sql, &[(&id, Type::TEXT)]).await, 1);
+    assert_eq!(
+        Database::admin()
+            .await
+            .json(sql, &[(&id, Type::TEXT)])
+            .await,
+        1
+    );
     let body = json!({"token": expired.text_at("/token"), "password": PASSWORD});
-    Client::anonymous().post("/api/invitations/accept", &body).await.problem_of(410);
+    Client::anonymous()
+        .post("/api/invitations/accept", &body)
+        .await
+        .problem_of(410);
     let (withdrawn, _) = tenant.invite("agent").await;
     let path = format!("{}/{}", invitations(&tenant), withdrawn.text_at("/id"));
     tenant.client().delete(&path).await.expect_status(204);
     let body = json!({"token": withdrawn.text_at("/token"), "password": PASSWORD});
-    let reply = Client::anonymous().post("/api/invitations/accept", &body).await;
+    let reply = Client::anonymous()
+        .post("/api/invitations/accept", &body)
+        .await;
     assert!(matches!(reply.status, 404 | 410), "{reply}");
 }
 
@@ -94,12 +141,24 @@ async fn the_last_admin_can_be_neither_removed_nor_demoted() {
     let tenant = Tenant::new().await;
     let path = format!("{}/{}", members(&tenant), tenant.admin.id());
     let demote = json!({"role": "manager"});
-    tenant.client().patch(&path, &demote).await.problem(409, "last_admin");
-    tenant.client().delete(&path).await.problem(409, "last_admin");
+    tenant
+        .client()
+        .patch(&path, &demote)
+        .await
+        .problem(409, "last_admin");
+    tenant
+        .client()
+        .delete(&path)
+        .await
+        .problem(409, "last_admin");
     let second = tenant.member("admin").await;
     second.client.patch(&path, &demote).await.expect_status(200);
     let theirs = format!("{}/{}", members(&tenant), second.id());
-    second.client.delete(&theirs).await.problem(409, "last_admin");
+    second
+        .client
+        .delete(&theirs)
+        .await
+        .problem(409, "last_admin");
 }
 
 #[tokio::test]
@@ -145,12 +204,28 @@ async fn a_changed_role_counts_at_once() {
     let tenant = Tenant::new().await;
     let manager = tenant.member("manager").await;
     let body = json!({"name": "List", "timezone": "UTC"});
-    manager.client.post("/pulse/tables", &body).await.expect_status(201);
+    manager
+        .client
+        .post("/pulse/tables", &body)
+        .await
+        .expect_status(201);
     let path = format!("{}/{}", members(&tenant), manager.id());
-    tenant.client().patch(&path, &json!({"role": "read_only"})).await.expect_status(200);
-    manager.client.post("/pulse/tables", &body).await.problem(403, "role_not_allowed");
+    tenant
+        .client()
+        .patch(&path, &json!({"role": "read_only"}))
+        .await
+        .expect_status(200);
+    manager
+        .client
+        .post("/pulse/tables", &body)
+        .await
+        .problem(403, "role_not_allowed");
     manager.client.get("/pulse/tables").await.expect_status(200);
-    tenant.client().patch(&path, &json!({"role": "admin"})).await.expect_status(200);
+    tenant
+        .client()
+        .patch(&path, &json!({"role": "admin"}))
+        .await
+        .expect_status(200);
     manager.client.get("/api/keys").await.expect_status(200);
 }
 
@@ -161,17 +236,38 @@ async fn nobody_grants_more_than_they_may() {
     let agent = tenant.member("agent").await;
     for role in ["admin", "manager"] {
         let invite = json!({"email": email("friend"), "role": role});
-        manager.client.post(&invitations(&tenant), &invite).await.problem_of(403);
+        manager
+            .client
+            .post(&invitations(&tenant), &invite)
+            .await
+            .problem_of(403);
         let path = format!("{}/{}", members(&tenant), manager.id());
         let raise = json!({ "role": "admin" });
         manager.client.patch(&path, &raise).await.problem_of(403);
     }
     let admin = format!("{}/{}", members(&tenant), tenant.admin.id());
     manager.client.delete(&admin).await.problem_of(403);
-    manager.client.patch(&admin, &json!({"role": "agent"})).await.problem_of(403);
+    manager
+        .client
+        .patch(&admin, &json!({"role": "agent"}))
+        .await
+        .problem_of(403);
     let invite = json!({"email": email("friend"), "role": "read_only"});
-    manager.client.post(&invitations(&tenant), &invite).await.expect_status(201);
-    agent.client.post(&invitations(&tenant), &invite).await.problem(403, "role_not_allowed");
+    manager
+        .client
+        .post(&invitations(&tenant), &invite)
+        .await
+        .expect_status(201);
+    agent
+        .client
+        .post(&invitations(&tenant), &invite)
+        .await
+        .problem(403, "role_not_allowed");
     let device = json!({"email": email("friend"), "role": "device"});
-    tenant.client().post(&invitations(&tenant), &device).await.problem_of(422).points_at("/role");
+    tenant
+        .client()
+        .post(&invitations(&tenant), &device)
+        .await
+        .problem_of(422)
+        .points_at("/role");
 }

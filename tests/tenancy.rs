@@ -34,24 +34,42 @@ struct Ids {
 }
 
 async fn operations() -> Vec<Operation> {
-    let document = Client::anonymous().get("/openapi.json").await.expect_status(200).json();
+    let document = Client::anonymous()
+        .get("/openapi.json")
+        .await
+        .expect_status(200)
+        .json();
     let mut operations = Vec::new();
     for (path, methods) in document["paths"].as_object().expect("paths") {
-        let path = path.split('/').map(|part| if part.starts_with('{') { "{}" } else { part });
+        let path = path
+            .split('/')
+            .map(|part| if part.starts_with('{') { "{}" } else { part });
         let path = path.collect::<Vec<_>>().join("/");
         for (method, operation) in methods.as_object().expect("methods") {
-            let roles = operation["x-roles"].as_array().expect("x-roles of every operation");
-            let security = operation["security"].as_array().cloned().unwrap_or_default();
+            let roles = operation["x-roles"]
+                .as_array()
+                .expect("x-roles of every operation");
+            let security = operation["security"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default();
             operations.push(Operation {
                 method: method.to_uppercase(),
                 path: path.clone(),
-                roles: roles.iter().map(|role| role.as_str().expect("a role").to_owned()).collect(),
+                roles: roles
+                    .iter()
+                    .map(|role| role.as_str().expect("a role").to_owned())
+                    .collect(),
                 public: security.is_empty(),
                 optional: security.contains(&json!({})),
             });
         }
     }
-    assert!(operations.len() >= 35, "only {} operations", operations.len());
+    assert!(
+        operations.len() >= 35,
+        "only {} operations",
+        operations.len()
+    );
     operations
 }
 
@@ -93,8 +111,10 @@ impl Operation {
         for id in self.parameters(ids) {
             path = path.replacen("{}", id, 1);
         }
-        if matches!(&*self.path, "/pulse/check-ins" | "/pulse/sessions" | "/pulse/check-ins/{}")
-            && self.method == "GET"
+        if matches!(
+            &*self.path,
+            "/pulse/check-ins" | "/pulse/sessions" | "/pulse/check-ins/{}"
+        ) && self.method == "GET"
         {
             path = format!("{path}?table_id={}", ids.table);
         }
@@ -149,7 +169,9 @@ struct World {
 impl World {
     async fn new() -> Self {
         let word = format!("marker{}", Uuid::new_v4().simple());
-        let event = Event::with_guests([format!("{word} Ada"), format!("{word} Bob")]).open().await;
+        let event = Event::with_guests([format!("{word} Ada"), format!("{word} Bob")])
+            .open()
+            .await;
         let accepted = event.door().scan(&format!("{word} Ada")).await.accepted();
         let (invitation, _) = event.tenant.invite("agent").await;
         let (_, key) = event.tenant.key("agent").await;
@@ -172,14 +194,20 @@ impl World {
     async fn is_untouched(&self) {
         let client = self.event.client();
         let get = |path: String| async move { client.get(&path).await.expect_status(200) };
-        let rows = get(format!("/pulse/tables/{}/rows", self.ids.table)).await.list_at("/items");
+        let rows = get(format!("/pulse/tables/{}/rows", self.ids.table))
+            .await
+            .list_at("/items");
         assert_eq!(rows.len(), 2);
-        assert!(
-            rows.iter()
-                .all(|row| row["name"].as_str().is_some_and(|name| name.contains(&self.word)))
-        );
-        let member =
-            get(format!("/api/tenants/{}/members/{}", self.ids.tenant, self.ids.user)).await;
+        assert!(rows.iter().all(|row| {
+            row["name"]
+                .as_str()
+                .is_some_and(|name| name.contains(&self.word))
+        }));
+        let member = get(format!(
+            "/api/tenants/{}/members/{}",
+            self.ids.tenant, self.ids.user
+        ))
+        .await;
         assert_eq!(member.at("/role"), "agent");
         let config = get(format!("/pulse/{}", self.ids.table)).await;
         assert_eq!(
@@ -188,8 +216,11 @@ impl World {
         );
         let keys = get("/api/keys".into()).await.text();
         assert!(keys.contains(&self.ids.key), "the key is gone");
-        let dashboard =
-            self.event.dashboard().await.counts(|c| c.checked_in == 1 && c.refused.total() == 0);
+        let dashboard = self
+            .event
+            .dashboard()
+            .await
+            .counts(|c| c.checked_in == 1 && c.refused.total() == 0);
         assert_eq!(dashboard.at("/recent").as_array().map(Vec::len), Some(1));
         self.event
             .door()
@@ -207,7 +238,11 @@ async fn a_role_that_is_not_listed_is_refused_on_every_route() {
     let mut callers = world.event.tenant.everyone().await;
     callers.push(("device", world.event.door().client().await));
     callers.push(("anonymous", Client::anonymous()));
-    for operation in operations().await.iter().filter(|operation| !operation.roles.is_empty()) {
+    for operation in operations()
+        .await
+        .iter()
+        .filter(|operation| !operation.roles.is_empty())
+    {
         for (role, client) in &callers {
             if operation.roles.iter().any(|listed| listed == role) {
                 continue;
@@ -261,16 +296,29 @@ async fn another_tenants_credentials_reach_nothing_on_any_route() {
         ("agent", other.event.tenant.member("agent").await.client),
         ("key", key),
         ("device", other.event.door().client().await),
-        ("admin by header", other.event.client().with_header("x-tenant-id", &world.ids.tenant)),
+        (
+            "admin by header",
+            other
+                .event
+                .client()
+                .with_header("x-tenant-id", &world.ids.tenant),
+        ),
     ];
-    for operation in operations().await.iter().filter(|operation| !operation.public) {
+    for operation in operations()
+        .await
+        .iter()
+        .filter(|operation| !operation.public)
+    {
         for (who, client) in &callers {
             if operation.path == "/api/auth/logout" {
                 continue;
             }
             let reply = operation.call(client, &world.ids).await;
             assert!(reply.status < 500, "as {who} of another tenant: {reply}");
-            assert!(!reply.text().contains(&world.word), "as {who} of another tenant: {reply}");
+            assert!(
+                !reply.text().contains(&world.word),
+                "as {who} of another tenant: {reply}"
+            );
             if operation.names_something() {
                 let refused = matches!(reply.status, 401 | 403 | 404);
                 assert!(refused, "as {who} of another tenant: {reply}");
@@ -283,7 +331,11 @@ async fn another_tenants_credentials_reach_nothing_on_any_route() {
 #[tokio::test]
 async fn without_a_credential_every_route_that_needs_one_says_401() {
     let world = World::new().await;
-    for operation in operations().await.iter().filter(|operation| !operation.public) {
+    for operation in operations()
+        .await
+        .iter()
+        .filter(|operation| !operation.public)
+    {
         if operation.optional {
             continue;
         }
@@ -304,10 +356,18 @@ async fn what_is_another_tenants_looks_like_what_does_not_exist() {
         ("/pulse/dashboard/{}", &world.ids.table),
         ("/pulse/tables/{}/rows", &world.ids.table),
     ] {
-        let ask =
-            |id: &str| other.client().get(&path.replace("{}", id)).header("x-request-id", "same");
+        let ask = |id: &str| {
+            other
+                .client()
+                .get(&path.replace("{}", id))
+                .header("x-request-id", "same")
+        };
         let (theirs, nobodys) = (ask(id).await, ask(&nothing).await);
-        assert_eq!(theirs.clone().problem_of(404).json(), nobodys.problem_of(404).json(), "{path}");
+        assert_eq!(
+            theirs.clone().problem_of(404).json(),
+            nobodys.problem_of(404).json(),
+            "{path}"
+        );
     }
 }
 
@@ -318,7 +378,10 @@ async fn a_scanner_knows_its_own_table_only() {
     let mine = Event::with_guests(["Ada"]).of(&tenant).open().await;
     let other = Event::with_guests(["Eve"]).of(&tenant).open().await;
     let device = mine.door().client().await;
-    device.get(&format!("/pulse/{}", mine.table)).await.expect_status(200);
+    device
+        .get(&format!("/pulse/{}", mine.table))
+        .await
+        .expect_status(200);
     for path in [
         format!("/pulse/{}", other.table),
         format!("/pulse/dashboard/{}", other.table),
@@ -328,7 +391,9 @@ async fn a_scanner_knows_its_own_table_only() {
         assert!(matches!(reply.status, 401 | 403 | 404), "{reply}");
         assert!(!reply.text().contains("Eve"), "{reply}");
     }
-    let reply = other.scan_by(&device, json!({"barcode": other.code("Eve")})).await;
+    let reply = other
+        .scan_by(&device, json!({"barcode": other.code("Eve")}))
+        .await;
     assert!(matches!(reply.status, 401 | 403 | 404), "{reply}");
     other.dashboard().await.counts(|c| c.checked_in == 0);
 }

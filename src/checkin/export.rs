@@ -56,8 +56,10 @@ async fn export_rows(call: Call<'_>) -> Answer {
         let export = Rc::clone(&export);
         async move { export.part().await }
     });
-    Ok(Reply::new(200, Body::Stream("text/csv; charset=utf-8", body))
-        .header("content-disposition", name))
+    Ok(
+        Reply::new(200, Body::Stream("text/csv; charset=utf-8", body))
+            .header("content-disposition", name),
+    )
 }
 
 /// An export under way.
@@ -77,16 +79,30 @@ struct Export {
 impl Export {
     /// Reads the first page, so that what is wrong is told by the status.
     async fn begin(ctx: &Ctx, scope: Scope, table: Uuid, reader: Reader) -> Result<Self> {
-        let Exported { name, keys, rows, last } =
-            rows::export(&ctx.pg, &scope, table, None).await?;
+        let Exported {
+            name,
+            keys,
+            rows,
+            last,
+        } = rows::export(&ctx.pg, &scope, table, None).await?;
         let mut text = match reader {
             Reader::Spreadsheet => export::BOM.to_owned(),
             Reader::Program => String::new(),
         };
         text.push_str(&export::header(&keys, reader));
-        rows.iter().for_each(|guest| text.push_str(&export::row(guest, &keys, reader)));
+        rows.iter()
+            .for_each(|guest| text.push_str(&export::row(guest, &keys, reader)));
         let (ready, after) = (RefCell::new(Some(text)), Cell::new(last));
-        Ok(Self { pg: ctx.pg.clone(), scope, table, reader, name, keys, ready, after })
+        Ok(Self {
+            pg: ctx.pg.clone(),
+            scope,
+            table,
+            reader,
+            name,
+            keys,
+            ready,
+            after,
+        })
     }
 
     /// The next part of the file.
@@ -95,11 +111,16 @@ impl Export {
         if ready.is_some() {
             return Ok(ready);
         }
-        let Some(after) = self.after.take() else { return Ok(None) };
+        let Some(after) = self.after.take() else {
+            return Ok(None);
+        };
         let page = rows::export(&self.pg, &self.scope, self.table, Some(after)).await?;
         self.after.set(page.last);
-        let text: String =
-            page.rows.iter().map(|guest| export::row(guest, &self.keys, self.reader)).collect();
+        let text: String = page
+            .rows
+            .iter()
+            .map(|guest| export::row(guest, &self.keys, self.reader))
+            .collect();
         // An empty part would not wake the reader of a stream.
         Ok(Some(text).filter(|text| !text.is_empty()))
     }
@@ -110,12 +131,20 @@ impl Export {
 fn file_name(list: &str) -> String {
     let plain: String = list
         .chars()
-        .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ' ') { c } else { '_' })
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ' ') {
+                c
+            } else {
+                '_'
+            }
+        })
         .collect();
     let exact: String = list
         .bytes()
         .map(|byte| match byte {
-            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'_' | b'.' => char::from(byte).to_string(),
+            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'_' | b'.' => {
+                char::from(byte).to_string()
+            }
             _ => format!("%{byte:02X}"),
         })
         .collect();

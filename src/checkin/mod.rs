@@ -80,9 +80,16 @@ pub async fn address(ctx: &Ctx, table: Uuid, known: Option<Jurisdiction>) -> Res
     let jurisdiction = match known {
         _ if !ctx.config.jurisdictions => Jurisdiction::None,
         Some(known) => known,
-        None => placement(ctx, table).await?.map_or(Jurisdiction::None, |p| p.jurisdiction),
+        None => placement(ctx, table)
+            .await?
+            .map_or(Jurisdiction::None, |p| p.jurisdiction),
     };
-    Ok(Address { binding: BINDING, id: table, jurisdiction, region: None })
+    Ok(Address {
+        binding: BINDING,
+        id: table,
+        jurisdiction,
+        region: None,
+    })
 }
 
 async fn placement(ctx: &Ctx, table: Uuid) -> Result<Option<Placement>> {
@@ -90,7 +97,10 @@ async fn placement(ctx: &Ctx, table: Uuid) -> Result<Option<Placement>> {
     if known.is_some() {
         return Ok(known);
     }
-    let found = ctx.pg.function(&PLACEMENT, &PlacementOf { table_id: table }).await?;
+    let found = ctx
+        .pg
+        .function(&PLACEMENT, &PlacementOf { table_id: table })
+        .await?;
     if let Some(found) = &found {
         PLACEMENTS.with_borrow_mut(|known| known.insert(table, found.clone()));
     }
@@ -106,7 +116,10 @@ pub async fn ask(
     input: &str,
 ) -> Result<ObjectAnswer> {
     // A tenant chosen by header may live elsewhere than the credential's own.
-    let known = scope.credential.jurisdiction().filter(|_| scope.tenant.is_none());
+    let known = scope
+        .credential
+        .jurisdiction()
+        .filter(|_| scope.tenant.is_none());
     let address = address(ctx, table, known).await?;
     let caller = Caller {
         credential: scope.credential.clone(),
@@ -131,7 +144,9 @@ pub async fn poke(
 /// call placed it.
 pub async fn place(ctx: &Ctx, tenant: Uuid, table: Uuid) -> Result<()> {
     let mut address = address(ctx, table, None).await?;
-    address.region = placement(ctx, table).await?.and_then(|placement| placement.region);
+    address.region = placement(ctx, table)
+        .await?
+        .and_then(|placement| placement.region);
     pull(ctx, tenant, &address).await
 }
 
@@ -142,7 +157,9 @@ async fn pull(ctx: &Ctx, tenant: Uuid, address: &Address) -> Result<()> {
         now: ctx.now,
         request_id: ctx.request_id.clone(),
     };
-    object::call(ctx, address, "pull", &caller, "").await.map(drop)
+    object::call(ctx, address, "pull", &caller, "")
+        .await
+        .map(drop)
 }
 
 /// After a committed change: the live object is told at once, or by a job when it does not answer.

@@ -33,10 +33,17 @@ pub struct RegisterIn {
     #[schema(format = "password", min_length = 10, max_length = 256)]
     pub password: String,
     /// How you are called.
-    #[schema(max_length = 200, pattern = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$")]
+    #[schema(
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$"
+    )]
     pub name: Option<String>,
     /// The tenant, whose first admin you are.
-    #[schema(min_length = 1, max_length = 200, pattern = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*\S[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$")]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*\S[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$"
+    )]
     pub tenant_name: String,
     /// Where the tenant's live data must stay. Cannot be changed later.
     pub jurisdiction: Option<Jurisdiction>,
@@ -134,7 +141,11 @@ pub enum Refreshed {
 pub async fn register(ctx: &Ctx, input: RegisterIn) -> Result<Session> {
     let mut invalid = Invalid::default();
     let email = invalid.take(rules::email::parse("/email", &input.email));
-    invalid.take(rules::password::check("/password", &input.password, &input.email));
+    invalid.take(rules::password::check(
+        "/password",
+        &input.password,
+        &input.email,
+    ));
     let name = invalid.take(rules::name::optional("/name", input.name.as_deref(), NAME));
     let tenant = invalid.take(rules::name::parse("/tenant_name", &input.tenant_name, NAME));
     invalid.or(())?;
@@ -162,7 +173,11 @@ pub async fn login(ctx: &Ctx, input: LoginIn, source: &str) -> Result<Session> {
     }
     let right = password::verify(&input.password, known.password_hash.as_deref())?;
     let Some(user) = known.user_id.filter(|_| right) else {
-        return Err(Error::new(401, "invalid_credentials", "The email or the password is wrong."));
+        return Err(Error::new(
+            401,
+            "invalid_credentials",
+            "The email or the password is wrong.",
+        ));
     };
     let session = ctx.new_id();
     let refresh = secret::fresh(ctx.config.token_secret()?, Purpose::Refresh, session);
@@ -193,7 +208,10 @@ pub async fn refresh(ctx: &Ctx, input: &RefreshIn) -> Result<Session> {
 /// Ends the session of an access token.
 pub async fn logout(ctx: &Ctx, credential: &Credential) -> Result<()> {
     let Credential::User { user, session, .. } = credential else {
-        return Err(Error::forbidden("no_session", "This credential has no session to end."));
+        return Err(Error::forbidden(
+            "no_session",
+            "This credential has no session to end.",
+        ));
     };
     let end = json!({"session_id": session, "user_id": user, "now": clock(ctx)});
     ctx.pg.function(&store::LOGOUT, &end).await.map(drop)
@@ -210,14 +228,24 @@ pub async fn logout_with(ctx: &Ctx, refresh_token: &str) -> Result<()> {
 
 /// Who the caller is and where they belong.
 pub async fn me(ctx: &Ctx, scope: &Scope) -> Result<Me> {
-    ctx.pg.function(&store::ME, &json!({"actor": scope.actor(), "now": clock(ctx)})).await
+    ctx.pg
+        .function(
+            &store::ME,
+            &json!({"actor": scope.actor(), "now": clock(ctx)}),
+        )
+        .await
 }
 
 /// The answer to an opened session.
 pub(super) fn issue(ctx: &Ctx, opened: Opened, refresh: Token) -> Result<Session> {
-    let Opened { user, tenant, session } = opened;
-    let (tenant_id, jurisdiction) =
-        tenant.as_ref().map_or_else(Default::default, |tenant| (tenant.id, tenant.jurisdiction));
+    let Opened {
+        user,
+        tenant,
+        session,
+    } = opened;
+    let (tenant_id, jurisdiction) = tenant
+        .as_ref()
+        .map_or_else(Default::default, |tenant| (tenant.id, tenant.jurisdiction));
     Ok(Session {
         access_token: token::mint_user(ctx, user.id, session.id, tenant_id, jurisdiction)?,
         token_type: "Bearer",
@@ -311,7 +339,10 @@ mod tests {
     fn a_source_is_an_address_or_the_network_of_one_ipv6_customer() {
         assert_eq!(source_of("203.0.113.7"), "203.0.113.7");
         assert_eq!(source_of("::ffff:203.0.113.7"), "203.0.113.7");
-        assert_eq!(source_of("2001:db8:1:2::a"), source_of("2001:db8:1:2:ffff::b"));
+        assert_eq!(
+            source_of("2001:db8:1:2::a"),
+            source_of("2001:db8:1:2:ffff::b")
+        );
         assert_ne!(source_of("2001:db8:1:2::a"), source_of("2001:db8:1:3::a"));
         assert_eq!(source_of(""), "unknown");
     }

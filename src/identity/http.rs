@@ -62,19 +62,31 @@ impl<T: ToSchema> From<Page<T>> for Listed<T> {
 /// The scope of a call whose path names its tenant.
 pub async fn at_tenant(call: &Call<'_>) -> Result<Scope> {
     let scope = call.scope().await?;
-    Ok(Scope { tenant: Some(call.id("id")?), ..scope })
+    Ok(Scope {
+        tenant: Some(call.id("id")?),
+        ..scope
+    })
 }
 
 /// The scope and the body of a write whose path names its tenant.
 pub async fn write_at_tenant<T: DeserializeOwned>(call: &Call<'_>) -> Result<(Scope, T)> {
     let (scope, input) = call.write().await?;
-    Ok((Scope { tenant: Some(call.id("id")?), ..scope }, input))
+    Ok((
+        Scope {
+            tenant: Some(call.id("id")?),
+            ..scope
+        },
+        input,
+    ))
 }
 
 /// The scope of a removal whose path names its tenant.
 pub async fn remove_at_tenant(call: &Call<'_>) -> Result<Scope> {
     let scope = call.writing("").await?;
-    Ok(Scope { tenant: Some(call.id("id")?), ..scope })
+    Ok(Scope {
+        tenant: Some(call.id("id")?),
+        ..scope
+    })
 }
 
 /// Hides a tenant from those who do not belong to it.

@@ -72,7 +72,10 @@ pub struct AcceptIn {
     #[schema(format = "password", min_length = 10, max_length = 256)]
     pub password: Option<String>,
     /// How you are called.
-    #[schema(max_length = 200, pattern = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$")]
+    #[schema(
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$"
+    )]
     pub name: Option<String>,
 }
 
@@ -115,32 +118,51 @@ pub async fn invite(ctx: &Ctx, scope: &Scope, input: &InvitationIn) -> Result<(I
         "id": id, "email": email, "role": input.role, "token_hash": token.hash,
         "may": granters(Role::from(input.role)), "now": clock(ctx),
     });
-    let done = ctx.pg.call_full(scope, &store::INVITE, &new).await.map_err(hidden)?;
+    let done = ctx
+        .pg
+        .call_full(scope, &store::INVITE, &new)
+        .await
+        .map_err(hidden)?;
     let token = match done.replayed {
         true => token_of(ctx, scope, done.result.id)?,
         false => token,
     };
-    Ok((Invitation { token: Some(token.text), ..done.result }, done.replayed))
+    Ok((
+        Invitation {
+            token: Some(token.text),
+            ..done.result
+        },
+        done.replayed,
+    ))
 }
 
 /// Invitations, newest first.
 pub async fn list(ctx: &Ctx, scope: &Scope, query: &ListQuery) -> Result<Page<Invitation>> {
-    let found = ctx.pg.call(scope, &store::INVITATIONS, &query.input()?).await.map_err(hidden)?;
-    Ok(rules::page::cut(found, query.limit()?, |invitation| invitation.id))
+    let found = ctx
+        .pg
+        .call(scope, &store::INVITATIONS, &query.input()?)
+        .await
+        .map_err(hidden)?;
+    Ok(rules::page::cut(found, query.limit()?, |invitation| {
+        invitation.id
+    }))
 }
 
 /// Takes an open invitation back.
 pub async fn withdraw(ctx: &Ctx, scope: &Scope, invitation: Uuid) -> Result<()> {
     let which = json!({"id": invitation});
-    ctx.pg.call(scope, &store::DELETE_INVITATION, &which).await.map(drop).map_err(hidden)
+    ctx.pg
+        .call(scope, &store::DELETE_INVITATION, &which)
+        .await
+        .map(drop)
+        .map_err(hidden)
 }
 
 /// Makes whoever holds the token a member: the caller, or a new account.
 pub async fn accept(ctx: &Ctx, scope: &Scope, input: &AcceptIn) -> Result<Accepted> {
     let key = ctx.config.token_secret()?;
-    let (_, hash) = secret::open(key, Purpose::Invitation, &input.token).ok_or_else(|| {
-        Error::new(404, "invitation_not_found", "This invitation is not known.")
-    })?;
+    let (_, hash) = secret::open(key, Purpose::Invitation, &input.token)
+        .ok_or_else(|| Error::new(404, "invitation_not_found", "This invitation is not known."))?;
     let session = ctx.new_id();
     let refresh = secret::fresh(key, Purpose::Refresh, session);
     let joining = match &scope.credential {
@@ -156,7 +178,12 @@ pub async fn accept(ctx: &Ctx, scope: &Scope, input: &AcceptIn) -> Result<Accept
             }
             new
         }
-        _ => return Err(Error::forbidden("role_not_allowed", "Only people accept invitations.")),
+        _ => {
+            return Err(Error::forbidden(
+                "role_not_allowed",
+                "Only people accept invitations.",
+            ));
+        }
     };
     let joined = ctx.pg.function(&store::ACCEPT_INVITATION, &joining).await?;
     accepted(ctx, joined, refresh)
@@ -176,7 +203,11 @@ fn new_account(ctx: &Ctx, input: &AcceptIn) -> Result<Value> {
 }
 
 fn accepted(ctx: &Ctx, joined: Joined, refresh: Token) -> Result<Accepted> {
-    let Joined { user, tenant, session } = joined;
+    let Joined {
+        user,
+        tenant,
+        session,
+    } = joined;
     let mut accepted = Accepted {
         user: user.clone(),
         tenant: tenant.clone(),
@@ -186,7 +217,11 @@ fn accepted(ctx: &Ctx, joined: Joined, refresh: Token) -> Result<Accepted> {
         refresh_token: None,
     };
     if let Some(session) = session {
-        let opened = Opened { user, tenant: Some(tenant), session };
+        let opened = Opened {
+            user,
+            tenant: Some(tenant),
+            session,
+        };
         let session = accounts::issue(ctx, opened, refresh)?;
         accepted.access_token = Some(session.access_token);
         accepted.token_type = Some(session.token_type);
@@ -249,6 +284,11 @@ async fn delete_invitation(call: Call<'_>) -> Answer {
     responses((status = 201, body = Accepted)))]
 async fn accept_invitation(call: Call<'_>) -> Answer {
     let credential = call.credential().await?;
-    let scope = Scope { credential, tenant: None, roles: &[], idempotency: None };
+    let scope = Scope {
+        credential,
+        tenant: None,
+        roles: &[],
+        idempotency: None,
+    };
     created(&accept(call.ctx, &scope, &call.body().await?).await?)
 }

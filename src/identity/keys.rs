@@ -80,7 +80,11 @@ impl From<KeyRole> for MemberRole {
 #[serde(deny_unknown_fields)]
 pub struct KeyIn {
     /// What it is for.
-    #[schema(min_length = 1, max_length = 200, pattern = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*\S[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$")]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*\S[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$"
+    )]
     pub name: String,
     /// What it may do.
     pub role: KeyRole,
@@ -114,7 +118,10 @@ pub async fn create(ctx: &Ctx, scope: &Scope, input: &KeyIn) -> Result<(ApiKey, 
         false => secret,
     };
     // The prefix is `pulse_<jurisdiction>_` and the start of the id.
-    let home = key.prefix.rsplit_once('_').map_or("pulse_none", |(home, _)| home);
+    let home = key
+        .prefix
+        .rsplit_once('_')
+        .map_or("pulse_none", |(home, _)| home);
     key.key = Some(format!("{home}_{}_{secret}", key.id));
     Ok((key, done.replayed))
 }
@@ -128,13 +135,21 @@ pub async fn list(ctx: &Ctx, scope: &Scope, query: &ListQuery) -> Result<Page<Ap
 /// Revokes a key, at once. Doing it twice changes nothing.
 pub async fn revoke(ctx: &Ctx, scope: &Scope, key: Uuid) -> Result<()> {
     let which = json!({"id": key, "now": clock(ctx)});
-    ctx.pg.call(scope, &store::REVOKE_KEY, &which).await.map(drop)
+    ctx.pg
+        .call(scope, &store::REVOKE_KEY, &which)
+        .await
+        .map(drop)
 }
 
 fn secret_of(ctx: &Ctx, scope: &Scope, id: Uuid) -> Result<String> {
-    let Some(repeated) = &scope.idempotency else { return Ok(crypto::secret()) };
+    let Some(repeated) = &scope.idempotency else {
+        return Ok(crypto::secret());
+    };
     let seed = format!("pulse api key {id} {}", repeated.key);
-    Ok(crypto::base64url(&crypto::hmac_sha256(ctx.config.token_secret()?, seed.as_bytes())))
+    Ok(crypto::base64url(&crypto::hmac_sha256(
+        ctx.config.token_secret()?,
+        seed.as_bytes(),
+    )))
 }
 
 /// The routes.

@@ -44,13 +44,22 @@ pub struct MemberPatch {
 
 /// Members, the newest account first.
 pub async fn list(ctx: &Ctx, scope: &Scope, query: &ListQuery) -> Result<Page<Member>> {
-    let found = ctx.pg.call(scope, &store::MEMBERS, &query.input()?).await.map_err(hidden)?;
-    Ok(rules::page::cut(found, query.limit()?, |member| member.user.id))
+    let found = ctx
+        .pg
+        .call(scope, &store::MEMBERS, &query.input()?)
+        .await
+        .map_err(hidden)?;
+    Ok(rules::page::cut(found, query.limit()?, |member| {
+        member.user.id
+    }))
 }
 
 /// One member.
 pub async fn get(ctx: &Ctx, scope: &Scope, user: Uuid) -> Result<Member> {
-    ctx.pg.call(scope, &store::MEMBER, &json!({"user_id": user})).await.map_err(hidden)
+    ctx.pg
+        .call(scope, &store::MEMBER, &json!({"user_id": user}))
+        .await
+        .map_err(hidden)
 }
 
 /// Gives a member another role, at once: their next call already has it.
@@ -63,25 +72,30 @@ pub async fn set_role(
 ) -> Result<Member> {
     let may = over(|by, from| rules::roles::may_change(by, from, Role::from(role)));
     let change = json!({"user_id": user, "role": role, "if_match": if_match, "may": may});
-    ctx.pg.call(scope, &store::SET_ROLE, &change).await.map_err(hidden)
+    ctx.pg
+        .call(scope, &store::SET_ROLE, &change)
+        .await
+        .map_err(hidden)
 }
 
 /// Removes a member, or lets the caller leave.
-pub async fn remove(
-    ctx: &Ctx,
-    scope: &Scope,
-    user: Uuid,
-    if_match: Option<i64>,
-) -> Result<()> {
+pub async fn remove(ctx: &Ctx, scope: &Scope, user: Uuid, if_match: Option<i64>) -> Result<()> {
     let leaves = matches!(scope.credential, Credential::User { user: own, .. } if own == user);
     let roles = match leaves {
         true => rules::roles::allowed(Verb::Read, Resource::Tenant),
         false => scope.roles,
     };
-    let scope = Scope { roles, ..scope.clone() };
+    let scope = Scope {
+        roles,
+        ..scope.clone()
+    };
     let may = over(rules::roles::may_remove);
     let removal = json!({"user_id": user, "if_match": if_match, "may": may});
-    ctx.pg.call(&scope, &store::REMOVE_MEMBER, &removal).await.map(drop).map_err(hidden)
+    ctx.pg
+        .call(&scope, &store::REMOVE_MEMBER, &removal)
+        .await
+        .map(drop)
+        .map_err(hidden)
 }
 
 /// The routes.

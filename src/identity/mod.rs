@@ -120,7 +120,10 @@ fn over(may: impl Fn(Role, Role) -> bool) -> Value {
         .iter()
         .map(|by| {
             let others = Role::ALL.iter().filter(|other| may(*by, **other));
-            (by.as_str().to_owned(), others.map(|other| other.as_str()).collect::<Value>())
+            (
+                by.as_str().to_owned(),
+                others.map(|other| other.as_str()).collect::<Value>(),
+            )
         })
         .collect::<serde_json::Map<_, _>>()
         .into()
@@ -148,7 +151,10 @@ mod tests {
     #[test]
     fn a_manager_has_no_power_over_managers() {
         let table = over(rules::roles::may_remove);
-        assert_eq!(table["manager"], json!(["agent", "read_only", "dentist", "patient"]));
+        assert_eq!(
+            table["manager"],
+            json!(["agent", "read_only", "dentist", "patient"])
+        );
         assert_eq!(table["agent"], json!([]));
     }
 }

@@ -20,7 +20,10 @@ const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$UHVsc2VOb2JvZHlTYWx0$\
 /// The PHC string of a password, with a fresh salt.
 pub fn hash(password: &str) -> Result<String> {
     let salt = SaltString::encode_b64(&random::<16>()).map_err(broken)?;
-    Ok(argon2()?.hash_password(password.as_bytes(), &salt).map_err(broken)?.to_string())
+    Ok(argon2()?
+        .hash_password(password.as_bytes(), &salt)
+        .map_err(broken)?
+        .to_string())
 }
 
 /// Whether the password belongs to the hash; never, without a hash.
@@ -28,7 +31,9 @@ pub fn verify(password: &str, stored: Option<&str>) -> Result<bool> {
     let stored = stored.and_then(|phc| PasswordHash::new(phc).ok());
     let nobody = PasswordHash::new(NOBODY).map_err(broken)?;
     let against = stored.as_ref().unwrap_or(&nobody);
-    let right = argon2()?.verify_password(password.as_bytes(), against).is_ok();
+    let right = argon2()?
+        .verify_password(password.as_bytes(), against)
+        .is_ok();
     Ok(right && stored.is_some())
 }
 
@@ -47,13 +52,20 @@ mod tests {
 
     fn known(password: &str) -> String {
         let salt = SaltString::encode_b64(b"sixteen bytes 16").unwrap();
-        argon2().unwrap().hash_password(password.as_bytes(), &salt).unwrap().to_string()
+        argon2()
+            .unwrap()
+            .hash_password(password.as_bytes(), &salt)
+            .unwrap()
+            .to_string()
     }
 
     #[test]
     fn a_hash_knows_its_password_and_no_other() {
         let hash = known("correct horse");
-        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        assert!(
+            hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+            "{hash}"
+        );
         assert!(verify("correct horse", Some(&hash)).unwrap());
         assert!(!verify("correct horsf", Some(&hash)).unwrap());
     }

@@ -49,7 +49,10 @@ pub fn fresh(key: &[u8], purpose: Purpose, id: Uuid) -> Token {
 pub fn repeatable(key: &[u8], purpose: Purpose, id: Uuid, seed: &str) -> Token {
     let text = format!("pulse seed {} {id} {seed}", purpose.prefix());
     let mut start = [0; 16];
-    for (to, from) in start.iter_mut().zip(crypto::hmac_sha256(key, text.as_bytes())) {
+    for (to, from) in start
+        .iter_mut()
+        .zip(crypto::hmac_sha256(key, text.as_bytes()))
+    {
         *to = from;
     }
     made_of(key, purpose, id, start)
@@ -70,7 +73,10 @@ fn made_of(key: &[u8], purpose: Purpose, id: Uuid, start: [u8; 16]) -> Token {
     let proof = prove(key, purpose, id, &start);
     let secret = crypto::base64url(&[start, proof].concat());
     let hash = crypto::sha256_hex(secret.as_bytes());
-    Token { text: format!("{}_{id}_{secret}", purpose.prefix()), hash }
+    Token {
+        text: format!("{}_{id}_{secret}", purpose.prefix()),
+        hash,
+    }
 }
 
 fn prove(key: &[u8], purpose: Purpose, id: Uuid, start: &[u8]) -> [u8; 16] {
@@ -93,10 +99,16 @@ mod tests {
     fn a_token_opens_for_its_key_and_purpose_only() {
         let id = Uuid::from_u128(7);
         let token = repeatable(KEY, Purpose::Refresh, id, "seed");
-        assert_eq!(open(KEY, Purpose::Refresh, &token.text), Some((id, token.hash.clone())));
+        assert_eq!(
+            open(KEY, Purpose::Refresh, &token.text),
+            Some((id, token.hash.clone()))
+        );
         assert_eq!(open(b"another key", Purpose::Refresh, &token.text), None);
         assert_eq!(open(KEY, Purpose::Invitation, &token.text), None);
-        assert_eq!(open(KEY, Purpose::Invitation, &token.text.replace("rt_", "inv_")), None);
+        assert_eq!(
+            open(KEY, Purpose::Invitation, &token.text.replace("rt_", "inv_")),
+            None
+        );
     }
 
     #[test]
@@ -108,7 +120,14 @@ mod tests {
             let other = String::from_utf8(other).unwrap();
             assert_eq!(open(KEY, Purpose::Invitation, &other), None, "{other}");
         }
-        for bad in ["", "inv", "inv_", "inv__", "rt_x_y", &token[..token.len() - 1]] {
+        for bad in [
+            "",
+            "inv",
+            "inv_",
+            "inv__",
+            "rt_x_y",
+            &token[..token.len() - 1],
+        ] {
             assert_eq!(open(KEY, Purpose::Invitation, bad), None, "{bad}");
         }
     }

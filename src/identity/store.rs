@@ -6,12 +6,12 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::Me;
 use super::accounts::{Lookup, Opened, Refreshed};
 use super::invitations::{Invitation, Joined};
 use super::keys::ApiKey;
 use super::members::Member;
 use super::tenants::Tenant;
-use super::Me;
 use crate::platform::pg::{Function, Statement};
 
 /// It was done; `null` means that there was nothing to do it to.
@@ -35,8 +35,7 @@ pub const REFRESH: Function<Value, Refreshed> =
     Function::new("select app.refresh($1::text::jsonb)::text");
 
 /// Ends a session.
-pub const LOGOUT: Function<Value, Done> =
-    Function::new("select app.logout($1::text::jsonb)::text");
+pub const LOGOUT: Function<Value, Done> = Function::new("select app.logout($1::text::jsonb)::text");
 
 /// Who the caller is and where they belong.
 pub const ME: Function<Value, Me> = Function::new("select app.me($1::text::jsonb)::text");

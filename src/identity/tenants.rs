@@ -72,7 +72,11 @@ pub enum Region {
 #[serde(deny_unknown_fields)]
 pub struct TenantIn {
     /// How it is called.
-    #[schema(min_length = 1, max_length = 200, pattern = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*\S[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$")]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*\S[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$"
+    )]
     pub name: String,
     /// Where its live data must stay. Cannot be changed later.
     pub jurisdiction: Option<Jurisdiction>,
@@ -85,7 +89,11 @@ pub struct TenantIn {
 #[serde(deny_unknown_fields)]
 pub struct TenantPatch {
     /// How it is called.
-    #[schema(min_length = 1, max_length = 200, pattern = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*\S[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$")]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*\S[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$"
+    )]
     pub name: Option<String>,
     /// Where most of its users are; objects that exist already stay where they are.
     #[serde(default)]
@@ -123,7 +131,10 @@ pub async fn create(ctx: &Ctx, scope: &Scope, input: &TenantIn) -> Result<(Tenan
         return Err(error);
     }
     let tenants = accounts::me(ctx, scope).await?.tenants;
-    let made = tenants.into_iter().find(|tenant| tenant.id == id).ok_or(error)?;
+    let made = tenants
+        .into_iter()
+        .find(|tenant| tenant.id == id)
+        .ok_or(error)?;
     let same = (&made.name, made.jurisdiction, made.region) == (&name, jurisdiction, input.region);
     match same {
         true => Ok((made, true)),
@@ -137,7 +148,10 @@ pub async fn create(ctx: &Ctx, scope: &Scope, input: &TenantIn) -> Result<(Tenan
 
 /// The tenant of the scope.
 pub async fn get(ctx: &Ctx, scope: &Scope) -> Result<Tenant> {
-    ctx.pg.call(scope, &store::TENANT, &json!({})).await.map_err(hidden)
+    ctx.pg
+        .call(scope, &store::TENANT, &json!({}))
+        .await
+        .map_err(hidden)
 }
 
 /// Changes the tenant of the scope.
@@ -147,12 +161,18 @@ pub async fn patch(
     if_match: Option<i64>,
     input: &TenantPatch,
 ) -> Result<Tenant> {
-    let name = input.name.as_deref().map(|name| rules::name::parse("/name", name, NAME));
+    let name = input
+        .name
+        .as_deref()
+        .map(|name| rules::name::parse("/name", name, NAME));
     let mut change = json!({"name": name.transpose()?, "if_match": if_match, "now": clock(ctx)});
     if let (Some(fields), false) = (change.as_object_mut(), input.region.is_absent()) {
         fields.insert("region".to_owned(), json!(input.region));
     }
-    ctx.pg.call(scope, &store::PATCH_TENANT, &change).await.map_err(hidden)
+    ctx.pg
+        .call(scope, &store::PATCH_TENANT, &change)
+        .await
+        .map_err(hidden)
 }
 
 /// The same caller and key give the same id. It carries no time, so it is a UUIDv8.
@@ -160,13 +180,19 @@ fn id_of(ctx: &Ctx, credential: &Credential, key: &str) -> Result<Uuid> {
     let who = match credential {
         Credential::User { user, .. } => user.to_string(),
         Credential::Supabase { subject, .. } => format!("subject {subject}"),
-        _ => return Err(Error::forbidden("role_not_allowed", "Only people make tenants.")),
+        _ => {
+            return Err(Error::forbidden(
+                "role_not_allowed",
+                "Only people make tenants.",
+            ));
+        }
     };
     let seed = format!("pulse tenant {who} {key}");
     let mut bytes = [0; 16];
-    for (to, from) in
-        bytes.iter_mut().zip(crypto::hmac_sha256(ctx.config.token_secret()?, seed.as_bytes()))
-    {
+    for (to, from) in bytes.iter_mut().zip(crypto::hmac_sha256(
+        ctx.config.token_secret()?,
+        seed.as_bytes(),
+    )) {
         *to = from;
     }
     Ok(uuid::Builder::from_custom_bytes(bytes).into_uuid())
@@ -196,7 +222,10 @@ async fn list_tenants(call: Call<'_>) -> Answer {
 async fn create_tenant(call: Call<'_>) -> Answer {
     let (scope, input) = call.write::<TenantIn>().await?;
     if let Credential::Key { .. } = scope.credential {
-        return Err(Error::forbidden("role_not_allowed", "Only people make tenants."));
+        return Err(Error::forbidden(
+            "role_not_allowed",
+            "Only people make tenants.",
+        ));
     }
     let (tenant, repeated) = create(call.ctx, &scope, &input).await?;
     replayed(Ok(created(&tenant)?.version(tenant.version)), repeated)

@@ -18,7 +18,9 @@ fn text() -> Result<String, String> {
     DOCUMENT.with(|cell| {
         cell.get_or_init(|| {
             let routes = crate::routes::table()?;
-            document(&routes).to_json().map_err(|error| error.to_string())
+            document(&routes)
+                .to_json()
+                .map_err(|error| error.to_string())
         })
         .clone()
     })

@@ -103,14 +103,25 @@ pub async fn check(ctx: &Ctx) -> Health {
         let age = beats.as_ref()?.heartbeats.get(name)?.age_seconds;
         Some(age)
     };
-    let checks =
-        HealthChecks { database, objects, queue: beat_of(beat("queue")), cron: beat_of(beat("cron")) };
-    Health { status: checks.sum(), checks, version: env!("CARGO_PKG_VERSION") }
+    let checks = HealthChecks {
+        database,
+        objects,
+        queue: beat_of(beat("queue")),
+        cron: beat_of(beat("cron")),
+    };
+    Health {
+        status: checks.sum(),
+        checks,
+        version: env!("CARGO_PKG_VERSION"),
+    }
 }
 
 impl HealthChecks {
     fn sum(&self) -> HealthStatus {
-        match (self.database.ok && self.objects.ok, self.queue.ok && self.cron.ok) {
+        match (
+            self.database.ok && self.objects.ok,
+            self.queue.ok && self.cron.ok,
+        ) {
             (true, true) => HealthStatus::Ok,
             (true, false) => HealthStatus::Degraded,
             (false, _) => HealthStatus::Down,
@@ -119,14 +130,20 @@ impl HealthChecks {
 }
 
 fn beat_of(age: Option<i64>) -> Beat {
-    Beat { ok: age.is_some_and(|age| age < STALE), age_seconds: age }
+    Beat {
+        ok: age.is_some_and(|age| age < STALE),
+        age_seconds: age,
+    }
 }
 
 async fn timed<T>(work: impl Future<Output = Result<T>>) -> (Option<T>, Trip) {
     let began = clock::now();
     let outcome = work.await;
     let ms = (clock::now() - began).num_milliseconds();
-    let trip = Trip { ok: outcome.is_ok(), ms };
+    let trip = Trip {
+        ok: outcome.is_ok(),
+        ms,
+    };
     (outcome.ok(), trip)
 }
 
@@ -144,7 +161,9 @@ async fn ping(ctx: &Ctx) -> Result<()> {
         now: ctx.now,
         request_id: ctx.request_id.clone(),
     };
-    object::call(ctx, &address, "ping", &caller, "").await.map(drop)
+    object::call(ctx, &address, "ping", &caller, "")
+        .await
+        .map(drop)
 }
 
 /// The routes.
@@ -170,7 +189,10 @@ mod tests {
 
     fn checks(database: bool, objects: bool, queue: Option<i64>) -> HealthChecks {
         HealthChecks {
-            database: Trip { ok: database, ms: 1 },
+            database: Trip {
+                ok: database,
+                ms: 1,
+            },
             objects: Trip { ok: objects, ms: 1 },
             queue: beat_of(queue),
             cron: beat_of(Some(0)),

@@ -42,13 +42,23 @@ fn render(metrics: Option<&Metrics>) -> String {
     gauge(&mut text, "pulse_database_up", "Whether Postgres answers.");
     let _ = writeln!(text, "pulse_database_up {}", u8::from(metrics.is_some()));
     let Some(metrics) = metrics else { return text };
-    gauge(&mut text, "pulse_heartbeat_age_seconds", "Since the cron and the queue last ran.");
+    gauge(
+        &mut text,
+        "pulse_heartbeat_age_seconds",
+        "Since the cron and the queue last ran.",
+    );
     for (name, beat) in &metrics.heartbeats {
         let age = beat.age_seconds;
-        let _ = writeln!(text, "pulse_heartbeat_age_seconds{{name=\"{}\"}} {age}", label(name));
+        let _ = writeln!(
+            text,
+            "pulse_heartbeat_age_seconds{{name=\"{}\"}} {age}",
+            label(name)
+        );
     }
     for (name, value) in &metrics.gauges {
-        let Some(value) = value.as_f64() else { continue };
+        let Some(value) = value.as_f64() else {
+            continue;
+        };
         let name = format!("pulse_{}", label(name));
         gauge(&mut text, &name, "As counted in Postgres.");
         let _ = writeln!(text, "{name} {value}");
@@ -62,7 +72,9 @@ fn gauge(text: &mut String, name: &str, help: &str) {
 
 /// What a name or label may hold without quoting.
 fn label(name: &str) -> String {
-    name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
+    name.chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
+        .collect()
 }
 
 /// The routes.
@@ -76,7 +88,9 @@ pub fn routes() -> Vec<Route> {
 async fn get_metrics(call: Call<'_>) -> Answer {
     call.operator()?;
     let asked = json!({});
-    let metrics = within(PATIENCE, call.ctx.pg.function(&METRICS, &asked)).await.ok();
+    let metrics = within(PATIENCE, call.ctx.pg.function(&METRICS, &asked))
+        .await
+        .ok();
     Ok(Reply::new(200, Body::Text(TEXT, render(metrics.as_ref()))))
 }
 
@@ -91,8 +105,14 @@ mod tests {
             "heartbeats": {"cron": {"at": "2026-01-01T00:00:00.000Z", "age_seconds": 12}},
         }));
         let text = render(Some(&metrics.unwrap()));
-        assert!(text.contains("# TYPE pulse_tenants gauge\npulse_tenants 3\n"), "{text}");
-        assert!(text.contains("pulse_heartbeat_age_seconds{name=\"cron\"} 12\n"), "{text}");
+        assert!(
+            text.contains("# TYPE pulse_tenants gauge\npulse_tenants 3\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("pulse_heartbeat_age_seconds{name=\"cron\"} 12\n"),
+            "{text}"
+        );
         assert!(!text.contains("note"), "{text}");
     }
 

@@ -18,7 +18,15 @@ pub fn routes() -> Vec<Module> {
     let mut pages = docs::routes();
     pages.extend(pages::routes());
     vec![
-        Module { tag: "Operations", about: "For those who run Pulse.", routes: operations },
-        Module { tag: "Pages", about: "For browsers.", routes: pages },
+        Module {
+            tag: "Operations",
+            about: "For those who run Pulse.",
+            routes: operations,
+        },
+        Module {
+            tag: "Pages",
+            about: "For browsers.",
+            routes: pages,
+        },
     ]
 }

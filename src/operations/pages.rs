@@ -26,7 +26,9 @@ pub async fn serve(call: &Call<'_>, file: &str) -> Answer {
     // The file server answers a page under its name without extension and redirects the other.
     let name = file.trim_end_matches(".html");
     let name = if name == "index" { "" } else { name };
-    let mut page = assets.fetch(format!("https://assets.internal/{name}"), None).await?;
+    let mut page = assets
+        .fetch(format!("https://assets.internal/{name}"), None)
+        .await?;
     if page.status_code() != 200 {
         return Err(Error::not_found().because(format!("page {file}: {}", page.status_code())));
     }
@@ -36,7 +38,10 @@ pub async fn serve(call: &Call<'_>, file: &str) -> Answer {
     };
     Ok(Reply::new(200, Body::Text(HTML, page.text().await?))
         .header("content-security-policy", policy)
-        .header("permissions-policy", "camera=(self), microphone=(), geolocation=()")
+        .header(
+            "permissions-policy",
+            "camera=(self), microphone=(), geolocation=()",
+        )
         .header("cache-control", "no-cache")
         // One address may be a page and an API resource.
         .header("vary", "accept, authorization, origin"))

@@ -98,7 +98,9 @@ async fn minute(ctx: &Ctx) -> Result<Summary> {
     let told = stream::iter(&due.stale_tables)
         .map(|stale| async move {
             let home = Some(stale.jurisdiction);
-            checkin::poke(ctx, stale.tenant_id, stale.table_id, home).await.is_ok()
+            checkin::poke(ctx, stale.tenant_id, stale.table_id, home)
+                .await
+                .is_ok()
         })
         .buffer_unordered(AT_ONCE)
         .filter(|told| std::future::ready(*told))
@@ -123,9 +125,16 @@ async fn daily(ctx: &Ctx) -> Result<Summary> {
 /// Does one background job.
 pub async fn job(ctx: &Ctx, job: Job) -> Result<()> {
     match job {
-        Job::Heartbeat => ctx.pg.function(&BEAT, &json!({"name": "queue"})).await.map(drop),
+        Job::Heartbeat => ctx
+            .pg
+            .function(&BEAT, &json!({"name": "queue"}))
+            .await
+            .map(drop),
         Job::RosterChanged { tenant, table } => {
-            let place = ctx.pg.function(&PLACEMENT, &json!({"table_id": table})).await?;
+            let place = ctx
+                .pg
+                .function(&PLACEMENT, &json!({"table_id": table}))
+                .await?;
             match place {
                 Some(place) if place.enabled && place.tenant_id == tenant => {
                     checkin::poke(ctx, tenant, table, Some(place.jurisdiction)).await

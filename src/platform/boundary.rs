@@ -4,7 +4,10 @@
 //! several times, and the crossings are what a request costs. `boundary.js` does the same in one.
 //! Invariant: a request's head comes in as one string; an answer goes out in one call.
 //! Failure: a JavaScript exception arrives as `Err`, never as a trap.
-#![allow(missing_docs, reason = "wasm_bindgen items; each is described in boundary.js")]
+#![allow(
+    missing_docs,
+    reason = "wasm_bindgen items; each is described in boundary.js"
+)]
 
 use wasm_bindgen::prelude::*;
 use worker::js_sys;

@@ -85,7 +85,9 @@ impl Config {
     /// The token secret, which must have at least 32 bytes (RFC 7518 §3.2).
     pub fn token_secret(&self) -> Result<&[u8]> {
         if self.token_secret.len() < 32 {
-            return Err(Error::internal("secret TOKEN_SECRET is missing or shorter than 32 bytes"));
+            return Err(Error::internal(
+                "secret TOKEN_SECRET is missing or shorter than 32 bytes",
+            ));
         }
         Ok(self.token_secret.as_bytes())
     }

@@ -23,10 +23,12 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 /// Lower-case hex.
 pub fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 /// HMAC-SHA-256.
@@ -74,12 +76,25 @@ impl DataKeys {
     /// Seals a credential for the row `owner` names (`tenant/table/row/column`).
     /// The result is `kid.nonce.ciphertext`.
     pub fn seal(&self, owner: &str, secret: &[u8]) -> Result<String> {
-        let (kid, key) = self.0.first().ok_or_else(|| Error::internal("no data key"))?;
+        let (kid, key) = self
+            .0
+            .first()
+            .ok_or_else(|| Error::internal("no data key"))?;
         let nonce = random::<12>();
         let sealed = Aes256Gcm::new(Key::<Aes256Gcm>::from_slice(key))
-            .encrypt(Nonce::from_slice(&nonce), Payload { msg: secret, aad: owner.as_bytes() })
+            .encrypt(
+                Nonce::from_slice(&nonce),
+                Payload {
+                    msg: secret,
+                    aad: owner.as_bytes(),
+                },
+            )
             .map_err(|_| Error::internal("a credential could not be sealed"))?;
-        Ok(format!("{kid}.{}.{}", base64url(&nonce), base64url(&sealed)))
+        Ok(format!(
+            "{kid}.{}.{}",
+            base64url(&nonce),
+            base64url(&sealed)
+        ))
     }
 
     /// Opens what [`DataKeys::seal`] made for the same owner, under any key still listed.
@@ -97,12 +112,20 @@ impl DataKeys {
             return Err(broken());
         }
         Aes256Gcm::new(Key::<Aes256Gcm>::from_slice(key))
-            .decrypt(Nonce::from_slice(&nonce), Payload { msg: &body, aad: owner.as_bytes() })
+            .decrypt(
+                Nonce::from_slice(&nonce),
+                Payload {
+                    msg: &body,
+                    aad: owner.as_bytes(),
+                },
+            )
             .map_err(|_| broken())
     }
 
     /// Whether a sealed value should be sealed again under the current key.
     pub fn is_stale(&self, sealed: &str) -> bool {
-        self.0.first().is_none_or(|(kid, _)| sealed.split('.').next() != Some(kid.as_str()))
+        self.0
+            .first()
+            .is_none_or(|(kid, _)| sealed.split('.').next() != Some(kid.as_str()))
     }
 }

@@ -37,7 +37,14 @@ impl Ctx {
         let now = clock::now();
         let request_id = request_id.unwrap_or_else(|| id_at(now).to_string());
         let pg = Pg::new(&env, &request_id);
-        Self { env, config, now, request_id, pg, background }
+        Self {
+            env,
+            config,
+            now,
+            request_id,
+            pg,
+            background,
+        }
     }
 
     /// A fresh UUIDv7.

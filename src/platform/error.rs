@@ -90,7 +90,11 @@ impl Error {
 
     /// 429: too much; wait this many seconds.
     pub fn too_many(retry_after: u32) -> Self {
-        let mut error = Self::new(429, "too_many_requests", "Too many requests; wait and retry.");
+        let mut error = Self::new(
+            429,
+            "too_many_requests",
+            "Too many requests; wait and retry.",
+        );
         error.retry_after = Some(retry_after.max(1));
         error
     }

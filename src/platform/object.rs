@@ -78,7 +78,10 @@ pub async fn call(
     let (status, body) = answer.split_once('\n').unwrap_or(("500", ""));
     let status = status.parse().unwrap_or(500);
     if status < 400 {
-        return Ok(ObjectAnswer { status, body: body.to_owned() });
+        return Ok(ObjectAnswer {
+            status,
+            body: body.to_owned(),
+        });
     }
     Err(serde_json::from_str(body)
         .unwrap_or_else(|_| Error::unavailable(&format!("object {command} answered {status}"))))
@@ -132,10 +135,16 @@ pub fn answer(outcome: Result<ObjectAnswer>) -> worker::Result<worker::Response>
                 super::log::write(
                     super::log::Level::Error,
                     "object",
-                    &[("code", error.code.as_ref().into()), ("context", context.as_str().into())],
+                    &[
+                        ("code", error.code.as_ref().into()),
+                        ("context", context.as_str().into()),
+                    ],
                 );
             }
-            (error.status, serde_json::to_string(&error).unwrap_or_default())
+            (
+                error.status,
+                serde_json::to_string(&error).unwrap_or_default(),
+            )
         }
     };
     Ok(boundary::respond(status, "", &body.into())?.into())

@@ -60,13 +60,19 @@ async fn follow(ctx: &Ctx, outgoing: &Outgoing<'_>) -> Result<Incoming> {
         match (response.status_code(), location) {
             (301 | 302 | 303 | 307 | 308, Some(location)) => {
                 let base = worker::Url::parse(&url).map_err(|e| Error::internal(e.to_string()))?;
-                let next = base.join(&location).map_err(|_| unreachable_peer("bad redirect"))?;
+                let next = base
+                    .join(&location)
+                    .map_err(|_| unreachable_peer("bad redirect"))?;
                 url = next.into();
             }
             (status, _) => {
                 let retry_after = response.headers().get("retry-after").ok().flatten();
                 let body = bounded(&mut response, outgoing.limit).await?;
-                return Ok(Incoming { status, retry_after, body });
+                return Ok(Incoming {
+                    status,
+                    retry_after,
+                    body,
+                });
             }
         }
     }
@@ -84,7 +90,10 @@ async fn once(url: &str, outgoing: &Outgoing<'_>) -> Result<Response> {
         .with_redirect(RequestRedirect::Manual)
         .with_body(outgoing.body.map(Into::into));
     let request = Request::new_with_init(url, &init)?;
-    Fetch::Request(request).send().await.map_err(|error| unreachable_peer(&error.to_string()))
+    Fetch::Request(request)
+        .send()
+        .await
+        .map_err(|error| unreachable_peer(&error.to_string()))
 }
 
 async fn bounded(response: &mut Response, limit: usize) -> Result<Vec<u8>> {

@@ -39,7 +39,13 @@ pub struct Statement<I, O> {
 impl<I, O> Statement<I, O> {
     /// A statement without constraints a caller can run into, whose `null` means 404.
     pub const fn new(sql: &'static str) -> Self {
-        Self { sql, conflicts: &[], nullable: false, patience: PATIENCE, types: PhantomData }
+        Self {
+            sql,
+            conflicts: &[],
+            nullable: false,
+            patience: PATIENCE,
+            types: PhantomData,
+        }
     }
 
     /// A statement that does much at once may take this long instead of [`PATIENCE`].
@@ -71,7 +77,11 @@ pub struct Function<I, O> {
 impl<I, O> Function<I, O> {
     /// `sql` is `select app.name($1::text::jsonb)::text`.
     pub const fn new(sql: &'static str) -> Self {
-        Self { sql, conflicts: &[], types: PhantomData }
+        Self {
+            sql,
+            conflicts: &[],
+            types: PhantomData,
+        }
     }
 
     /// Names the problem codes (409) that broken constraints mean.
@@ -131,11 +141,20 @@ thread_local! {
 impl Pg {
     /// Nothing is connected before the first call.
     pub fn new(env: &Env, request_id: &str) -> Self {
-        Self { env: env.clone(), request_id: request_id.to_owned(), spent: Rc::default() }
+        Self {
+            env: env.clone(),
+            request_id: request_id.to_owned(),
+            spent: Rc::default(),
+        }
     }
 
     /// Runs a tenant's statement.
-    pub async fn call<I, O>(&self, scope: &Scope, statement: &Statement<I, O>, input: &I) -> Result<O>
+    pub async fn call<I, O>(
+        &self,
+        scope: &Scope,
+        statement: &Statement<I, O>,
+        input: &I,
+    ) -> Result<O>
     where
         I: Serialize,
         O: DeserializeOwned,
@@ -155,9 +174,10 @@ impl Pg {
         O: DeserializeOwned,
     {
         let actor = scope.actor().to_string();
-        let idempotency = scope.idempotency.as_ref().map(|i| {
-            serde_json::json!({"key": i.key, "fingerprint": i.fingerprint}).to_string()
-        });
+        let idempotency = scope
+            .idempotency
+            .as_ref()
+            .map(|i| serde_json::json!({"key": i.key, "fingerprint": i.fingerprint}).to_string());
         let roles = scope.role_list();
         let input = serde_json::to_string(input)?;
         let text = self
@@ -198,7 +218,9 @@ impl Pg {
     {
         let input = serde_json::to_string(input)?;
         let params: &[(&(dyn ToSql + Sync), Type)] = &[(&input, Type::TEXT)];
-        let text = self.one(function.sql, params, function.conflicts, PATIENCE).await?;
+        let text = self
+            .one(function.sql, params, function.conflicts, PATIENCE)
+            .await?;
         decode(text.as_deref().unwrap_or("null"))
     }
 
@@ -229,7 +251,9 @@ impl Pg {
             add(&self.spent.statement_ms, done - connected);
             let row = row.map_err(|error| problem(&error, conflicts))?;
             match row {
-                Some(row) => row.try_get(0).map_err(|error| Error::internal(error.to_string())),
+                Some(row) => row
+                    .try_get(0)
+                    .map_err(|error| Error::internal(error.to_string())),
                 None => Ok(None),
             }
         })
@@ -244,7 +268,9 @@ impl Pg {
             .hyperdrive("PG")
             .map_err(|error| Error::internal(format!("binding PG: {error}")))?;
         let target = target(&hyperdrive)?;
-        let socket = hyperdrive.connect().map_err(|error| Error::unavailable(&error.to_string()))?;
+        let socket = hyperdrive
+            .connect()
+            .map_err(|error| Error::unavailable(&error.to_string()))?;
         let (client, connection) = target
             .connect_raw(socket, NoTls)
             .await
@@ -302,7 +328,10 @@ fn problem(error: &tokio_postgres::Error, conflicts: &[(&str, &str)]) -> Error {
         return Error::unavailable(&error.to_string());
     };
     let code = db.code().code();
-    if let Some(status) = code.strip_prefix("PU").and_then(|digits| digits.parse().ok()) {
+    if let Some(status) = code
+        .strip_prefix("PU")
+        .and_then(|digits| digits.parse().ok())
+    {
         let mut ours = Error::new(
             status,
             db.message().to_owned(),
@@ -316,11 +345,16 @@ fn problem(error: &tokio_postgres::Error, conflicts: &[(&str, &str)]) -> Error {
             });
         }
         if status == 429 {
-            ours.retry_after = db.hint().and_then(|seconds| seconds.parse().ok()).or(Some(60));
+            ours.retry_after = db
+                .hint()
+                .and_then(|seconds| seconds.parse().ok())
+                .or(Some(60));
         }
         return ours;
     }
-    let known = db.constraint().and_then(|broken| conflicts.iter().find(|(name, _)| *name == broken));
+    let known = db
+        .constraint()
+        .and_then(|broken| conflicts.iter().find(|(name, _)| *name == broken));
     if let Some((_, code)) = known {
         return Error::conflict((*code).to_owned(), "It clashes with something that exists.");
     }

@@ -52,7 +52,11 @@ where
         let message = match message {
             Ok(message) => message,
             Err(error) => {
-                log::write(Level::Error, "job", &[("context", error.to_string().into())]);
+                log::write(
+                    Level::Error,
+                    "job",
+                    &[("context", error.to_string().into())],
+                );
                 continue;
             }
         };
@@ -75,7 +79,9 @@ where
                     "job.retry",
                     &[("job", message.body().clone()), ("context", context.into())],
                 );
-                let retry = QueueRetryOptionsBuilder::new().with_delay_seconds(10).build();
+                let retry = QueueRetryOptionsBuilder::new()
+                    .with_delay_seconds(10)
+                    .build();
                 message.retry_with_options(&retry);
             }
         }

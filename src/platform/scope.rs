@@ -151,7 +151,12 @@ impl Scope {
     pub(super) fn role_list(&self) -> String {
         let mut list = String::new();
         for role in self.roles {
-            let _ = write!(list, "{}{}", if list.is_empty() { "" } else { "," }, role.as_str());
+            let _ = write!(
+                list,
+                "{}{}",
+                if list.is_empty() { "" } else { "," },
+                role.as_str()
+            );
         }
         list
     }

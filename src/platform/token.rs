@@ -45,7 +45,9 @@ pub struct DeviceToken {
 /// The credential of an `Authorization` header; none at all is [`Credential::Anonymous`].
 pub async fn credential(ctx: &Ctx, authorization: &str) -> Result<Credential> {
     let Some(token) = bearer(authorization)? else {
-        return Ok(Credential::Anonymous { guest_key: String::new() });
+        return Ok(Credential::Anonymous {
+            guest_key: String::new(),
+        });
     };
     match read(&ctx.config, token, ctx.now)? {
         Read::Known(credential) => Ok(credential),
@@ -69,7 +71,10 @@ pub fn expires_at(token: &str, now: DateTime<Utc>) -> DateTime<Utc> {
     struct Expiry {
         exp: i64,
     }
-    let claims = token.split('.').nth(1).and_then(|claims| URL_SAFE_NO_PAD.decode(claims).ok());
+    let claims = token
+        .split('.')
+        .nth(1)
+        .and_then(|claims| URL_SAFE_NO_PAD.decode(claims).ok());
     let expiry = claims.and_then(|claims| serde_json::from_slice::<Expiry>(&claims).ok());
     expiry
         .and_then(|expiry| DateTime::from_timestamp(expiry.exp, 0))
@@ -94,7 +99,12 @@ pub fn mint_device(ctx: &Ctx, device: &DeviceToken, life: Duration) -> Result<St
     let profile = Profile::parse(&device.profile)
         .ok_or_else(|| Error::internal("a device token needs a known profile"))?;
     let (jurisdiction, now) = (device.jurisdiction.into(), ctx.now.timestamp());
-    let DeviceToken { session, tenant, table, .. } = *device;
+    let DeviceToken {
+        session,
+        tenant,
+        table,
+        ..
+    } = *device;
     let mut claims = DeviceClaims::new(session, tenant, table, profile, jurisdiction, now);
     claims.exp = now.saturating_add(life.num_seconds());
     sign(&token::DEVICE, &claims, ctx.config.token_secret()?)
@@ -123,10 +133,14 @@ fn read(config: &Config, token: &str, now: DateTime<Utc>) -> Result<Read> {
         return Err(refused(Refused::TooLarge));
     }
     if let Some(key) = token.strip_prefix("pulse_") {
-        return api_key(key).map(Read::Known).ok_or_else(|| refused(Refused::Malformed));
+        return api_key(key)
+            .map(Read::Known)
+            .ok_or_else(|| refused(Refused::Malformed));
     }
     if let Some(key) = token.strip_prefix("guest_") {
-        return guest(key).map(Read::Known).ok_or_else(|| refused(Refused::Malformed));
+        return guest(key)
+            .map(Read::Known)
+            .ok_or_else(|| refused(Refused::Malformed));
     }
     let header = token::read_header(token).map_err(refused)?;
     match header.typ.as_deref() {
@@ -145,13 +159,21 @@ fn api_key(rest: &str) -> Option<Credential> {
     let mut parts = rest.splitn(3, '_');
     let jurisdiction = Jurisdiction::parse(parts.next()?)?;
     let id = rules::id::try_parse(parts.next()?)?;
-    let secret = parts.next().filter(|secret| (16..=128).contains(&secret.len()))?;
-    Some(Credential::Key { id, hash: crypto::sha256_hex(secret.as_bytes()), jurisdiction })
+    let secret = parts
+        .next()
+        .filter(|secret| (16..=128).contains(&secret.len()))?;
+    Some(Credential::Key {
+        id,
+        hash: crypto::sha256_hex(secret.as_bytes()),
+        jurisdiction,
+    })
 }
 
 fn guest(key: &str) -> Option<Credential> {
     let sound = (1..=128).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
-    sound.then(|| Credential::Anonymous { guest_key: key.to_owned() })
+    sound.then(|| Credential::Anonymous {
+        guest_key: key.to_owned(),
+    })
 }
 
 fn user(config: &Config, token: &str, header: &Header, now: DateTime<Utc>) -> Result<Credential> {
@@ -179,7 +201,11 @@ fn device(config: &Config, token: &str, header: &Header, now: DateTime<Utc>) -> 
 }
 
 fn sign(kind: &Expected, claims: &impl Serialize, secret: &[u8]) -> Result<String> {
-    let header = format!(r#"{{"alg":"{}","typ":"{}"}}"#, kind.alg, kind.typ.unwrap_or("JWT"));
+    let header = format!(
+        r#"{{"alg":"{}","typ":"{}"}}"#,
+        kind.alg,
+        kind.typ.unwrap_or("JWT")
+    );
     let mut token = crypto::base64url(header.as_bytes());
     token.push('.');
     token.push_str(&crypto::base64url(&serde_json::to_vec(claims)?));

@@ -37,7 +37,9 @@ impl Crowd {
         let noted = self.history.invoke(&nonce);
         let started = Instant::now();
         loop {
-            let call = event.scan_by(client, body.clone()).timeout(Duration::from_secs(5));
+            let call = event
+                .scan_by(client, body.clone())
+                .timeout(Duration::from_secs(5));
             match call.attempt().await {
                 Ok(reply) if matches!(reply.status, 200 | 201) => {
                     let answer = reply.json();
@@ -52,7 +54,10 @@ impl Crowd {
                 Err(_) => {}
             }
             self.lost.fetch_add(1, Ordering::SeqCst);
-            assert!(started.elapsed() < STUBBORN, "no answer to {body} for {STUBBORN:?}");
+            assert!(
+                started.elapsed() < STUBBORN,
+                "no answer to {body} for {STUBBORN:?}"
+            );
             tokio::time::sleep(Duration::from_millis(
                 20 + started.elapsed().subsec_millis() as u64 % 60,
             ))
@@ -87,7 +92,12 @@ pub async fn large_event(guests: u64) -> Event {
         csv.push_str(&format!("Guest {number},G{number},standard\n"));
     }
     let path = format!("/pulse/tables/{}/import", event.table);
-    let reply = event.client().call("POST", &path).body("text/csv", csv).await.expect_status(200);
+    let reply = event
+        .client()
+        .call("POST", &path)
+        .body("text/csv", csv)
+        .await
+        .expect_status(200);
     assert_eq!(reply.at("/imported"), guests);
     event
 }

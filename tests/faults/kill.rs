@@ -27,8 +27,14 @@ async fn watch(event: &Event, until: &AtomicBool) -> BTreeMap<u64, Value> {
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
-        let Some(recovered) = socket.try_recover("scans", &position).await else { continue };
-        assert!(recovered.recovered, "a gap after a cut: {position:?} {:?}", recovered.position);
+        let Some(recovered) = socket.try_recover("scans", &position).await else {
+            continue;
+        };
+        assert!(
+            recovered.recovered,
+            "a gap after a cut: {position:?} {:?}",
+            recovered.position
+        );
         for past in recovered.events {
             take(&mut seen, past);
         }
@@ -81,21 +87,33 @@ async fn three_kills_under_load_lose_nothing_and_let_nobody_in_twice() {
     };
     let (seen, ()) = tokio::join!(watch(&event, &done), scanning);
 
-    assert!(crowd.lost.load(Ordering::SeqCst) > 0, "no kill hit a scan: the test proved nothing");
+    assert!(
+        crowd.lost.load(Ordering::SeqCst) > 0,
+        "no kill hit a scan: the test proved nothing"
+    );
     assert_eq!(crowd.history.acknowledged() as u64, SCANS);
     let dashboard = event.recorded().await;
-    let log = Database::admin().await.scan_log(&event.tenant.id, &event.table).await;
+    let log = Database::admin()
+        .await
+        .scan_log(&event.tenant.id, &event.table)
+        .await;
     crowd.history.judge(&log);
     Replay::no_guest_twice(&log);
     Replay::of(&log).agrees(&dashboard.counts);
     assert_eq!(log.len() as u64, dashboard.position().offset);
     for entry in &log {
         let seq = entry["seq"].as_u64().expect("a seq");
-        let event = seen.get(&seq).unwrap_or_else(|| panic!("the dashboard missed {seq}"));
+        let event = seen
+            .get(&seq)
+            .unwrap_or_else(|| panic!("the dashboard missed {seq}"));
         assert_eq!(event["data"]["check_in_id"], entry["check_in_id"]);
     }
     assert_eq!(seen.len(), log.len());
-    let stats = event.client().get(&format!("/pulse/{}", event.table)).await.expect_status(200);
+    let stats = event
+        .client()
+        .get(&format!("/pulse/{}", event.table))
+        .await
+        .expect_status(200);
     assert_eq!(stats.at("/stats/checked_in"), dashboard.counts.checked_in);
 }
 
@@ -106,7 +124,9 @@ async fn a_dashboard_recovers_over_a_kill_without_gap() {
     let mut socket = event.socket().await;
     let mut position = socket.subscribe("scans").await.position;
     event.door().scan("Ada").await.accepted();
-    position.offset = socket.event_of("scans").await["offset"].as_u64().expect("an offset");
+    position.offset = socket.event_of("scans").await["offset"]
+        .as_u64()
+        .expect("an offset");
     Control::here().kill_worker().await;
     assert!(socket.closed().await < 3500, "clients must come back");
     event.door().scan("Bob").await.accepted();
@@ -116,6 +136,9 @@ async fn a_dashboard_recovers_over_a_kill_without_gap() {
     assert_eq!(recovered.events.len(), 1);
     assert_eq!(recovered.events[0]["data"]["guest"]["name"], "Bob");
     event.door().scan("Cleo").await.accepted();
-    assert_eq!(socket.event_of("scans").await["data"]["guest"]["name"], "Cleo");
+    assert_eq!(
+        socket.event_of("scans").await["data"]["guest"]["name"],
+        "Cleo"
+    );
     event.door().scan("Ada").await.duplicate();
 }

@@ -10,28 +10,50 @@ use pulse_tests::prelude::*;
 /// Scans an event into a state worth losing; gives one scan's body and answer.
 async fn lived_in() -> (Event, Value, Answer) {
     let settings = json!({"allow_reentry": true, "capacity": 3});
-    let event =
-        Event::with_guests(["Ada:vip", "Bob", "Cleo"]).gate("North", ["vip"]).gate("South", []);
+    let event = Event::with_guests(["Ada:vip", "Bob", "Cleo"])
+        .gate("North", ["vip"])
+        .gate("South", []);
     let event = event.settings(settings).open().await;
     let body = json!({"barcode": event.code("Ada"), "nonce": "kept", "scanned_at": "2026-05-01T10:00:00Z"});
-    let first = event.scanner("North").scan_with(body.clone()).await.accepted();
+    let first = event
+        .scanner("North")
+        .scan_with(body.clone())
+        .await
+        .accepted();
     event.scanner("South").scan("Ada").await.duplicate();
     event.scanner("South").scan("Bob").await.accepted();
     event.scanner("South").exit("Bob").await.accepted();
-    event.scanner("North").scan("Cleo").await.refused("wrong_gate");
+    event
+        .scanner("North")
+        .scan("Cleo")
+        .await
+        .refused("wrong_gate");
     event
         .scanner("South")
         .scan_with(json!({"walk_in": {"name": "Walter", "barcode": "band"}}))
         .await
         .accepted();
-    let undone = event.scanner("South").scan("Cleo").await.accepted().check_in();
-    event.scanner("South").annul(&undone).await.expect_status(200);
+    let undone = event
+        .scanner("South")
+        .scan("Cleo")
+        .await
+        .accepted()
+        .check_in();
+    event
+        .scanner("South")
+        .annul(&undone)
+        .await
+        .expect_status(200);
     (event, body, first)
 }
 
 /// Nothing that anyone can see has changed.
 async fn is_as_before(event: &Event, body: &Value, first: &Answer, before: &Dashboard) {
-    let again = event.scanner("North").scan_with(body.clone()).await.replayed();
+    let again = event
+        .scanner("North")
+        .scan_with(body.clone())
+        .await
+        .replayed();
     assert_eq!(again.json, first.json, "a nonce was forgotten");
     let after = event.dashboard().await;
     for part in [
@@ -57,10 +79,23 @@ async fn is_as_before(event: &Event, body: &Value, first: &Answer, before: &Dash
         .has("/first_entry/at", "2026-05-01T10:00:00.000Z")
         .has("/first_entry/gate", "North")
         .has("/seq", 9);
-    event.scanner("South").scan("band").await.duplicate().has("/guest/name", "Walter");
-    event.scanner("North").scan("Cleo").await.refused("wrong_gate");
+    event
+        .scanner("South")
+        .scan("band")
+        .await
+        .duplicate()
+        .has("/guest/name", "Walter");
+    event
+        .scanner("North")
+        .scan("Cleo")
+        .await
+        .refused("wrong_gate");
     event.scanner("South").scan("Cleo").await.accepted();
-    event.scanner("South").scan("Bob").await.refused("capacity_reached");
+    event
+        .scanner("South")
+        .scan("Bob")
+        .await
+        .refused("capacity_reached");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -101,7 +136,10 @@ async fn eviction_in_the_middle_of_a_crowd_loses_nothing() {
     use pulse_tests::history::{History, Replay};
     let _alone = alone().await;
     let event = large_event(500).await;
-    let crowd = Crowd { history: History::default(), ..Crowd::default() };
+    let crowd = Crowd {
+        history: History::default(),
+        ..Crowd::default()
+    };
     let scanners = (0..8).map(|number| {
         let (event, crowd) = (&event, &crowd);
         async move {
@@ -121,7 +159,10 @@ async fn eviction_in_the_middle_of_a_crowd_loses_nothing() {
     };
     tokio::join!(futures_util::future::join_all(scanners), evicting);
     let dashboard = event.recorded().await;
-    let log = Database::admin().await.scan_log(&event.tenant.id, &event.table).await;
+    let log = Database::admin()
+        .await
+        .scan_log(&event.tenant.id, &event.table)
+        .await;
     crowd.history.judge(&log);
     Replay::no_guest_twice(&log);
     Replay::of(&log).agrees(&dashboard.counts);

@@ -36,7 +36,10 @@ async fn steadily(event: &Event, crowd: &Crowd, client: &Client, seconds: u64) {
     scans.await;
     while let Some(done) = under_way.join_next().await {
         let (noted, reply, waited) = done.expect("no panic");
-        assert!(matches!(reply.status, 200 | 201), "a scan without an answer: {reply}");
+        assert!(
+            matches!(reply.status, 200 | 201),
+            "a scan without an answer: {reply}"
+        );
         crowd.history.acknowledge(noted, &reply.json());
         let waited = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
         crowd.longest_ms.fetch_max(waited, Ordering::SeqCst);
@@ -56,13 +59,27 @@ async fn sixty_seconds_without_postgres_lose_nothing_and_are_caught_up_in_five()
     socket.subscribe("scans").await;
     let away = async {
         tokio::time::sleep(Duration::from_secs(20)).await;
-        let device = Dashboard::of(&client.get(&format!("/pulse/dashboard/{}", event.table)).await);
-        assert!(device.at("/record/behind").as_u64() > Some(10 * RATE), "{}", device.json);
+        let device = Dashboard::of(
+            &client
+                .get(&format!("/pulse/dashboard/{}", event.table))
+                .await,
+        );
+        assert!(
+            device.at("/record/behind").as_u64() > Some(10 * RATE),
+            "{}",
+            device.json
+        );
         assert!(device.at("/record/oldest_unflushed_at").is_string());
-        let health = Client::anonymous().get("/health").timeout(Duration::from_secs(2)).await;
+        let health = Client::anonymous()
+            .get("/health")
+            .timeout(Duration::from_secs(2))
+            .await;
         health.expect_status(503);
         let read = event.client().get("/pulse/tables").await;
-        assert!(read.clone().problem_of(503).header("retry-after").is_some(), "{read}");
+        assert!(
+            read.clone().problem_of(503).header("retry-after").is_some(),
+            "{read}"
+        );
     };
     tokio::join!(steadily(&event, &crowd, &client, 60), away);
     let longest = crowd.longest_ms.load(Ordering::SeqCst);
@@ -70,19 +87,29 @@ async fn sixty_seconds_without_postgres_lose_nothing_and_are_caught_up_in_five()
     control.start_postgres().await;
     let started = Instant::now();
     within(Duration::from_secs(5), "the backlog is drained", || async {
-        let dashboard =
-            Dashboard::of(&client.get(&format!("/pulse/dashboard/{}", event.table)).await);
+        let dashboard = Dashboard::of(
+            &client
+                .get(&format!("/pulse/dashboard/{}", event.table))
+                .await,
+        );
         (dashboard.at("/record/behind") == 0).then_some(())
     })
     .await;
     println!("drained in {:?}", started.elapsed());
-    let log = Database::admin().await.scan_log(&event.tenant.id, &event.table).await;
+    let log = Database::admin()
+        .await
+        .scan_log(&event.tenant.id, &event.table)
+        .await;
     crowd.history.judge(&log);
     assert_eq!(log.len() as u64, 62 * RATE);
     Replay::no_guest_twice(&log);
     let dashboard = event.dashboard().await;
     Replay::of(&log).agrees(&dashboard.counts);
-    let stats = event.client().get(&format!("/pulse/{}", event.table)).await.expect_status(200);
+    let stats = event
+        .client()
+        .get(&format!("/pulse/{}", event.table))
+        .await
+        .expect_status(200);
     assert_eq!(stats.at("/stats/checked_in"), dashboard.counts.checked_in);
     assert_eq!(stats.at("/stats/duplicates"), dashboard.counts.duplicates);
 }
@@ -98,7 +125,10 @@ async fn a_frozen_postgres_is_no_different_from_a_stopped_one() {
     steadily(&event, &crowd, &client, 8).await;
     control.resume_postgres().await;
     event.recorded().await;
-    let log = Database::admin().await.scan_log(&event.tenant.id, &event.table).await;
+    let log = Database::admin()
+        .await
+        .scan_log(&event.tenant.id, &event.table)
+        .await;
     crowd.history.judge(&log);
     assert_eq!(log.len() as u64, 9 * RATE);
 }
@@ -116,8 +146,14 @@ async fn a_kill_while_postgres_is_away_loses_nothing() {
     door.scan("Bob").await.duplicate();
     door.scan("Cleo").await.accepted();
     control.start_postgres().await;
-    event.recorded().await.counts(|c| c.checked_in == 3 && c.duplicates == 1);
-    let log = Database::admin().await.scan_log(&event.tenant.id, &event.table).await;
+    event
+        .recorded()
+        .await
+        .counts(|c| c.checked_in == 3 && c.duplicates == 1);
+    let log = Database::admin()
+        .await
+        .scan_log(&event.tenant.id, &event.table)
+        .await;
     assert_eq!(log.len(), 4);
 }
 
@@ -126,12 +162,20 @@ async fn a_member_confirmed_before_goes_on_scanning_while_postgres_is_away() {
     let _alone = alone().await;
     let event = Event::with_guests(["Ada", "Bob"]).open().await;
     let (control, stranger) = (Control::here(), Tenant::new().await);
-    Answer::of(event.scan_by(event.client(), json!({"barcode": event.code("Ada")})).await)
-        .accepted();
+    Answer::of(
+        event
+            .scan_by(event.client(), json!({"barcode": event.code("Ada")}))
+            .await,
+    )
+    .accepted();
     control.stop_postgres().await;
     let later = event.client().at(seconds_from_now(90));
-    let known = event.scan_by(&later, json!({"barcode": event.code("Bob")})).await;
-    let unknown = event.scan_by(stranger.client(), json!({"barcode": event.code("Bob")})).await;
+    let known = event
+        .scan_by(&later, json!({"barcode": event.code("Bob")}))
+        .await;
+    let unknown = event
+        .scan_by(stranger.client(), json!({"barcode": event.code("Bob")}))
+        .await;
     control.start_postgres().await;
     Answer::of(known).accepted();
     assert!(matches!(unknown.status, 401 | 403 | 404 | 503), "{unknown}");

@@ -22,8 +22,14 @@ impl Answer {
     /// Reads an answer; any problem document panics.
     #[track_caller]
     pub fn of(reply: Reply) -> Self {
-        assert!(matches!(reply.status, 200 | 201), "a scan is answered, not refused: {reply}");
-        Self { json: reply.json(), reply }
+        assert!(
+            matches!(reply.status, 200 | 201),
+            "a scan is answered, not refused: {reply}"
+        );
+        Self {
+            json: reply.json(),
+            reply,
+        }
     }
 
     #[track_caller]
@@ -51,7 +57,12 @@ impl Answer {
             .is("/verdict", "accepted")
             .is("/reason", Value::Null)
             .is("/check_in/verdict", "accepted");
-        assert_eq!(this.reply.status, if this.is_replay() { 200 } else { 201 }, "{}", this.reply);
+        assert_eq!(
+            this.reply.status,
+            if this.is_replay() { 200 } else { 201 },
+            "{}",
+            this.reply
+        );
         this
     }
 
@@ -60,7 +71,11 @@ impl Answer {
     pub fn duplicate(self) -> Self {
         assert_eq!(self.reply.status, 200, "{}", self.reply);
         let this = self.is("/verdict", "duplicate");
-        assert!(this.at("/first_entry/at").is_string(), "no first entry: {}", this.reply);
+        assert!(
+            this.at("/first_entry/at").is_string(),
+            "no first entry: {}",
+            this.reply
+        );
         this
     }
 
@@ -69,7 +84,10 @@ impl Answer {
     pub fn refused(self, reason: &str) -> Self {
         assert_eq!(self.reply.status, 200, "{}", self.reply);
         let this = self.is("/verdict", "refused").is("/reason", reason);
-        let told = this.at("/explanation").as_str().is_some_and(|text| text.len() > 3);
+        let told = this
+            .at("/explanation")
+            .as_str()
+            .is_some_and(|text| text.len() > 3);
         assert!(told, "no explanation: {}", this.reply);
         this
     }
@@ -77,8 +95,15 @@ impl Answer {
     /// Demands that the explanation mentions something.
     #[track_caller]
     pub fn explains(self, what: &str) -> Self {
-        let told = self.at("/explanation").as_str().is_some_and(|text| text.contains(what));
-        assert!(told, "the explanation does not mention {what}: {}", self.reply);
+        let told = self
+            .at("/explanation")
+            .as_str()
+            .is_some_and(|text| text.contains(what));
+        assert!(
+            told,
+            "the explanation does not mention {what}: {}",
+            self.reply
+        );
         self
     }
 
@@ -93,7 +118,12 @@ impl Answer {
     /// Demands that the answer was given before to the same scan.
     #[track_caller]
     pub fn replayed(self) -> Self {
-        assert!(self.is_replay(), "no replay: {:?} {}", self.reply.headers, self.reply);
+        assert!(
+            self.is_replay(),
+            "no replay: {:?} {}",
+            self.reply.headers,
+            self.reply
+        );
         assert_eq!(self.reply.status, 200, "{}", self.reply);
         self
     }
@@ -113,7 +143,9 @@ impl Answer {
     /// The place in the table's log.
     #[track_caller]
     pub fn seq(&self) -> u64 {
-        self.at("/seq").as_u64().unwrap_or_else(|| panic!("no seq: {}", self.reply))
+        self.at("/seq")
+            .as_u64()
+            .unwrap_or_else(|| panic!("no seq: {}", self.reply))
     }
 
     /// The id of the check-in record.

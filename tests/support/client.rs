@@ -35,7 +35,11 @@ impl Client {
             .no_proxy()
             .build()
             .expect("an HTTP client");
-        Self { base: base.to_owned(), http, headers: HeaderMap::new() }
+        Self {
+            base: base.to_owned(),
+            http,
+            headers: HeaderMap::new(),
+        }
     }
 
     /// The same with another bearer token: a user's, a device's or an API key.
@@ -58,8 +62,13 @@ impl Client {
 
     /// The bearer token of this client; empty when it has none.
     pub fn token(&self) -> &str {
-        let value = self.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        value.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default()
+        let value = self
+            .headers
+            .get(AUTHORIZATION)
+            .and_then(|value| value.to_str().ok());
+        value
+            .and_then(|value| value.strip_prefix("Bearer "))
+            .unwrap_or_default()
     }
 
     /// The address the client talks to.
@@ -72,7 +81,10 @@ impl Client {
         let method = Method::from_bytes(method.as_bytes()).expect("a method");
         let shown = format!("{method} {path}");
         let request = self.http.request(method, format!("{}{path}", self.base));
-        Call { request: request.headers(self.headers.clone()), shown }
+        Call {
+            request: request.headers(self.headers.clone()),
+            shown,
+        }
     }
 
     /// A GET.
@@ -140,7 +152,12 @@ impl Call {
         let answer = self.request.send().await.map_err(lost)?;
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
         let body = answer.bytes().await.map_err(lost)?.to_vec();
-        Ok(Reply { status, headers, body, asked: self.shown })
+        Ok(Reply {
+            status,
+            headers,
+            body,
+            asked: self.shown,
+        })
     }
 }
 
@@ -151,7 +168,9 @@ impl IntoFuture for Call {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let shown = self.shown.clone();
-            self.attempt().await.unwrap_or_else(|error| panic!("{shown}: {error}"))
+            self.attempt()
+                .await
+                .unwrap_or_else(|error| panic!("{shown}: {error}"))
         })
     }
 }
@@ -237,20 +256,30 @@ impl Reply {
     pub fn problem_of(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{self}");
         let kind = self.header("content-type").unwrap_or_default().to_owned();
-        assert!(kind.starts_with("application/problem+json"), "content type {kind} of {self}");
+        assert!(
+            kind.starts_with("application/problem+json"),
+            "content type {kind} of {self}"
+        );
         assert_eq!(self.at("/status"), status, "{self}");
         for member in ["/type", "/title", "/detail", "/code", "/request_id"] {
             assert!(self.at(member).is_string(), "{member} of {self}");
         }
         assert!(self.at("/errors").is_array(), "/errors of {self}");
-        assert_eq!(self.header("x-request-id"), self.at("/request_id").as_str(), "{self}");
+        assert_eq!(
+            self.header("x-request-id"),
+            self.at("/request_id").as_str(),
+            "{self}"
+        );
         self
     }
 
     /// Demands that the problem names this field.
     #[track_caller]
     pub fn points_at(self, pointer: &str) -> Self {
-        let named = self.list_at("/errors").iter().any(|error| error["pointer"] == pointer);
+        let named = self
+            .list_at("/errors")
+            .iter()
+            .any(|error| error["pointer"] == pointer);
         assert!(named, "{pointer} is not named in {self}");
         self
     }

@@ -10,7 +10,8 @@ pub const HEADER: &str = "x-pulse-now";
 
 /// An instant from RFC 3339 text.
 pub fn time(text: &str) -> DateTime<Utc> {
-    text.parse().unwrap_or_else(|_| panic!("no RFC 3339 time: {text}"))
+    text.parse()
+        .unwrap_or_else(|_| panic!("no RFC 3339 time: {text}"))
 }
 
 /// An instant as the API writes it: UTC, milliseconds, `Z`.

@@ -30,7 +30,9 @@ pub struct Cpu {
 impl Control {
     /// The control that `PULSE_CONTROL` names.
     pub fn here() -> Self {
-        Self { client: Client::at_url(stack::variable("PULSE_CONTROL").trim_end_matches('/')) }
+        Self {
+            client: Client::at_url(stack::variable("PULSE_CONTROL").trim_end_matches('/')),
+        }
     }
 
     async fn order(&self, path: &str, body: &Value) -> Reply {

@@ -34,7 +34,9 @@ impl Database {
 
     /// One statement that answers one row with one `jsonb`; null stays null.
     pub async fn json(&self, sql: &str, parameters: &[(&(dyn ToSql + Sync), Type)]) -> Value {
-        self.attempt(sql, parameters).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"))
+        self.attempt(sql, parameters)
+            .await
+            .unwrap_or_else(|error| panic!("{sql}: {error:?}"))
     }
 
     /// As [`Database::json`]; a refusal is an error.
@@ -44,13 +46,19 @@ impl Database {
         parameters: &[(&(dyn ToSql + Sync), Type)],
     ) -> Result<Value, tokio_postgres::Error> {
         let rows = self.client.query_typed(sql, parameters).await?;
-        let value = rows.first().map(|row| row.try_get::<_, Option<Value>>(0)).transpose()?;
+        let value = rows
+            .first()
+            .map(|row| row.try_get::<_, Option<Value>>(0))
+            .transpose()?;
         Ok(value.flatten().unwrap_or(Value::Null))
     }
 
     /// Several statements in one message, past the proxy only: `app.*` settings last for the session.
     pub async fn run(&self, sql: &str) {
-        self.client.batch_execute(sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+        self.client
+            .batch_execute(sql)
+            .await
+            .unwrap_or_else(|error| panic!("{sql}: {error:?}"));
     }
 
     /// Makes the session see one tenant's rows.

@@ -46,14 +46,20 @@ impl History {
     pub fn invoke(&self, nonce: &str) -> Noted {
         let mut operations = self.operations();
         let (nonce, invoked) = (nonce.to_owned(), Instant::now());
-        operations.push(Operation { nonce, invoked, acknowledged: None });
+        operations.push(Operation {
+            nonce,
+            invoked,
+            acknowledged: None,
+        });
         Noted(operations.len() - 1)
     }
 
     /// The answer to a scan came.
     pub fn acknowledge(&self, Noted(index): Noted, answer: &Value) {
         let told = Acknowledged {
-            seq: answer["seq"].as_u64().unwrap_or_else(|| panic!("no seq: {answer}")),
+            seq: answer["seq"]
+                .as_u64()
+                .unwrap_or_else(|| panic!("no seq: {answer}")),
             verdict: answer["verdict"].as_str().expect("a verdict").to_owned(),
             reason: answer["reason"].as_str().map(str::to_owned),
         };
@@ -66,7 +72,10 @@ impl History {
 
     /// How many scans were acknowledged.
     pub fn acknowledged(&self) -> usize {
-        self.operations().iter().filter(|operation| operation.acknowledged.is_some()).count()
+        self.operations()
+            .iter()
+            .filter(|operation| operation.acknowledged.is_some())
+            .count()
     }
 
     /// Judges a whole log (its entries in order of `seq`) against what clients were told.
@@ -82,7 +91,9 @@ impl History {
         }
         let operations = self.operations();
         for operation in operations.iter() {
-            let Some((_, told)) = &operation.acknowledged else { continue };
+            let Some((_, told)) = &operation.acknowledged else {
+                continue;
+            };
             let entry = by_nonce.get(&*operation.nonce);
             let entry = entry.unwrap_or_else(|| panic!("acknowledged and lost: {operation:?}"));
             let logged = Acknowledged {
@@ -90,7 +101,10 @@ impl History {
                 verdict: entry["verdict"].as_str().unwrap_or_default().to_owned(),
                 reason: entry["reason"].as_str().map(str::to_owned),
             };
-            assert_eq!(told, &logged, "told one thing, logged another: {operation:?}");
+            assert_eq!(
+                told, &logged,
+                "told one thing, logged another: {operation:?}"
+            );
         }
         in_real_time_order(&operations);
     }
@@ -114,7 +128,10 @@ fn in_real_time_order(operations: &[Operation]) {
             highest = highest.max(done[next].1);
             next += 1;
         }
-        assert!(seq > highest, "seq {seq} began after seq {highest} was acknowledged");
+        assert!(
+            seq > highest,
+            "seq {seq} began after seq {highest} was acknowledged"
+        );
     }
 }
 
@@ -150,8 +167,10 @@ impl Replay {
     pub fn of(log: &[Value]) -> Self {
         dense(log);
         let mut replay = Self::default();
-        let annulled: HashSet<&str> =
-            log.iter().filter_map(|entry| entry["annuls"]["check_in_id"].as_str()).collect();
+        let annulled: HashSet<&str> = log
+            .iter()
+            .filter_map(|entry| entry["annuls"]["check_in_id"].as_str())
+            .collect();
         let mut guests: HashMap<&str, Vec<Record>> = HashMap::new();
         for entry in log {
             let stands = !annulled.contains(entry["check_in_id"].as_str().unwrap_or_default());
@@ -170,8 +189,11 @@ impl Replay {
                     }
                     replay.walk_ins += u64::from(entry["walk_in"] == true);
                     let guest = entry["row_id"].as_str().expect("a guest");
-                    let at =
-                        entry["check_in_time"].as_str().expect("a time").parse().expect("a time");
+                    let at = entry["check_in_time"]
+                        .as_str()
+                        .expect("a time")
+                        .parse()
+                        .expect("a time");
                     let seq = entry["seq"].as_u64().expect("a seq");
                     guests.entry(guest).or_default().push((at, seq, entered));
                 }
@@ -194,16 +216,26 @@ impl Replay {
         assert_eq!(self.inside, counts.inside, "inside: {counts:?}");
         assert_eq!(self.walk_ins, counts.walk_ins, "walk_ins: {counts:?}");
         assert_eq!(self.duplicates, counts.duplicates, "duplicates: {counts:?}");
-        let refused: BTreeMap<_, _> =
-            counts.refused.0.iter().filter(|(_, count)| **count > 0).collect();
-        assert_eq!(self.refused.iter().collect::<BTreeMap<_, _>>(), refused, "refused: {counts:?}");
+        let refused: BTreeMap<_, _> = counts
+            .refused
+            .0
+            .iter()
+            .filter(|(_, count)| **count > 0)
+            .collect();
+        assert_eq!(
+            self.refused.iter().collect::<BTreeMap<_, _>>(),
+            refused,
+            "refused: {counts:?}"
+        );
     }
 
     /// Demands that nobody came in twice: no guest has two admissions that stand.
     #[track_caller]
     pub fn no_guest_twice(log: &[Value]) {
-        let annulled: HashSet<&str> =
-            log.iter().filter_map(|entry| entry["annuls"]["check_in_id"].as_str()).collect();
+        let annulled: HashSet<&str> = log
+            .iter()
+            .filter_map(|entry| entry["annuls"]["check_in_id"].as_str())
+            .collect();
         let mut admitted: HashMap<&str, &Value> = HashMap::new();
         for entry in log.iter().filter(|entry| entry["effect"] == "admit") {
             if annulled.contains(entry["check_in_id"].as_str().unwrap_or_default()) {
@@ -250,14 +282,20 @@ mod tests {
             scan(7, "a", "admit", "11:00"),
         ];
         let replay = Replay::of(&log);
-        assert_eq!((replay.checked_in, replay.inside, replay.duplicates), (1, 0, 1));
+        assert_eq!(
+            (replay.checked_in, replay.inside, replay.duplicates),
+            (1, 0, 1)
+        );
         assert_eq!((replay.refused["blocked"], replay.admissions), (1, 3));
     }
 
     #[test]
     #[should_panic(expected = "admitted twice")]
     fn a_second_admission_is_found() {
-        Replay::no_guest_twice(&[scan(1, "a", "admit", "10:00"), scan(2, "a", "admit", "10:01")]);
+        Replay::no_guest_twice(&[
+            scan(1, "a", "admit", "10:00"),
+            scan(2, "a", "admit", "10:01"),
+        ]);
     }
 
     #[test]
@@ -274,14 +312,20 @@ mod tests {
     fn a_lost_acknowledgement_is_found() {
         let history = History::default();
         let noted = history.invoke("n9");
-        history.acknowledge(noted, &json!({"seq": 9, "verdict": "accepted", "reason": null}));
+        history.acknowledge(
+            noted,
+            &json!({"seq": 9, "verdict": "accepted", "reason": null}),
+        );
         history.judge(&[scan(1, "a", "admit", "10:00")]);
     }
 
     #[test]
     #[should_panic(expected = "not dense")]
     fn a_gap_is_found() {
-        History::default().judge(&[scan(1, "a", "admit", "10:00"), scan(3, "b", "admit", "10:00")]);
+        History::default().judge(&[
+            scan(1, "a", "admit", "10:00"),
+            scan(3, "b", "admit", "10:00"),
+        ]);
     }
 
     #[test]
@@ -298,8 +342,14 @@ mod tests {
         let history = History::default();
         for (nonce, seq) in [("n2", 2), ("n1", 1)] {
             let noted = history.invoke(nonce);
-            history.acknowledge(noted, &json!({"seq": seq, "verdict": "accepted", "reason": null}));
+            history.acknowledge(
+                noted,
+                &json!({"seq": seq, "verdict": "accepted", "reason": null}),
+            );
         }
-        history.judge(&[scan(1, "a", "admit", "10:00"), scan(2, "b", "admit", "10:00")]);
+        history.judge(&[
+            scan(1, "a", "admit", "10:00"),
+            scan(2, "b", "admit", "10:00"),
+        ]);
     }
 }

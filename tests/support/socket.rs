@@ -81,7 +81,9 @@ impl Socket {
     /// Connects as [`Socket::connect`] with a receive buffer of 4 KiB: not reading soon stops the
     /// server from sending.
     pub async fn slow(path: &str, token: &str) -> Self {
-        let mut socket = Self::open(path, Some(token), Some(4096)).await.expect("a socket");
+        let mut socket = Self::open(path, Some(token), Some(4096))
+            .await
+            .expect("a socket");
         socket.greeted().await;
         socket
     }
@@ -100,17 +102,32 @@ impl Socket {
         let authority = base.strip_prefix("http://").expect("plain http").to_owned();
         let mut request = format!("ws://{authority}{path}").into_client_request()?;
         if let Some(token) = token {
-            let pair = format!("pulse.v1, {token}").parse().expect("a header value");
+            let pair = format!("pulse.v1, {token}")
+                .parse()
+                .expect("a header value");
             request.headers_mut().insert("sec-websocket-protocol", pair);
         }
-        let address = tokio::net::lookup_host(&authority).await?.next().expect("an address");
-        let tcp = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        let address = tokio::net::lookup_host(&authority)
+            .await?
+            .next()
+            .expect("an address");
+        let tcp = if address.is_ipv4() {
+            TcpSocket::new_v4()?
+        } else {
+            TcpSocket::new_v6()?
+        };
         if let Some(buffer) = buffer {
             tcp.set_recv_buffer_size(buffer)?;
         }
         let (stream, _) = client_async(request, tcp.connect(address).await?).await?;
         let (last, waiting) = (HashMap::new(), VecDeque::new());
-        Ok(Self { stream, next_id: 1, last, waiting, connected: Value::Null })
+        Ok(Self {
+            stream,
+            next_id: 1,
+            last,
+            waiting,
+            connected: Value::Null,
+        })
     }
 
     async fn greeted(&mut self) {
@@ -121,7 +138,9 @@ impl Socket {
 
     /// Brings the token in the first frame.
     pub async fn hello(&mut self, token: &str) {
-        let reply = self.request(json!({"connect": {"token": token, "client": "tests/1"}})).await;
+        let reply = self
+            .request(json!({"connect": {"token": token, "client": "tests/1"}}))
+            .await;
         assert!(reply["connected"]["ttl"].is_u64(), "not connected: {reply}");
         self.connected = reply["connected"].clone();
     }
@@ -140,7 +159,10 @@ impl Socket {
     /// with no other subscription.
     pub async fn try_recover(&mut self, channel: &str, from: &Position) -> Option<Subscribed> {
         let body = json!({"id": 1, "subscribe": {"channel": channel, "recover": from}});
-        self.stream.send(Message::text(body.to_string())).await.ok()?;
+        self.stream
+            .send(Message::text(body.to_string()))
+            .await
+            .ok()?;
         let text = self.message().await.ok()?;
         let reply: Value = serde_json::from_str(&text).ok()?;
         Some(self.subscribed(channel, Some(from), &reply))
@@ -178,9 +200,13 @@ impl Socket {
                 subscribed.position
             );
         } else {
-            assert!(subscribed.events.is_empty(), "events without recovery: {subscribed:?}");
+            assert!(
+                subscribed.events.is_empty(),
+                "events without recovery: {subscribed:?}"
+            );
         }
-        self.last.insert(channel.to_owned(), subscribed.position.offset);
+        self.last
+            .insert(channel.to_owned(), subscribed.position.offset);
         subscribed
     }
 
@@ -195,14 +221,20 @@ impl Socket {
             if frame["id"] == id {
                 return frame;
             }
-            assert!(frame["event"].is_object(), "neither an event nor the answer to {id}: {frame}");
+            assert!(
+                frame["event"].is_object(),
+                "neither an event nor the answer to {id}: {frame}"
+            );
             self.waiting.push_back(frame["event"].clone());
         }
     }
 
     /// Sends text.
     pub async fn send(&mut self, text: &str) {
-        self.stream.send(Message::text(text)).await.expect("an open socket");
+        self.stream
+            .send(Message::text(text))
+            .await
+            .expect("an open socket");
     }
 
     /// The next text frame as it came.
@@ -238,7 +270,9 @@ impl Socket {
             Some(event) => event,
             None => self.frame().await["event"].clone(),
         };
-        let channel = event["channel"].as_str().unwrap_or_else(|| panic!("no channel: {event}"));
+        let channel = event["channel"]
+            .as_str()
+            .unwrap_or_else(|| panic!("no channel: {event}"));
         self.check(channel.to_owned().as_str(), &event);
         event
     }
@@ -307,11 +341,20 @@ impl Socket {
     }
 
     fn check(&mut self, channel: &str, event: &Value) {
-        let offset = event["offset"].as_u64().unwrap_or_else(|| panic!("no offset: {event}"));
+        let offset = event["offset"]
+            .as_u64()
+            .unwrap_or_else(|| panic!("no offset: {event}"));
         let last = self.last.get(channel).copied();
         let last = last.unwrap_or_else(|| panic!("not subscribed to {channel}: {event}"));
-        let follows = if channel == COALESCED { offset >= last } else { offset == last + 1 };
-        assert!(follows, "offset {offset} of {channel} after {last}: {event}");
+        let follows = if channel == COALESCED {
+            offset >= last
+        } else {
+            offset == last + 1
+        };
+        assert!(
+            follows,
+            "offset {offset} of {channel} after {last}: {event}"
+        );
         for member in ["type", "at"] {
             assert!(event[member].is_string(), "no {member}: {event}");
         }
@@ -332,8 +375,9 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move {
-            let mut socket =
-                tokio_tungstenite::accept_async(listener.accept().await.unwrap().0).await.unwrap();
+            let mut socket = tokio_tungstenite::accept_async(listener.accept().await.unwrap().0)
+                .await
+                .unwrap();
             socket.next().await.unwrap().unwrap();
             let event = |offset: &u64| json!({"channel": "scans", "offset": offset, "type": "t", "at": "now"});
             let events: Vec<_> = missed.iter().map(event).collect();
@@ -353,8 +397,14 @@ mod tests {
 
     async fn run(missed: &'static [u64], then: &'static [u64]) {
         let mut socket = serving(missed, then).await;
-        let from = Position { epoch: "e".into(), offset: 1 };
-        assert_eq!(socket.recover("scans", &from).await.events.len(), missed.len());
+        let from = Position {
+            epoch: "e".into(),
+            offset: 1,
+        };
+        assert_eq!(
+            socket.recover("scans", &from).await.events.len(),
+            missed.len()
+        );
         socket.events_of("scans", then.len()).await;
         assert_eq!(socket.closed().await, 1005);
     }

@@ -37,7 +37,10 @@ where
         if let Some(found) = ask().await {
             return found;
         }
-        assert!(started.elapsed() < patience, "waited {patience:?} in vain: {what}");
+        assert!(
+            started.elapsed() < patience,
+            "waited {patience:?} in vain: {what}"
+        );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

@@ -23,7 +23,10 @@ use uuid::Uuid;
 
 /// The shared secret that the stack was configured with.
 pub fn secret() -> String {
-    variable("SUPABASE_JWT_SECRET", "a secret of no stack at all, of 32 bytes")
+    variable(
+        "SUPABASE_JWT_SECRET",
+        "a secret of no stack at all, of 32 bytes",
+    )
 }
 
 /// The issuer that the stack was configured with.
@@ -39,7 +42,9 @@ fn variable(name: &str, otherwise: &str) -> String {
 pub fn publish() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        let Ok(url) = std::env::var("SUPABASE_JWKS_URL") else { return };
+        let Ok(url) = std::env::var("SUPABASE_JWKS_URL") else {
+            return;
+        };
         let authority = url.split('/').nth(2).expect("an address").to_owned();
         let listener =
             TcpListener::bind(&authority).unwrap_or_else(|error| panic!("{authority}: {error}"));
@@ -64,7 +69,11 @@ fn answer(mut socket: TcpStream) -> std::io::Result<()> {
     }
     let keys = jwks().to_string();
     let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close";
-    write!(socket, "{head}\r\ncontent-length: {}\r\n\r\n{keys}", keys.len())
+    write!(
+        socket,
+        "{head}\r\ncontent-length: {}\r\n\r\n{keys}",
+        keys.len()
+    )
 }
 
 /// Claims of somebody new, as Supabase writes them.
@@ -97,7 +106,9 @@ pub fn rs256(claims: &Value) -> String {
     publish();
     let header = json!({"alg": "RS256", "typ": "JWT", "kid": "rsa"});
     compact(&header, claims, |signed| {
-        pkcs1v15::SigningKey::<Sha256>::new(private()).sign(signed).to_vec()
+        pkcs1v15::SigningKey::<Sha256>::new(private())
+            .sign(signed)
+            .to_vec()
     })
 }
 
@@ -140,13 +151,19 @@ mod tests {
     fn the_published_keys_verify_what_is_signed() {
         let keys = jwks();
         let part = |key: usize, name: &str| {
-            BASE64.decode(keys["keys"][key][name].as_str().unwrap()).unwrap()
+            BASE64
+                .decode(keys["keys"][key][name].as_str().unwrap())
+                .unwrap()
         };
         let point = [vec![4], part(0, "x"), part(0, "y")].concat();
         let ec = p256::ecdsa::VerifyingKey::from_sec1_bytes(&point).unwrap();
         let token = es256(&claims());
         let (signed, signature) = split(&token);
-        ec.verify(signed, &p256::ecdsa::Signature::from_slice(&signature).unwrap()).unwrap();
+        ec.verify(
+            signed,
+            &p256::ecdsa::Signature::from_slice(&signature).unwrap(),
+        )
+        .unwrap();
         let (n, e) = (part(1, "n"), part(1, "e"));
         let key = rsa::RsaPublicKey::new(
             rsa::BigUint::from_bytes_be(&n),
@@ -155,6 +172,10 @@ mod tests {
         let rsa = pkcs1v15::VerifyingKey::<rsa::sha2::Sha256>::new(key.unwrap());
         let token = rs256(&claims());
         let (signed, signature) = split(&token);
-        rsa.verify(signed, &pkcs1v15::Signature::try_from(&signature[..]).unwrap()).unwrap();
+        rsa.verify(
+            signed,
+            &pkcs1v15::Signature::try_from(&signature[..]).unwrap(),
+        )
+        .unwrap();
     }
 }

@@ -11,7 +11,14 @@ use uuid::Uuid;
 pub const PASSWORD: &str = "correct horse battery";
 
 /// The roles a member can have, the mightiest first.
-pub const ROLES: [&str; 6] = ["admin", "manager", "agent", "read_only", "dentist", "patient"];
+pub const ROLES: [&str; 6] = [
+    "admin",
+    "manager",
+    "agent",
+    "read_only",
+    "dentist",
+    "patient",
+];
 
 /// A new e-mail address; its local part starts with `who`.
 pub fn email(who: &str) -> String {
@@ -34,13 +41,22 @@ impl User {
     #[track_caller]
     pub fn of(reply: &Reply) -> Self {
         let client = Client::anonymous().with_token(&reply.text_at("/access_token"));
-        Self { client, session: reply.json(), email: reply.text_at("/user/email") }
+        Self {
+            client,
+            session: reply.json(),
+            email: reply.text_at("/user/email"),
+        }
     }
 
     /// Logs in again, with a session of its own.
     pub async fn login(&self) -> Self {
         let body = json!({"email": self.email, "password": PASSWORD});
-        Self::of(&Client::anonymous().post("/api/auth/login", &body).await.expect_status(200))
+        Self::of(
+            &Client::anonymous()
+                .post("/api/auth/login", &body)
+                .await
+                .expect_status(200),
+        )
     }
 
     /// The text at a pointer of the session.
@@ -92,9 +108,15 @@ impl Tenant {
         if let (Some(body), Value::Object(extra)) = (body.as_object_mut(), extra) {
             body.extend(extra);
         }
-        let reply = Client::anonymous().post("/api/auth/register", &body).await.expect_status(201);
+        let reply = Client::anonymous()
+            .post("/api/auth/register", &body)
+            .await
+            .expect_status(201);
         let admin = User::of(&reply);
-        Self { id: admin.text("/tenant/id"), admin }
+        Self {
+            id: admin.text("/tenant/id"),
+            admin,
+        }
     }
 
     /// The admin's client.
@@ -107,7 +129,10 @@ impl Tenant {
         let address = email(role);
         let path = format!("/api/tenants/{}/invitations", self.id);
         let body = json!({"email": address, "role": role});
-        (self.client().post(&path, &body).await.expect_status(201), address)
+        (
+            self.client().post(&path, &body).await.expect_status(201),
+            address,
+        )
     }
 
     /// A new member with this role, logged in to this tenant.
@@ -115,17 +140,31 @@ impl Tenant {
         let (invitation, address) = self.invite(role).await;
         let body =
             json!({"token": invitation.text_at("/token"), "password": PASSWORD, "name": role});
-        let reply = Client::anonymous().post("/api/invitations/accept", &body).await;
+        let reply = Client::anonymous()
+            .post("/api/invitations/accept", &body)
+            .await;
         assert!(reply.status < 300, "{reply}");
         let login = json!({"email": address, "password": PASSWORD, "tenant_id": self.id});
-        User::of(&Client::anonymous().post("/api/auth/login", &login).await.expect_status(200))
+        User::of(
+            &Client::anonymous()
+                .post("/api/auth/login", &login)
+                .await
+                .expect_status(200),
+        )
     }
 
     /// A client with a new API key of this role, and the answer that showed the key.
     pub async fn key(&self, role: &str) -> (Client, Reply) {
         let body = json!({"name": format!("{role} key"), "role": role});
-        let reply = self.client().post("/api/keys", &body).await.expect_status(201);
-        (Client::anonymous().with_token(&reply.text_at("/key")), reply)
+        let reply = self
+            .client()
+            .post("/api/keys", &body)
+            .await
+            .expect_status(201);
+        (
+            Client::anonymous().with_token(&reply.text_at("/key")),
+            reply,
+        )
     }
 
     /// A client for each role a member can have.
@@ -140,7 +179,11 @@ impl Tenant {
     /// A new, empty guest list; answers its id.
     pub async fn table(&self, timezone: &str) -> String {
         let body = json!({"name": "Guests", "timezone": timezone});
-        self.client().post("/pulse/tables", &body).await.expect_status(201).text_at("/id")
+        self.client()
+            .post("/pulse/tables", &body)
+            .await
+            .expect_status(201)
+            .text_at("/id")
     }
 }
 

@@ -25,12 +25,20 @@ impl Forgery {
         let mut parts = token.split('.').map(decode);
         let header = parts.next().expect("a header");
         let claims = parts.next().expect("claims");
-        Self { header, claims, key: stack::variable("PULSE_TOKEN_SECRET").into_bytes() }
+        Self {
+            header,
+            claims,
+            key: stack::variable("PULSE_TOKEN_SECRET").into_bytes(),
+        }
     }
 
     /// A token from nothing but claims.
     pub fn new(claims: Value, key: &str) -> Self {
-        Self { header: json!({"alg": "HS256", "typ": "JWT"}), claims, key: key.as_bytes().to_vec() }
+        Self {
+            header: json!({"alg": "HS256", "typ": "JWT"}),
+            claims,
+            key: key.as_bytes().to_vec(),
+        }
     }
 
     /// Changes a header field; null removes it.

@@ -9,15 +9,23 @@
 import childProcess from "node:child_process";
 import { readFileSync } from "node:fs";
 import path from "node:path";
+import { Readable } from "node:stream";
 import { startControl } from "./control.mjs";
 import { startCrons } from "./crons.mjs";
 
 /** Every workerd that Miniflare has started; it tells nobody their process ids. */
 const runtimes = [];
 const spawn = childProcess.spawn;
-childProcess.spawn = (command, ...rest) => {
-  const child = spawn(command, ...rest);
-  if (path.basename(String(command)).startsWith("workerd")) runtimes.push(child);
+// What workerd prints goes to stderr without passing through this process: while this process waits
+// for the Worker (Miniflare does so synchronously when a cron is fired), nobody would empty the pipe,
+// and a Worker that logs would wait for that.
+childProcess.spawn = (command, args, options) => {
+  if (!path.basename(String(command)).startsWith("workerd")) return spawn(command, args, options);
+  const [stdin, , , control] = options.stdio;
+  const child = spawn(command, args, { ...options, stdio: [stdin, 2, 2, control] });
+  child.stdout = Readable.from([]);
+  child.stderr = Readable.from([]);
+  runtimes.push(child);
   return child;
 };
 
@@ -66,10 +74,7 @@ try {
     host: config.host,
     port: config.port,
     log: new Log(LogLevel.WARN),
-    handleRuntimeStdio: (out, err) => {
-      out.pipe(process.stderr, { end: false });
-      err.pipe(process.stderr, { end: false });
-    },
+    handleRuntimeStdio: () => {},
     durableObjectsPersist: path.join(config.state, "objects"),
     cachePersist: false,
     cf: false,

@@ -21,9 +21,15 @@ impl Project {
     pub fn find() -> Result<Self> {
         let manifest = std::env::var_os("CARGO_MANIFEST_DIR")
             .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
-        let root = manifest.parent().context("xtask has no parent folder")?.to_owned();
+        let root = manifest
+            .parent()
+            .context("xtask has no parent folder")?
+            .to_owned();
         if !root.join("wrangler.toml").is_file() {
-            bail!("no wrangler.toml in {}: run `cargo xtask` in the project", root.display());
+            bail!(
+                "no wrangler.toml in {}: run `cargo xtask` in the project",
+                root.display()
+            );
         }
         let cache = match std::env::var_os("PULSE_CACHE") {
             Some(cache) => PathBuf::from(cache),
@@ -74,12 +80,20 @@ impl Project {
     /// The Node that runs the runtime: the one npm brought, or the system's where none is packaged.
     pub fn node(&self) -> PathBuf {
         let packaged = self.npm_bin("node");
-        if packaged.exists() { packaged } else { PathBuf::from("node") }
+        if packaged.exists() {
+            packaged
+        } else {
+            PathBuf::from("node")
+        }
     }
 
     /// A program that cargo installed into the cache.
     pub fn cargo_bin(&self, tool: &str, version: &str) -> PathBuf {
-        self.cache.join("tools").join(format!("{tool}-{version}")).join("bin").join(tool)
+        self.cache
+            .join("tools")
+            .join(format!("{tool}-{version}"))
+            .join("bin")
+            .join(tool)
     }
 
     /// The version of a crate in `Cargo.lock`.
@@ -88,7 +102,9 @@ impl Project {
         let lock = std::fs::read_to_string(&path)
             .with_context(|| format!("cannot read {}", path.display()))?;
         let entry = format!("name = \"{name}\"\nversion = \"");
-        let at = lock.find(&entry).with_context(|| format!("Cargo.lock has no {name}"))?;
+        let at = lock
+            .find(&entry)
+            .with_context(|| format!("Cargo.lock has no {name}"))?;
         let rest = &lock[at + entry.len()..];
         let end = rest.find('"').context("Cargo.lock is cut off")?;
         Ok(rest[..end].to_owned())
@@ -107,18 +123,28 @@ impl Project {
 pub fn scrub(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         let name_text = name.to_string_lossy();
-        let ours = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"];
+        let ours = [
+            "CARGO_PKG_",
+            "CARGO_MANIFEST_",
+            "CARGO_BIN_",
+            "CARGO_CRATE_",
+        ];
         if ours.iter().any(|prefix| name_text.starts_with(prefix)) {
             command.env_remove(&name);
         }
     }
-    command.env_remove("LD_LIBRARY_PATH").env_remove("DYLD_FALLBACK_LIBRARY_PATH");
+    command
+        .env_remove("LD_LIBRARY_PATH")
+        .env_remove("DYLD_FALLBACK_LIBRARY_PATH");
 }
 
 /// The SHA-256 of bytes in hex.
 pub fn sha256(bytes: impl AsRef<[u8]>) -> String {
     use sha2::Digest;
-    sha2::Sha256::digest(bytes.as_ref()).iter().map(|byte| format!("{byte:02x}")).collect()
+    sha2::Sha256::digest(bytes.as_ref())
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// Writes a file that only its owner may read.

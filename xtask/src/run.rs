@@ -35,14 +35,22 @@ pub fn logged(step: &Step, command: &mut Command, log: &Path) -> Result<()> {
         std::thread::sleep(Duration::from_millis(30));
     };
     if !status.success() {
-        bail!("{name} failed ({status}); all of it is in {}\n{}", log.display(), tail(log, 25));
+        bail!(
+            "{name} failed ({status}); all of it is in {}\n{}",
+            log.display(),
+            tail(log, 25)
+        );
     }
     Ok(())
 }
 
 /// Runs `command` and answers its standard output, trimmed; nothing when it fails or is missing.
 pub fn output(command: &mut Command) -> Option<String> {
-    let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    let output = command
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()
+        .ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     output.status.success().then(|| text.trim().to_owned())
 }
@@ -51,6 +59,9 @@ pub fn output(command: &mut Command) -> Option<String> {
 pub fn tail(path: &Path, lines: usize) -> String {
     let bytes = std::fs::read(path).unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
-    let all: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    let all: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
     all[all.len().saturating_sub(lines)..].join("\n")
 }

@@ -51,7 +51,11 @@ impl Step {
     /// Says that `what` begins.
     pub fn begin(what: impl Display) -> Self {
         eprintln!("{} {what} …", paint("36", "  ·"));
-        Self { what: what.to_string(), started: Instant::now(), open: true }
+        Self {
+            what: what.to_string(),
+            started: Instant::now(),
+            open: true,
+        }
     }
 
     /// Says that it is still under way, with what it is at.
@@ -67,7 +71,11 @@ impl Step {
         let result = result.to_string();
         let sep = if result.is_empty() { "" } else { ": " };
         let what = &self.what;
-        eprintln!("{} {what}{sep}{result} ({})", paint("32", "  ✓"), time(took));
+        eprintln!(
+            "{} {what}{sep}{result} ({})",
+            paint("32", "  ✓"),
+            time(took)
+        );
         took
     }
 }

@@ -114,6 +114,9 @@ async fn disable(call: Call<'_>) -> Answer {
 }
 
 fn versioned(config: Value) -> Answer {
-    let version = config.get("version").and_then(Value::as_i64).unwrap_or_default();
+    let version = config
+        .get("version")
+        .and_then(Value::as_i64)
+        .unwrap_or_default();
     Ok(json(&config)?.version(version))
 }

@@ -40,7 +40,9 @@ pub async fn enable(ctx: &Ctx, scope: &Scope, input: EnableIn) -> Result<Value> 
 
 /// The configuration and cached statistics of a table.
 pub async fn get(ctx: &Ctx, scope: &Scope, table: Uuid) -> Result<Value> {
-    ctx.pg.call(scope, &store::GET, &json!({"table_id": table})).await
+    ctx.pg
+        .call(scope, &store::GET, &json!({"table_id": table}))
+        .await
 }
 
 /// Changes the settings and gates that are given; `null` puts a setting back to its default.

@@ -38,7 +38,17 @@ impl<'a> Staging<'a> {
     pub fn new(ctx: &'a Ctx, scope: &'a Scope, table: Uuid) -> Self {
         let (id, millis) = (ctx.new_id(), ctx.now.timestamp_millis());
         let millis = u64::try_from(millis).unwrap_or_default();
-        Self { ctx, scope, millis, id, table, rows: Vec::new(), bytes: 0, staged: 0, sent: false }
+        Self {
+            ctx,
+            scope,
+            millis,
+            id,
+            table,
+            rows: Vec::new(),
+            bytes: 0,
+            staged: 0,
+            sent: false,
+        }
     }
 
     /// Adds a guest.
@@ -62,8 +72,16 @@ impl<'a> Staging<'a> {
         self.sent = true;
         self.bytes = 0;
         let rows = std::mem::take(&mut self.rows);
-        let batch = Batch { import_id: self.id, table_id: self.table, rows };
-        self.ctx.pg.call(self.scope, &store::STAGE, &batch).await.map(drop)
+        let batch = Batch {
+            import_id: self.id,
+            table_id: self.table,
+            rows,
+        };
+        self.ctx
+            .pg
+            .call(self.scope, &store::STAGE, &batch)
+            .await
+            .map(drop)
     }
 
     /// Takes back what was sent, if that can be; otherwise it is swept later.

@@ -69,8 +69,18 @@ pub struct ImportError {
 
 impl From<Problem> for ImportError {
     fn from(problem: Problem) -> Self {
-        let Problem { line, field, code, message } = problem;
-        Self { line, field, code, message }
+        let Problem {
+            line,
+            field,
+            code,
+            message,
+        } = problem;
+        Self {
+            line,
+            field,
+            code,
+            message,
+        }
     }
 }
 
@@ -154,7 +164,9 @@ fn format_of(call: &Call<'_>) -> Result<Format> {
 }
 
 fn map_of(map: Option<&str>) -> Result<BTreeMap<String, String>> {
-    let Some(map) = map.filter(|map| !map.is_empty()) else { return Ok(BTreeMap::new()) };
+    let Some(map) = map.filter(|map| !map.is_empty()) else {
+        return Ok(BTreeMap::new());
+    };
     serde_json::from_str(map).map_err(|_| {
         let wanted = "Must be a JSON object of field to header.";
         Invalid::one("/map", "invalid_map", wanted).into()
@@ -164,7 +176,14 @@ fn map_of(map: Option<&str>) -> Result<BTreeMap<String, String>> {
 fn unreadable(problem: &Problem) -> ImportReport {
     let errors = vec![ImportError::from(problem.clone())];
     let mapping = BTreeMap::new();
-    ImportReport { imported: 0, rejected: 0, lines: 0, mapping, errors, error_count: 1 }
+    ImportReport {
+        imported: 0,
+        rejected: 0,
+        lines: 0,
+        mapping,
+        errors,
+        error_count: 1,
+    }
 }
 
 fn refused(call: &Call<'_>, report: ImportReport, why: Option<String>) -> Answer {
@@ -173,8 +192,15 @@ fn refused(call: &Call<'_>, report: ImportReport, why: Option<String>) -> Answer
         n => format!("{n} lines are wrong; nothing was imported."),
     });
     let line = |error: ImportError| {
-        let field = error.field.as_ref().map(|field| format!("/{field}")).unwrap_or_default();
-        RefusedLine { pointer: format!("/{}{field}", error.line), error }
+        let field = error
+            .field
+            .as_ref()
+            .map(|field| format!("/{field}"))
+            .unwrap_or_default();
+        RefusedLine {
+            pointer: format!("/{}{field}", error.line),
+            error,
+        }
     };
     let problem = ImportRefused {
         kind: "/docs/problems#import_refused",

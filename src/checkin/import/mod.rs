@@ -56,14 +56,13 @@ pub enum Outcome {
 }
 
 /// Imports a file. The answer of a refused import is not kept for its idempotency key.
-pub async fn import(
-    ctx: &Ctx,
-    scope: &Scope,
-    order: Order,
-    mut file: Upload,
-) -> Result<Outcome> {
+pub async fn import(ctx: &Ctx, scope: &Scope, order: Order, mut file: Upload) -> Result<Outcome> {
     let zone = Zone::parse(&tables::get(ctx, scope, order.table).await?.timezone)?;
-    let options = Options { zone, map: order.map.clone(), duplicates: order.duplicates };
+    let options = Options {
+        zone,
+        map: order.map.clone(),
+        duplicates: order.duplicates,
+    };
     let importer = Importer::new(order.format, options)?;
     let mut staging = Staging::new(ctx, scope, order.table);
     let mut wrong = Wrong::default();
@@ -151,7 +150,10 @@ async fn settle(
         dry_run: false,
     };
     if order.partial || finished.bad == 0 {
-        let keyed = Scope { idempotency: file.idempotency(), ..scope.clone() };
+        let keyed = Scope {
+            idempotency: file.idempotency(),
+            ..scope.clone()
+        };
         match ctx.pg.call_full(&keyed, &store::COMMIT, &settlement).await {
             Ok(done) => {
                 changed(ctx, done.tenant, order.table).await;
@@ -178,7 +180,8 @@ impl Wrong {
     fn add(&mut self, problems: Vec<Problem>) {
         self.count += u32::try_from(problems.len()).unwrap_or(u32::MAX);
         let room = TOLD.saturating_sub(self.errors.len());
-        self.errors.extend(problems.into_iter().take(room).map(ImportError::from));
+        self.errors
+            .extend(problems.into_iter().take(room).map(ImportError::from));
     }
 
     /// Puts what the file and what the list say together, in the order of the lines.

@@ -17,12 +17,12 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::table::Table;
+use crate::platform::crypto;
 use crate::platform::ctx::Ctx;
 use crate::platform::error::{Error, Result};
 use crate::platform::object;
 use crate::platform::pg::{Statement, within};
 use crate::platform::scope::{Credential, Scope};
-use crate::platform::crypto;
 
 const CONFIRMED_FOR: TimeDelta = TimeDelta::seconds(60);
 const GRACE: TimeDelta = TimeDelta::minutes(15);
@@ -70,9 +70,12 @@ pub async fn grant(
     resource: Resource,
 ) -> Result<Granted> {
     let granted = match &who.credential {
-        Credential::Device { session, tenant, table: bound, .. } => {
-            device(table, *session, *tenant, *bound)?
-        }
+        Credential::Device {
+            session,
+            tenant,
+            table: bound,
+            ..
+        } => device(table, *session, *tenant, *bound)?,
         Credential::Anonymous { guest_key } => guest(table, guest_key)?,
         Credential::System => staff_caller(Role::System, ActorKind::System, Uuid::nil()),
         Credential::User { .. } | Credential::Supabase { .. } | Credential::Key { .. } => {
@@ -107,7 +110,10 @@ fn check(granted: Granted, verb: Verb, resource: Resource) -> Result<Granted> {
     };
     match may {
         true => Ok(granted),
-        false => Err(Error::forbidden("role_not_allowed", "This credential may not do this.")),
+        false => Err(Error::forbidden(
+            "role_not_allowed",
+            "This credential may not do this.",
+        )),
     }
 }
 
@@ -123,18 +129,25 @@ fn device(table: &Table, id: Uuid, tenant: Uuid, bound: Uuid) -> Result<Granted>
 
 fn session(table: &Table, id: Uuid) -> Result<Granted> {
     let devices = table.devices.borrow();
-    let device = devices.get(&id).ok_or_else(|| Error::unauthenticated(UNKNOWN_DEVICE))?;
+    let device = devices
+        .get(&id)
+        .ok_or_else(|| Error::unauthenticated(UNKNOWN_DEVICE))?;
     if !device.is_active {
         return Err(Error::unauthenticated("device_revoked"));
     }
-    let scanner = (device.scanner_name.is_some() || device.scanner_email.is_some()).then(|| {
-        Scanner { name: device.scanner_name.clone(), email: device.scanner_email.clone() }
-    });
+    let scanner =
+        (device.scanner_name.is_some() || device.scanner_email.is_some()).then(|| Scanner {
+            name: device.scanner_name.clone(),
+            email: device.scanner_email.clone(),
+        });
     Ok(Granted {
         role: Role::Device,
         profile: Some(device.profile),
         caller: Caller {
-            actor: Actor { kind: ActorKind::Device, id },
+            actor: Actor {
+                kind: ActorKind::Device,
+                id,
+            },
             session_id: Some(id),
             gate: device.gate.clone(),
             scanner,
@@ -147,7 +160,11 @@ fn guest(table: &Table, guest_key: &str) -> Result<Granted> {
     let identity = table.identity.borrow();
     let right = crypto::same(identity.guest_key.as_bytes(), guest_key.as_bytes());
     match !guest_key.is_empty() && right && identity.config.settings.guest_scanning {
-        true => Ok(staff_caller(Role::Anonymous, ActorKind::Anonymous, Uuid::nil())),
+        true => Ok(staff_caller(
+            Role::Anonymous,
+            ActorKind::Anonymous,
+            Uuid::nil(),
+        )),
         false => Err(Error::unauthenticated("guest_key_wrong")),
     }
 }
@@ -172,16 +189,23 @@ async fn staff(ctx: &Ctx, table: &Table, who: &object::Caller) -> Result<Granted
     let confirmed = match known {
         Some(known) if now < known.again_at && now >= known.at - CONFIRMED_FOR => known,
         _ => match confirm(ctx, who).await {
-            Ok((role, actor, tenant)) => {
-                Confirmed { role, actor, tenant, at: now, again_at: now + CONFIRMED_FOR }
-            }
+            Ok((role, actor, tenant)) => Confirmed {
+                role,
+                actor,
+                tenant,
+                at: now,
+                again_at: now + CONFIRMED_FOR,
+            },
             Err(error) => {
                 let known = known.filter(|k| error.status == 503 && now < k.at + GRACE);
                 let Some(known) = known else {
                     table.access.staff.borrow_mut().remove(&key);
                     return Err(error);
                 };
-                Confirmed { again_at: now + RETRY, ..known }
+                Confirmed {
+                    again_at: now + RETRY,
+                    ..known
+                }
             }
         },
     };

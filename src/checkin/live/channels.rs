@@ -15,10 +15,10 @@ use rules::live::log::{Kind, Position};
 use rules::live::session::{Access, Identity};
 use rules::roles::{Resource, Verb};
 
+use super::CheckinTable;
 use super::access;
 use super::record::state_of;
 use super::table::Table;
-use super::CheckinTable;
 use crate::platform::clock;
 use crate::platform::error::{Error, Result};
 use crate::platform::live::{Channel, Happened, Known, Surface};
@@ -80,7 +80,11 @@ impl Surface for CheckinTable {
     fn channel(&self, channel: &str) -> Result<Channel> {
         let table = self.awake()?.ok_or_else(Error::not_found)?;
         let seq = table.seq();
-        let kind = if channel == STATS { Kind::Latest } else { Kind::Counted };
+        let kind = if channel == STATS {
+            Kind::Latest
+        } else {
+            Kind::Counted
+        };
         Ok(Channel {
             kind,
             position: Position::new(&*table.epoch, seq),
@@ -94,7 +98,9 @@ impl Surface for CheckinTable {
             return Ok(vec![stats_of(&table)?]);
         }
         let mut events = Vec::new();
-        table.storage.replay(offset, |entry: Entry| events.push(scanned(&entry)))?;
+        table
+            .storage
+            .replay(offset, |entry: Entry| events.push(scanned(&entry)))?;
         events.into_iter().collect()
     }
 
@@ -134,12 +140,15 @@ impl CheckinTable {
         let record = state_of(table);
         let identity = table.identity.borrow();
         let devices = table.devices.borrow();
-        let devices = devices.values().filter(|device| device.is_active).map(|device| Device {
-            session_id: device.id,
-            name: device.name.clone(),
-            gate: device.gate.clone(),
-            last_seen_at: None,
-        });
+        let devices = devices
+            .values()
+            .filter(|device| device.is_active)
+            .map(|device| Device {
+                session_id: device.id,
+                name: device.name.clone(),
+                gate: device.gate.clone(),
+                last_seen_at: None,
+            });
         let about = About {
             name: identity.name.clone(),
             enabled: identity.enabled,
@@ -155,7 +164,10 @@ impl CheckinTable {
             server_time: who.now,
         };
         let dashboard: Dashboard = table.state.borrow().dashboard(about);
-        Ok(ObjectAnswer { status: 200, body: serde_json::to_string(&dashboard)? })
+        Ok(ObjectAnswer {
+            status: 200,
+            body: serde_json::to_string(&dashboard)?,
+        })
     }
 }
 
@@ -172,5 +184,10 @@ fn scanned(entry: &Entry) -> Result<Happened> {
 /// The counters as an event.
 fn stats_of(table: &Table) -> Result<Happened> {
     let data = serde_json::to_string(&table.state.borrow().stats())?;
-    Ok(Happened { offset: table.seq(), kind: "stats", at: clock::now(), data })
+    Ok(Happened {
+        offset: table.seq(),
+        kind: "stats",
+        at: clock::now(),
+        data,
+    })
 }

@@ -81,15 +81,12 @@ impl CheckinTable {
 
     /// Lets the caller in to do this with check-ins. A device that is not known may have been made
     /// a moment ago.
-    async fn grant(
-        &self,
-        ctx: &Ctx,
-        table: &Table,
-        who: &Caller,
-        verb: Verb,
-    ) -> Result<Granted> {
+    async fn grant(&self, ctx: &Ctx, table: &Table, who: &Caller, verb: Verb) -> Result<Granted> {
         let granted = access::grant(ctx, table, who, verb, Resource::CheckIn).await;
-        let lately = self.pulled_at.get().is_some_and(|at| (ctx.now - at).num_seconds() < 1);
+        let lately = self
+            .pulled_at
+            .get()
+            .is_some_and(|at| (ctx.now - at).num_seconds() < 1);
         match granted {
             Err(error) if error.code == access::UNKNOWN_DEVICE && !lately => {
                 self.pull(ctx, table).await?;
@@ -115,9 +112,10 @@ impl CheckinTable {
         let nonce_key = scan.nonce_key(caller.origin());
         let entry = match table.identity.borrow().enabled {
             true => entry_of(table, scan, caller),
-            false => {
-                Err(Error::conflict("pulse_disabled", "Check-in is disabled on this table."))
-            }
+            false => Err(Error::conflict(
+                "pulse_disabled",
+                "Check-in is disabled on this table.",
+            )),
         };
         let appended = match &entry {
             Ok(entry) => table.append(entry)?,
@@ -126,7 +124,10 @@ impl CheckinTable {
         match (entry, appended) {
             (Ok(entry), true) => {
                 self.recorded(&entry)?;
-                ok(if entry.is_admission() { 201 } else { 200 }, body_of(&entry)?)
+                ok(
+                    if entry.is_admission() { 201 } else { 200 },
+                    body_of(&entry)?,
+                )
             }
             // What was answered before is answered again, whatever has changed since.
             (entry, _) => match table.storage.by_nonce(&nonce_key)? {
@@ -187,14 +188,24 @@ impl CheckinTable {
 
 fn entry_of(table: &Table, scan: Scan, caller: &Scanner) -> Result<Entry> {
     let received_at = scan.times.received_at;
-    let ids = Ids { check_in: id_at(received_at), row: id_at(received_at) };
+    let ids = Ids {
+        check_in: id_at(received_at),
+        row: id_at(received_at),
+    };
     let state = table.state.borrow();
     let decision = decide(&state, &scan, caller, ids)?;
     let original = match &decision.repeats {
         Some(repeated) => table.entry(repeated.seq)?.check_in,
         None => None,
     };
-    Ok(record(&state, scan, caller, decision, ids, original.as_ref()))
+    Ok(record(
+        &state,
+        scan,
+        caller,
+        decision,
+        ids,
+        original.as_ref(),
+    ))
 }
 
 fn body_of(entry: &Entry) -> Result<String> {

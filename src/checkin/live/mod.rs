@@ -7,7 +7,10 @@
 //! Failure: an evicted or killed object reads its storage again; entries that had not reached
 //! Postgres are still in it. An append that finds its place taken means a successor is running:
 //! this instance lets go of its memory and reads again.
-#![allow(missing_docs, reason = "the macro of the object makes methods of its own")]
+#![allow(
+    missing_docs,
+    reason = "the macro of the object makes methods of its own"
+)]
 
 mod access;
 mod channels;
@@ -87,7 +90,10 @@ impl DurableObject for CheckinTable {
         let url = raw.url();
         let command = url.rsplit('/').next().unwrap_or_default();
         if command == "ping" {
-            return object::answer(Ok(ObjectAnswer { status: 200, body: "{}".to_owned() }));
+            return object::answer(Ok(ObjectAnswer {
+                status: 200,
+                body: "{}".to_owned(),
+            }));
         }
         let body = boundary::body_text(raw, f64::from(u32::MAX)).await?;
         let body = body.as_string().unwrap_or_default();
@@ -100,7 +106,10 @@ impl DurableObject for CheckinTable {
             log::write(
                 Level::Warn,
                 "alarm",
-                &[("code", error.code.as_ref().into()), ("context", error.context.into())],
+                &[
+                    ("code", error.code.as_ref().into()),
+                    ("context", error.context.into()),
+                ],
             );
             self.arm(clock::now() + RETRY);
         }
@@ -176,7 +185,9 @@ impl CheckinTable {
         if let Some(table) = self.table.borrow().as_ref() {
             return Ok(Some(Rc::clone(table)));
         }
-        let Ok(table) = Table::load(Storage::open(&self.state)?)? else { return Ok(None) };
+        let Ok(table) = Table::load(Storage::open(&self.state)?)? else {
+            return Ok(None);
+        };
         let table = Rc::new(table);
         self.table.replace(Some(Rc::clone(&table)));
         Ok(Some(table))
@@ -207,7 +218,9 @@ impl CheckinTable {
     /// What is due: the record, the sockets.
     async fn wake(&self) -> Result<()> {
         self.hub.sweep(clock::now());
-        let Some(table) = self.awake()? else { return Ok(()) };
+        let Some(table) = self.awake()? else {
+            return Ok(());
+        };
         let outcome = record::flush(&self.ctx(None), &table).await;
         match &outcome {
             Ok(()) if table.flushed.get() < table.seq() => self.arm(clock::now() + GATHER),
@@ -223,7 +236,10 @@ impl CheckinTable {
             return;
         }
         self.alarm_at.set(Some(at));
-        #[expect(clippy::cast_precision_loss, reason = "milliseconds are far below 2^53")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "milliseconds are far below 2^53"
+        )]
         boundary::arm_alarm(self.state.as_raw(), at.timestamp_millis() as f64);
     }
 

@@ -25,6 +25,7 @@ const SNAPSHOT_EVERY: u64 = 10_000;
 
 /// Brings the record up to date. Afterwards nothing waits that was there when it began.
 pub async fn flush(ctx: &Ctx, table: &Table) -> Result<()> {
+    let _one_at_a_time = table.flushing.lock().await;
     let scope = scope_of(table);
     let table_id = table.identity.borrow().table_id;
     while table.flushed.get() < table.seq() {
@@ -34,7 +35,10 @@ pub async fn flush(ctx: &Ctx, table: &Table) -> Result<()> {
         }
         // The lines are JSON objects without raw newlines, so they make a list as they are.
         let entries = RawValue::from_string(format!("[{}]", lines.trim_end().replace('\n', ",")))?;
-        let flushed = ctx.pg.call(&scope, &store::FLUSH, &Flush { table_id, entries }).await?;
+        let flushed = ctx
+            .pg
+            .call(&scope, &store::FLUSH, &Flush { table_id, entries })
+            .await?;
         if flushed.last_seq <= table.flushed.get() {
             return Err(Error::internal("postgres took no entry"));
         }
@@ -42,7 +46,9 @@ pub async fn flush(ctx: &Ctx, table: &Table) -> Result<()> {
     }
     if table.seq() >= table.snapshot.get() + SNAPSHOT_EVERY {
         let state = table.state.borrow();
-        table.storage.keep_snapshot(state.ledger.last_seq(), &state.ledger)?;
+        table
+            .storage
+            .keep_snapshot(state.ledger.last_seq(), &state.ledger)?;
         table.snapshot.set(state.ledger.last_seq());
     }
     Ok(())
@@ -124,8 +130,13 @@ fn take(
     }
     for pulled in devices {
         position.devices_seq = position.devices_seq.max(pulled.change_seq);
-        table.storage.upsert(Kept::Devices, std::slice::from_ref(&pulled.device))?;
-        table.devices.borrow_mut().insert(pulled.device.id, pulled.device);
+        table
+            .storage
+            .upsert(Kept::Devices, std::slice::from_ref(&pulled.device))?;
+        table
+            .devices
+            .borrow_mut()
+            .insert(pulled.device.id, pulled.device);
     }
     let moved = *position != before;
     drop(position);
@@ -148,7 +159,11 @@ pub async fn rebuild(ctx: &Ctx, storage: Storage, tenant: Uuid, table_id: Uuid) 
     storage.clear()?;
     let table = Table::fresh(storage, pulled.config);
     loop {
-        let ask = PullLog { table_id, after: table.seq(), limit: PAGE };
+        let ask = PullLog {
+            table_id,
+            after: table.seq(),
+            limit: PAGE,
+        };
         let log = ctx.pg.call(&scope, &store::PULL_LOG, &ask).await?;
         table.storage.restore_log(&log.entries)?;
         for entry in &log.entries {

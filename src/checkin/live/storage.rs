@@ -50,9 +50,10 @@ impl Storage {
 
     /// Everything in `meta`.
     pub fn meta(&self) -> Result<HashMap<String, String>> {
-        let lines = self
-            .sql
-            .lines("select json_object('key', key, 'value', value) from meta", &[])?;
+        let lines = self.sql.lines(
+            "select json_object('key', key, 'value', value) from meta",
+            &[],
+        )?;
         lines
             .lines()
             .map(|line| Ok(serde_json::from_str::<Meta>(line).map(|meta| (meta.key, meta.value))?))
@@ -61,17 +62,22 @@ impl Storage {
 
     /// Keeps a value in `meta`.
     pub fn put(&self, key: &str, value: &str) -> Result<()> {
-        self.sql.run("insert or replace into meta values (?, ?)", &[key.into(), value.into()])
+        self.sql.run(
+            "insert or replace into meta values (?, ?)",
+            &[key.into(), value.into()],
+        )
     }
 
     /// Appends to the log. `Ok(false)`: the nonce or the seq is there already.
     pub fn append(&self, seq: u64, nonce: &str, data: &str) -> Result<bool> {
-        self.sql.append("insert into log values (?, ?, ?)", number(seq), nonce, data)
+        self.sql
+            .append("insert into log values (?, ?, ?)", number(seq), nonce, data)
     }
 
     /// The log entry of a nonce.
     pub fn by_nonce(&self, nonce: &str) -> Result<Option<String>> {
-        self.sql.value("select data from log where nonce = ?", &[nonce.into()])
+        self.sql
+            .value("select data from log where nonce = ?", &[nonce.into()])
     }
 
     /// The log entry that created a record.
@@ -86,7 +92,8 @@ impl Storage {
 
     /// The log entry of a seq.
     pub fn by_seq(&self, seq: u64) -> Result<Option<String>> {
-        self.sql.value("select data from log where seq = ?", &[number(seq).into()])
+        self.sql
+            .value("select data from log where seq = ?", &[number(seq).into()])
     }
 
     /// Entries after `seq`, oldest first, one JSON object a line, at most `limit`.
@@ -165,8 +172,9 @@ impl Storage {
         };
         let mut after = String::new();
         loop {
-            let page =
-                self.sql.lines(query, &[after.as_str().into(), f64::from(PAGE).into()])?;
+            let page = self
+                .sql
+                .lines(query, &[after.as_str().into(), f64::from(PAGE).into()])?;
             let mut count = 0;
             for line in page.lines() {
                 let (id, item): (String, T) = serde_json::from_str(line)?;
@@ -196,7 +204,9 @@ impl Storage {
 
     /// The snapshot, if there is a whole one.
     pub fn snapshot<T: DeserializeOwned>(&self) -> Result<Option<T>> {
-        let lines = self.sql.lines("select data from snapshot order by part", &[])?;
+        let lines = self
+            .sql
+            .lines("select data from snapshot order by part", &[])?;
         if lines.is_empty() {
             return Ok(None);
         }
@@ -217,7 +227,10 @@ pub enum Kept {
     Devices,
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a log has far fewer than 2^53 entries")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a log has far fewer than 2^53 entries"
+)]
 fn number(seq: u64) -> f64 {
     seq as f64
 }

@@ -9,6 +9,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
+use futures_util::lock::Mutex;
 use rules::checkin::entry::Entry;
 use rules::checkin::ledger::Ledger;
 use rules::checkin::state::{Config, State};
@@ -74,7 +75,11 @@ pub struct Position {
 
 impl Default for Position {
     fn default() -> Self {
-        Self { rows_seq: -1, row_id: None, devices_seq: -1 }
+        Self {
+            rows_seq: -1,
+            row_id: None,
+            devices_seq: -1,
+        }
     }
 }
 
@@ -100,6 +105,8 @@ pub struct Table {
     pub epoch: String,
     /// Who was let in lately.
     pub access: Access,
+    /// Held while entries are on their way to Postgres.
+    pub flushing: Mutex<()>,
 }
 
 impl Table {
@@ -113,7 +120,10 @@ impl Table {
         let number = |key: &str| meta.get(key).and_then(|n| n.parse().ok()).unwrap_or(0_u64);
         let mut state = State::new(identity.table_id, identity.config.clone());
         let mut snapshot = number("snapshot_seq");
-        match storage.snapshot::<Ledger>()?.filter(|ledger| ledger.last_seq() == snapshot) {
+        match storage
+            .snapshot::<Ledger>()?
+            .filter(|ledger| ledger.last_seq() == snapshot)
+        {
             Some(ledger) => state.ledger = ledger,
             None => snapshot = 0,
         }
@@ -127,8 +137,13 @@ impl Table {
         })?;
         storage.each(Kept::Roster, |row| state.roster.upsert(row))?;
         let mut devices = HashMap::new();
-        storage.each(Kept::Devices, |device: Device| drop(devices.insert(device.id, device)))?;
-        let position = meta.get("position").map(|text| serde_json::from_str(text)).transpose()?;
+        storage.each(Kept::Devices, |device: Device| {
+            drop(devices.insert(device.id, device))
+        })?;
+        let position = meta
+            .get("position")
+            .map(|text| serde_json::from_str(text))
+            .transpose()?;
         Ok(Ok(Self {
             epoch: epoch.clone(),
             identity: RefCell::new(identity),
@@ -139,6 +154,7 @@ impl Table {
             unflushed_since: Cell::new(waiting_since),
             snapshot: Cell::new(snapshot),
             access: Access::default(),
+            flushing: Mutex::new(()),
             storage,
         }))
     }
@@ -157,13 +173,15 @@ impl Table {
             snapshot: Cell::new(0),
             epoch: crypto::hex(&random::<6>()),
             access: Access::default(),
+            flushing: Mutex::new(()),
         }
     }
 
     /// Makes the table one this object keeps. Until then storage counts as empty.
     pub fn keep(&self) -> Result<()> {
         self.storage.put("epoch", &self.epoch)?;
-        self.storage.put("flushed_seq", &self.flushed.get().to_string())?;
+        self.storage
+            .put("flushed_seq", &self.flushed.get().to_string())?;
         self.keep_position()?;
         self.keep_identity()
     }
@@ -176,12 +194,18 @@ impl Table {
     }
 
     fn keep_identity(&self) -> Result<()> {
-        self.storage.put("identity", &serde_json::to_string(&*self.identity.borrow())?)
+        self.storage.put(
+            "identity",
+            &serde_json::to_string(&*self.identity.borrow())?,
+        )
     }
 
     /// Keeps how far Postgres was read.
     pub fn keep_position(&self) -> Result<()> {
-        self.storage.put("position", &serde_json::to_string(&*self.position.borrow())?)
+        self.storage.put(
+            "position",
+            &serde_json::to_string(&*self.position.borrow())?,
+        )
     }
 
     /// Place of the last entry.
@@ -196,7 +220,8 @@ impl Table {
             return Ok(false);
         }
         if let Some(row) = &entry.new_row {
-            self.storage.upsert(Kept::Roster, &[rules::checkin::guest::Row::from(row)])?;
+            self.storage
+                .upsert(Kept::Roster, &[rules::checkin::guest::Row::from(row)])?;
         }
         self.state.borrow_mut().apply(entry);
         if self.unflushed_since.get().is_none() {

@@ -118,7 +118,9 @@ pub fn routes() -> Vec<Route> {
 async fn create(call: Call<'_>) -> Answer {
     let (scope, input) = call.write::<GuestIn>().await?;
     let done = super::create(call.ctx, &scope, call.id("id")?, input).await?;
-    Ok(created(&done.result)?.version(done.result.version).replayed(done.replayed))
+    Ok(created(&done.result)?
+        .version(done.result.version)
+        .replayed(done.replayed))
 }
 
 /// Lists or searches the guests of a list. A device must search.
@@ -150,7 +152,9 @@ async fn patch(call: Call<'_>) -> Answer {
     let (scope, input) = call.write::<GuestPatch>().await?;
     let (row, if_match) = (row_of(&call)?, call.if_match()?);
     let done = super::patch(call.ctx, &scope, row, if_match, input).await?;
-    Ok(json(&done.result)?.version(done.result.version).replayed(done.replayed))
+    Ok(json(&done.result)?
+        .version(done.result.version)
+        .replayed(done.replayed))
 }
 
 /// Takes a guest off the list. Past check-ins keep their record.

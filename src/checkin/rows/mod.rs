@@ -29,7 +29,11 @@ pub type RowOf = (Uuid, Uuid);
 
 /// Adds a guest to a list.
 pub async fn create(ctx: &Ctx, scope: &Scope, table: Uuid, input: GuestIn) -> Result<Called<Row>> {
-    let new = NewRow { id: ctx.new_id(), table_id: table, guest: input.parse()? };
+    let new = NewRow {
+        id: ctx.new_id(),
+        table_id: table,
+        guest: input.parse()?,
+    };
     let done = ctx.pg.call_full(scope, &store::INSERT, &new).await?;
     changed(ctx, done.tenant, table).await;
     Ok(done)
@@ -43,8 +47,14 @@ pub async fn list(ctx: &Ctx, scope: &Scope, table: Uuid, query: RowsQuery) -> Re
     let filter = Filter {
         table_id: table,
         q: q.map(|q| guest_row::parse_code("/q", q)).transpose()?,
-        category: name::optional("/category", query.category.as_deref(), guest_row::MAX_CATEGORY)?,
-        status: query.status.map(|status| guest_row::word(status).to_owned()),
+        category: name::optional(
+            "/category",
+            query.category.as_deref(),
+            guest_row::MAX_CATEGORY,
+        )?,
+        status: query
+            .status
+            .map(|status| guest_row::word(status).to_owned()),
         before: page::decode(query.cursor.as_deref())?,
         limit: limit + 1,
     };
@@ -57,7 +67,10 @@ fn own_list(scope: &Scope, table: Uuid, q: &str) -> Result<()> {
     match &scope.credential {
         Credential::Device { table: own, .. } if *own != table => Err(Error::not_found()),
         Credential::Device { .. } => roles::search(Role::Device, q).map_err(|refused| {
-            Error::forbidden(refused.code(), "A device finds guests by three characters or more.")
+            Error::forbidden(
+                refused.code(),
+                "A device finds guests by three characters or more.",
+            )
         }),
         _ => Ok(()),
     }
@@ -65,7 +78,17 @@ fn own_list(scope: &Scope, table: Uuid, q: &str) -> Result<()> {
 
 /// One guest.
 pub async fn get(ctx: &Ctx, scope: &Scope, (table_id, id): RowOf) -> Result<Row> {
-    ctx.pg.call(scope, &store::GET, &Target { id, table_id, if_match: None }).await
+    ctx.pg
+        .call(
+            scope,
+            &store::GET,
+            &Target {
+                id,
+                table_id,
+                if_match: None,
+            },
+        )
+        .await
 }
 
 /// Changes a guest; fields that were not sent stay.
@@ -76,7 +99,14 @@ pub async fn patch(
     if_match: Option<i64>,
     input: GuestPatch,
 ) -> Result<Called<Row>> {
-    let change = Change { target: Target { id, table_id, if_match }, patch: input.parse()? };
+    let change = Change {
+        target: Target {
+            id,
+            table_id,
+            if_match,
+        },
+        patch: input.parse()?,
+    };
     let done = ctx.pg.call_full(scope, &store::PATCH, &change).await?;
     changed(ctx, done.tenant, table_id).await;
     Ok(done)
@@ -89,7 +119,11 @@ pub async fn delete(
     (table_id, id): RowOf,
     if_match: Option<i64>,
 ) -> Result<()> {
-    let target = Target { id, table_id, if_match };
+    let target = Target {
+        id,
+        table_id,
+        if_match,
+    };
     let done = ctx.pg.call_full(scope, &store::DELETE, &target).await?;
     changed(ctx, done.tenant, table_id).await;
     Ok(())
@@ -106,6 +140,10 @@ pub async fn export(
     table_id: Uuid,
     after: Option<Uuid>,
 ) -> Result<Exported> {
-    let position = Position { table_id, after, limit: EXPORT_PAGE };
+    let position = Position {
+        table_id,
+        after,
+        limit: EXPORT_PAGE,
+    };
     pg.call(scope, &store::EXPORT, &position).await
 }

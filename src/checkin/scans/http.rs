@@ -102,7 +102,9 @@ impl CheckInsQuery {
 }
 
 fn time(pointer: &str, text: Option<&str>) -> Result<Option<String>> {
-    let time = text.map(|text| rules::time::parse(pointer, text)).transpose()?;
+    let time = text
+        .map(|text| rules::time::parse(pointer, text))
+        .transpose()?;
     Ok(time.map(rules::time::render))
 }
 
@@ -127,7 +129,9 @@ async fn scan(call: Call<'_>) -> Answer {
     let body = call.text().await?;
     let Ok(target) = serde_json::from_str::<Target>(&body) else {
         // What is wrong with it is told as precisely as for any body.
-        return Err(decode::<ScanIn>(&body).err().unwrap_or_else(Error::not_found));
+        return Err(decode::<ScanIn>(&body)
+            .err()
+            .unwrap_or_else(Error::not_found));
     };
     answered(super::scan(call.ctx, &scope, target.table_id, &body).await?)
 }
@@ -140,9 +144,7 @@ struct Target {
 
 fn answered(answer: ObjectAnswer) -> Answer {
     Ok(match answer.status {
-        REPLAYED => {
-            Reply::new(200, Body::Json(answer.body)).header("idempotent-replayed", "true")
-        }
+        REPLAYED => Reply::new(200, Body::Json(answer.body)).header("idempotent-replayed", "true"),
         status => Reply::new(status, Body::Json(answer.body)),
     })
 }
@@ -189,7 +191,11 @@ async fn dashboard(call: Call<'_>) -> Answer {
     params(("table_id" = Uuid, Path)), responses((status = 101), (status = 426)))]
 async fn connect(call: Call<'_>) -> Answer {
     if !call.head.upgrade.eq_ignore_ascii_case("websocket") {
-        return Err(Error::new(426, "upgrade_required", "This address speaks WebSocket."));
+        return Err(Error::new(
+            426,
+            "upgrade_required",
+            "This address speaks WebSocket.",
+        ));
     }
     call.same_origin()?;
     let address = address(call.ctx, call.id("table_id")?, None).await?;

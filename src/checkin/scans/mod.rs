@@ -34,8 +34,14 @@ pub async fn annul(
     let table = match table {
         Some(table) => table,
         None => {
-            let record = ctx.pg.call(scope, &store::GET, &json!({"id": check_in})).await?;
-            let table = record.get("table_id").and_then(Value::as_str).unwrap_or_default();
+            let record = ctx
+                .pg
+                .call(scope, &store::GET, &json!({"id": check_in}))
+                .await?;
+            let table = record
+                .get("table_id")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
             table.parse().map_err(|_| Error::not_found())?
         }
     };
@@ -66,22 +72,23 @@ pub async fn list(ctx: &Ctx, scope: &Scope, query: &CheckInsQuery) -> Result<Pag
     }
     let found = ctx.pg.call(scope, &store::LIST, &filter).await?;
     Ok(rules::page::cut(found, limit, |record| {
-        record.get("id").and_then(Value::as_str).unwrap_or_default().to_owned()
+        record
+            .get("id")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
     }))
 }
 
 /// One record. With `table` it is there as soon as its scan was answered, without it within about a
 /// second.
-pub async fn get(
-    ctx: &Ctx,
-    scope: &Scope,
-    check_in: Uuid,
-    table: Option<Uuid>,
-) -> Result<Value> {
+pub async fn get(ctx: &Ctx, scope: &Scope, check_in: Uuid, table: Option<Uuid>) -> Result<Value> {
     if let Some(table) = table {
         up_to_date(ctx, scope, table).await?;
     }
-    ctx.pg.call(scope, &store::GET, &json!({"id": check_in})).await
+    ctx.pg
+        .call(scope, &store::GET, &json!({"id": check_in}))
+        .await
 }
 
 /// Has the object bring the record up to date. A table on which check-in was never enabled has

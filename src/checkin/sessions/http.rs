@@ -21,7 +21,11 @@ pub struct SessionIn {
     /// A table with check-in enabled.
     pub table_id: Uuid,
     /// What the team calls the device.
-    #[schema(min_length = 1, max_length = 80, pattern = r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")]
+    #[schema(
+        min_length = 1,
+        max_length = 80,
+        pattern = r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$"
+    )]
     pub name: String,
     /// Where it stands.
     #[schema(max_length = 80)]
@@ -56,7 +60,11 @@ pub enum Profile {
 #[serde(deny_unknown_fields)]
 pub struct SessionPatch {
     /// What the team calls the device.
-    #[schema(min_length = 1, max_length = 80, pattern = r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")]
+    #[schema(
+        min_length = 1,
+        max_length = 80,
+        pattern = r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$"
+    )]
     pub name: Option<String>,
     /// Where it stands.
     #[serde(default)]
@@ -166,7 +174,10 @@ impl SessionPatch {
         let mut invalid = Invalid::default();
         let mut change = Map::new();
         if let Some(name) = &self.name {
-            change.insert("name".into(), json!(invalid.take(rules::name::parse("/name", name, 80))));
+            change.insert(
+                "name".into(),
+                json!(invalid.take(rules::name::parse("/name", name, 80))),
+            );
         }
         let mut set = |field: &str, patch: Patch<String>, max: usize| match patch {
             Patch::Absent => {}
@@ -191,7 +202,9 @@ impl SessionPatch {
 }
 
 fn info(info: Option<&Map<String, Value>>, invalid: &mut Invalid) {
-    let size = info.map_or(0, |info| serde_json::to_string(info).map_or(usize::MAX, |t| t.len()));
+    let size = info.map_or(0, |info| {
+        serde_json::to_string(info).map_or(usize::MAX, |t| t.len())
+    });
     if size > 4096 {
         invalid.add("/device_info", "too_long", "Must have 4096 bytes at most.");
     }
@@ -230,6 +243,9 @@ async fn patch(call: Call<'_>) -> Answer {
     let (scope, input) = call.write::<SessionPatch>().await?;
     let (id, if_match) = (call.id("id")?, call.if_match()?);
     let session = super::patch(call.ctx, &scope, id, if_match, input).await?;
-    let version = session.get("version").and_then(Value::as_i64).unwrap_or_default();
+    let version = session
+        .get("version")
+        .and_then(Value::as_i64)
+        .unwrap_or_default();
     Ok(ok(&session)?.version(version))
 }

@@ -28,7 +28,10 @@ pub async fn create(ctx: &Ctx, scope: &Scope, input: SessionIn) -> Result<Value>
     let done = ctx.pg.call_full(scope, &store::INSERT, &new).await?;
     let mut session = done.result;
     let table = id_of(&session, "table_id");
-    let known = scope.credential.jurisdiction().filter(|_| scope.tenant.is_none());
+    let known = scope
+        .credential
+        .jurisdiction()
+        .filter(|_| scope.tenant.is_none());
     let device = DeviceToken {
         session: id_of(&session, "id"),
         tenant: done.tenant,
@@ -54,7 +57,9 @@ pub async fn list(ctx: &Ctx, scope: &Scope, query: &SessionsQuery) -> Result<Pag
         "limit": limit + 1,
     });
     let found = ctx.pg.call(scope, &store::LIST, &filter).await?;
-    Ok(rules::page::cut(found, limit, |session| id_of(session, "id")))
+    Ok(rules::page::cut(found, limit, |session| {
+        id_of(session, "id")
+    }))
 }
 
 /// Changes a session. Closing it (`is_active: false`) shuts its device out at once.
@@ -76,9 +81,17 @@ pub async fn patch(
 }
 
 fn text_of(value: &Value, field: &str) -> String {
-    value.get(field).and_then(Value::as_str).unwrap_or_default().to_owned()
+    value
+        .get(field)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned()
 }
 
 fn id_of(value: &Value, field: &str) -> Uuid {
-    value.get(field).and_then(Value::as_str).and_then(|id| id.parse().ok()).unwrap_or_default()
+    value
+        .get(field)
+        .and_then(Value::as_str)
+        .and_then(|id| id.parse().ok())
+        .unwrap_or_default()
 }

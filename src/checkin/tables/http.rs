@@ -17,8 +17,12 @@ use crate::platform::http::{
 #[serde(deny_unknown_fields)]
 pub struct TableIn {
     /// What the team calls it.
-    #[schema(min_length = 1, max_length = 120, pattern = r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$",
-        example = "Opening night")]
+    #[schema(
+        min_length = 1,
+        max_length = 120,
+        pattern = r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$",
+        example = "Opening night"
+    )]
     pub name: String,
     /// A zone of the IANA database, where the event takes place. UTC when absent.
     #[schema(min_length = 1, max_length = 64, example = "Europe/Berlin")]
@@ -30,7 +34,11 @@ pub struct TableIn {
 #[serde(deny_unknown_fields)]
 pub struct TablePatch {
     /// What the team calls it.
-    #[schema(min_length = 1, max_length = 120, pattern = r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")]
+    #[schema(
+        min_length = 1,
+        max_length = 120,
+        pattern = r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$"
+    )]
     pub name: Option<String>,
     /// A zone of the IANA database.
     #[schema(min_length = 1, max_length = 64, example = "Europe/Berlin")]
@@ -97,7 +105,9 @@ pub fn routes() -> Vec<Route> {
 async fn create(call: Call<'_>) -> Answer {
     let (scope, input) = call.write::<TableIn>().await?;
     let done = super::create(call.ctx, &scope, input).await?;
-    Ok(created(&done.result)?.version(done.result.version).replayed(done.replayed))
+    Ok(created(&done.result)?
+        .version(done.result.version)
+        .replayed(done.replayed))
 }
 
 /// Lists the guest lists of the tenant.
@@ -128,7 +138,9 @@ async fn patch(call: Call<'_>) -> Answer {
     let (scope, input) = call.write::<TablePatch>().await?;
     let (id, if_match) = (call.id("id")?, call.if_match()?);
     let done = super::patch(call.ctx, &scope, id, if_match, input).await?;
-    Ok(json(&done.result)?.version(done.result.version).replayed(done.replayed))
+    Ok(json(&done.result)?
+        .version(done.result.version)
+        .replayed(done.replayed))
 }
 
 /// Deletes a guest list. Check-in must be disabled on it; the history is kept.

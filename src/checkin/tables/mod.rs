@@ -17,8 +17,8 @@ use crate::platform::ctx::Ctx;
 use crate::platform::error::Result;
 use crate::platform::pg::Called;
 use crate::platform::scope::Scope;
-use http::{TableIn, TablePatch, TablesQuery};
 pub use http::Table;
+use http::{TableIn, TablePatch, TablesQuery};
 use store::{Change, Filter, NewTable, Target};
 
 /// The longest name of a list, in characters.
@@ -28,9 +28,20 @@ pub const NAME_MAX: usize = 120;
 pub async fn create(ctx: &Ctx, scope: &Scope, input: TableIn) -> Result<Called<Table>> {
     let mut invalid = Invalid::default();
     let name = invalid.take(rules::name::parse("/name", &input.name, NAME_MAX));
-    let zone = invalid.take(input.timezone.as_deref().map_or(Ok(Zone::utc()), Zone::parse));
-    let (Some(name), Some(zone)) = (name, zone) else { return Err(invalid.into()) };
-    let new = NewTable { id: ctx.new_id(), name, timezone: zone.name().to_owned() };
+    let zone = invalid.take(
+        input
+            .timezone
+            .as_deref()
+            .map_or(Ok(Zone::utc()), Zone::parse),
+    );
+    let (Some(name), Some(zone)) = (name, zone) else {
+        return Err(invalid.into());
+    };
+    let new = NewTable {
+        id: ctx.new_id(),
+        name,
+        timezone: zone.name().to_owned(),
+    };
     ctx.pg.call_full(scope, &store::INSERT, &new).await
 }
 
@@ -38,13 +49,25 @@ pub async fn create(ctx: &Ctx, scope: &Scope, input: TableIn) -> Result<Called<T
 pub async fn list(ctx: &Ctx, scope: &Scope, query: &TablesQuery) -> Result<Page<Table>> {
     let limit = page::limit(query.limit.as_deref())?;
     let before = page::decode(query.cursor.as_deref())?;
-    let found = ctx.pg.call(scope, &store::LIST, &Filter { before, limit: limit + 1 }).await?;
+    let found = ctx
+        .pg
+        .call(
+            scope,
+            &store::LIST,
+            &Filter {
+                before,
+                limit: limit + 1,
+            },
+        )
+        .await?;
     Ok(page::cut(found, limit, |table| table.id))
 }
 
 /// One list.
 pub async fn get(ctx: &Ctx, scope: &Scope, id: Uuid) -> Result<Table> {
-    ctx.pg.call(scope, &store::GET, &Target { id, if_match: None }).await
+    ctx.pg
+        .call(scope, &store::GET, &Target { id, if_match: None })
+        .await
 }
 
 /// Renames a list, or moves it to another time zone.
@@ -56,12 +79,21 @@ pub async fn patch(
     input: TablePatch,
 ) -> Result<Called<Table>> {
     let mut invalid = Invalid::default();
-    let name = input.name.as_deref().map(|name| rules::name::parse("/name", name, NAME_MAX));
+    let name = input
+        .name
+        .as_deref()
+        .map(|name| rules::name::parse("/name", name, NAME_MAX));
     let name = invalid.take(name.transpose());
     let zone = invalid.take(input.timezone.as_deref().map(Zone::parse).transpose());
-    let (Some(name), Some(zone)) = (name, zone) else { return Err(invalid.into()) };
+    let (Some(name), Some(zone)) = (name, zone) else {
+        return Err(invalid.into());
+    };
     let timezone = zone.map(|zone| zone.name().to_owned());
-    let change = Change { target: Target { id, if_match }, name, timezone };
+    let change = Change {
+        target: Target { id, if_match },
+        name,
+        timezone,
+    };
     let done = ctx.pg.call_full(scope, &store::PATCH, &change).await?;
     changed(ctx, done.tenant, id).await;
     Ok(done)
@@ -69,5 +101,8 @@ pub async fn patch(
 
 /// Deletes a list; its guests and their history are kept, but no call shows them any more.
 pub async fn delete(ctx: &Ctx, scope: &Scope, id: Uuid, if_match: Option<i64>) -> Result<()> {
-    ctx.pg.call(scope, &store::DELETE, &Target { id, if_match }).await.map(drop)
+    ctx.pg
+        .call(scope, &store::DELETE, &Target { id, if_match })
+        .await
+        .map(drop)
 }

@@ -9,8 +9,8 @@ use uuid::Uuid;
 use worker::web_sys;
 
 use super::route::Access;
-use super::strict::Strict;
 use super::stream::{Upload, too_large};
+use super::strict::Strict;
 use crate::platform::boundary::{self, Head};
 use crate::platform::crypto;
 use crate::platform::ctx::Ctx;
@@ -45,7 +45,15 @@ impl<'a> Call<'a> {
         access: Access,
         params: matchit::Params<'a, 'a>,
     ) -> Self {
-        Self { ctx, head, request, path, query, access, params }
+        Self {
+            ctx,
+            head,
+            request,
+            path,
+            query,
+            access,
+            params,
+        }
     }
 
     /// A UUID in the path. One that is none names nothing: 404.
@@ -64,10 +72,18 @@ impl<'a> Call<'a> {
         let tenant = match self.head.tenant.as_str() {
             "" => None,
             text => Some(Uuid::try_parse(text).map_err(|_| {
-                Error::malformed("invalid_tenant", "The header x-tenant-id takes a tenant's id.")
+                Error::malformed(
+                    "invalid_tenant",
+                    "The header x-tenant-id takes a tenant's id.",
+                )
             })?),
         };
-        Ok(Scope { credential, tenant, roles, idempotency: None })
+        Ok(Scope {
+            credential,
+            tenant,
+            roles,
+            idempotency: None,
+        })
     }
 
     /// As [`Call::scope`], for a write whose body is `body`: honours `Idempotency-Key`.
@@ -89,9 +105,10 @@ impl<'a> Call<'a> {
         match (roles.contains(&only), only) {
             (true, _) => Ok(()),
             (false, Role::Anonymous) => Err(Error::unauthenticated("credential_missing")),
-            (false, _) => {
-                Err(Error::forbidden("role_not_allowed", "This credential may not do this."))
-            }
+            (false, _) => Err(Error::forbidden(
+                "role_not_allowed",
+                "This credential may not do this.",
+            )),
         }
     }
 
@@ -103,7 +120,11 @@ impl<'a> Call<'a> {
     /// Refuses who does not hold the operator token, where one is set.
     pub fn operator(&self) -> Result<()> {
         let expected = self.ctx.config.operator_token.as_str();
-        let sent = self.head.authorization.strip_prefix("Bearer ").unwrap_or_default();
+        let sent = self
+            .head
+            .authorization
+            .strip_prefix("Bearer ")
+            .unwrap_or_default();
         match expected.is_empty() || crypto::same(expected.as_bytes(), sent.as_bytes()) {
             true => Ok(()),
             false => Err(Error::unauthenticated("operator_token_wrong")),
@@ -111,7 +132,9 @@ impl<'a> Call<'a> {
     }
 
     fn idempotency(&self, body: &str) -> Result<Option<Idempotency>> {
-        let Some(key) = self.idempotency_key()? else { return Ok(None) };
+        let Some(key) = self.idempotency_key()? else {
+            return Ok(None);
+        };
         Ok(Some(Idempotency {
             key: key.to_owned(),
             fingerprint: crypto::sha256_hex((self.asked() + body).as_bytes()),
@@ -133,12 +156,21 @@ impl<'a> Call<'a> {
     /// The body chunk by chunk, for a call whose body is too large to be held; at most `limit`
     /// bytes. Honours `Idempotency-Key`: see [`Upload::idempotency`].
     pub fn upload(&self, limit: usize) -> Result<Upload> {
-        if self.head.content_length.parse::<usize>().is_ok_and(|length| length > limit) {
+        if self
+            .head
+            .content_length
+            .parse::<usize>()
+            .is_ok_and(|length| length > limit)
+        {
             return Err(too_large(limit));
         }
         let key = self.idempotency_key()?;
         let asked = self.asked();
-        Ok(Upload::of(self.request, limit, key.map(|key| (key, asked.as_str()))))
+        Ok(Upload::of(
+            self.request,
+            limit,
+            key.map(|key| (key, asked.as_str())),
+        ))
     }
 
     /// The query, decoded into `T`.
@@ -165,14 +197,24 @@ impl<'a> Call<'a> {
 
     /// Which of the content types the body has; 415 when none.
     pub fn content_type<'t>(&self, types: &[&'t str]) -> Result<&'t str> {
-        let sent = self.head.content_type.split(';').next().unwrap_or_default().trim();
-        types.iter().find(|kind| kind.eq_ignore_ascii_case(sent)).copied().ok_or_else(|| {
-            Error::new(
-                415,
-                "unsupported_media_type",
-                format!("The body must be {}.", types.join(" or ")),
-            )
-        })
+        let sent = self
+            .head
+            .content_type
+            .split(';')
+            .next()
+            .unwrap_or_default()
+            .trim();
+        types
+            .iter()
+            .find(|kind| kind.eq_ignore_ascii_case(sent))
+            .copied()
+            .ok_or_else(|| {
+                Error::new(
+                    415,
+                    "unsupported_media_type",
+                    format!("The body must be {}.", types.join(" or ")),
+                )
+            })
     }
 
     /// The JSON body of a call without a tenant.
@@ -185,7 +227,13 @@ impl<'a> Call<'a> {
         let scope = self.scope().await?;
         let text = self.text().await?;
         let idempotency = self.idempotency(&text)?;
-        Ok((Scope { idempotency, ..scope }, decode(&text)?))
+        Ok((
+            Scope {
+                idempotency,
+                ..scope
+            },
+            decode(&text)?,
+        ))
     }
 
     /// The version `If-Match` names: none without the header or with `*`.
@@ -196,7 +244,13 @@ impl<'a> Call<'a> {
                 .trim_matches('"')
                 .parse::<i32>()
                 .map(|version| Some(i64::from(version)))
-                .map_err(|_| Error::new(412, "stale_version", "If-Match names no version of this object.")),
+                .map_err(|_| {
+                    Error::new(
+                        412,
+                        "stale_version",
+                        "If-Match names no version of this object.",
+                    )
+                }),
         }
     }
 
@@ -206,17 +260,31 @@ impl<'a> Call<'a> {
         let origin = self.head.origin.as_str();
         let host = self.head.url.split_once("://").map_or("", |(_, rest)| rest);
         let host = host.split(['/', '?']).next().unwrap_or_default();
-        let own = origin.split_once("://").is_some_and(|(_, from)| from == host);
-        let listed = self.ctx.config.cors_origins.iter().any(|o| o == "*" || o == origin);
+        let own = origin
+            .split_once("://")
+            .is_some_and(|(_, from)| from == host);
+        let listed = self
+            .ctx
+            .config
+            .cors_origins
+            .iter()
+            .any(|o| o == "*" || o == origin);
         match origin.is_empty() || own || listed {
             true => Ok(()),
-            false => Err(Error::forbidden("origin_not_allowed", "This page may not connect.")),
+            false => Err(Error::forbidden(
+                "origin_not_allowed",
+                "This page may not connect.",
+            )),
         }
     }
 
     /// Whether `If-None-Match` names this version, so that 304 is enough.
     pub fn unchanged(&self, version: i64) -> bool {
-        self.head.if_none_match.trim_start_matches("W/").trim_matches('"') == version.to_string()
+        self.head
+            .if_none_match
+            .trim_start_matches("W/")
+            .trim_matches('"')
+            == version.to_string()
     }
 }
 

@@ -4,6 +4,7 @@
 //! (`x-roles`, from the one role table) and the security it needs.
 //! Failure: none.
 
+use utoipa::PartialSchema;
 use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::path::{PathItem, PathsBuilder};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
@@ -12,7 +13,6 @@ use utoipa::openapi::{
     ComponentsBuilder, ContentBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Ref,
     RefOr, ResponseBuilder,
 };
-use utoipa::PartialSchema;
 
 use super::problem::{FieldProblem, Problem};
 use super::route::{Access, Routes};
@@ -36,28 +36,40 @@ const PROBLEMS: &[(&str, &str)] = &[
 /// The whole document.
 pub fn document(routes: &Routes) -> OpenApi {
     let mut components = ComponentsBuilder::new()
-        .security_scheme("bearer", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)))
+        .security_scheme(
+            "bearer",
+            SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)),
+        )
         .schema("Problem", Problem::schema())
         .schema("FieldProblem", FieldProblem::schema());
     let mut paths = PathsBuilder::new();
     let mut tags = Vec::new();
     for module in &routes.modules {
-        tags.push(TagBuilder::new().name(module.tag).description(Some(module.about)).build());
+        tags.push(
+            TagBuilder::new()
+                .name(module.tag)
+                .description(Some(module.about))
+                .build(),
+        );
         for route in &module.routes {
             let mut operation = (route.operation)();
             operation.tags = Some(vec![module.tag.to_owned()]);
             for (status, meaning) in PROBLEMS {
-                operation.responses.responses.entry((*status).to_owned()).or_insert_with(|| {
-                    let content = ContentBuilder::new()
-                        .schema(Some(Ref::from_schema_name("Problem")))
-                        .build();
-                    RefOr::T(
-                        ResponseBuilder::new()
-                            .description(*meaning)
-                            .content("application/problem+json", content)
-                            .build(),
-                    )
-                });
+                operation
+                    .responses
+                    .responses
+                    .entry((*status).to_owned())
+                    .or_insert_with(|| {
+                        let content = ContentBuilder::new()
+                            .schema(Some(Ref::from_schema_name("Problem")))
+                            .build();
+                        RefOr::T(
+                            ResponseBuilder::new()
+                                .description(*meaning)
+                                .content("application/problem+json", content)
+                                .build(),
+                        )
+                    });
             }
             if !matches!(route.access, Access::Public) {
                 let bearer = SecurityRequirement::new("bearer", Vec::<String>::new());
@@ -66,9 +78,17 @@ pub fn document(routes: &Routes) -> OpenApi {
                     false => vec![bearer],
                 });
             }
-            let roles: Vec<_> = route.access.roles().iter().map(|role| role.as_str()).collect();
-            operation.extensions =
-                Some(ExtensionsBuilder::new().add("x-roles", serde_json::json!(roles)).build());
+            let roles: Vec<_> = route
+                .access
+                .roles()
+                .iter()
+                .map(|role| role.as_str())
+                .collect();
+            operation.extensions = Some(
+                ExtensionsBuilder::new()
+                    .add("x-roles", serde_json::json!(roles))
+                    .build(),
+            );
             paths = paths.path(
                 route.path.clone(),
                 PathItem::from_http_methods(route.methods.clone(), operation),
@@ -84,7 +104,12 @@ pub fn document(routes: &Routes) -> OpenApi {
                 .title("Pulse")
                 .version(env!("CARGO_PKG_VERSION"))
                 .description(Some(env!("CARGO_PKG_DESCRIPTION")))
-                .license(Some(LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build()))
+                .license(Some(
+                    LicenseBuilder::new()
+                        .name("Apache-2.0")
+                        .identifier(Some("Apache-2.0"))
+                        .build(),
+                ))
                 .build(),
         )
         .paths(paths.build())

@@ -38,7 +38,11 @@ pub struct Reply {
 impl Reply {
     /// A reply without headers of its own.
     pub fn new(status: u16, body: Body) -> Self {
-        Self { status, headers: Vec::new(), body }
+        Self {
+            status,
+            headers: Vec::new(),
+            body,
+        }
     }
 
     /// With one more header.

@@ -124,14 +124,18 @@ impl Routes {
         }
         let mut router = matchit::Router::new();
         for (path, methods) in by_path {
-            router.insert(path, methods).map_err(|error| error.to_string())?;
+            router
+                .insert(path, methods)
+                .map_err(|error| error.to_string())?;
         }
         Ok(Self { modules, router })
     }
 
     /// Looks a path and method up. `HEAD` is answered as `GET`.
     pub fn find<'r, 'p>(&'r self, method: &str, path: &'p str) -> Found<'r, 'p> {
-        let Ok(matched) = self.router.at(path) else { return Found::Nothing };
+        let Ok(matched) = self.router.at(path) else {
+            return Found::Nothing;
+        };
         let wanted = if method == "HEAD" { "GET" } else { method };
         let route = matched
             .value

@@ -64,7 +64,14 @@ pub async fn serve(
         Err(error) => error.status,
     };
     let took = (clock::now() - began).num_milliseconds();
-    log_request(&ctx, &head.method, route, status, took, answer.as_ref().err());
+    log_request(
+        &ctx,
+        &head.method,
+        route,
+        status,
+        took,
+        answer.as_ref().err(),
+    );
     respond(&ctx, &head, took, answer)
 }
 
@@ -76,18 +83,32 @@ fn own_id(sent: &str) -> Option<String> {
 
 fn preflight() -> Answer {
     Ok(Reply::new(204, Body::Empty)
-        .header("access-control-allow-methods", "GET, POST, PUT, PATCH, DELETE")
+        .header(
+            "access-control-allow-methods",
+            "GET, POST, PUT, PATCH, DELETE",
+        )
         .header("access-control-allow-headers", ALLOWED)
         .header("access-control-max-age", "600"))
 }
 
 fn method_not_allowed(allow: &str) -> Answer {
-    let mut error = Error::new(405, "method_not_allowed", format!("This path answers {allow}."));
+    let mut error = Error::new(
+        405,
+        "method_not_allowed",
+        format!("This path answers {allow}."),
+    );
     error.context = Some(allow.to_owned());
     Err(error)
 }
 
-fn log_request(ctx: &Ctx, method: &str, route: &str, status: u16, took: i64, error: Option<&Error>) {
+fn log_request(
+    ctx: &Ctx,
+    method: &str,
+    route: &str,
+    status: u16,
+    took: i64,
+    error: Option<&Error>,
+) {
     let level = match status {
         500..=502 | 504.. => Level::Error,
         503 => Level::Warn,
@@ -108,24 +129,39 @@ fn log_request(ctx: &Ctx, method: &str, route: &str, status: u16, took: i64, err
             ("duration_ms", json!(took)),
             ("pg", json!(ctx.pg.timing())),
             ("code", json!(error.map(|e| &e.code))),
-            ("context", json!(error.filter(|e| e.status >= 500).and_then(|e| e.context.as_ref()))),
+            (
+                "context",
+                json!(
+                    error
+                        .filter(|e| e.status >= 500)
+                        .and_then(|e| e.context.as_ref())
+                ),
+            ),
         ],
     );
 }
 
-fn respond(
-    ctx: &Ctx,
-    head: &Head,
-    took: i64,
-    answer: Answer,
-) -> worker::Result<web_sys::Response> {
+fn respond(ctx: &Ctx, head: &Head, took: i64, answer: Answer) -> worker::Result<web_sys::Response> {
     let mut timing = ctx.pg.timing().map_or_else(String::new, |pg| pg + ", ");
     let _ = write!(timing, "total;dur={took}");
-    let allowed = ctx.config.cors_origins.iter().any(|o| o == "*" || *o == head.origin);
+    let allowed = ctx
+        .config
+        .cors_origins
+        .iter()
+        .any(|o| o == "*" || *o == head.origin);
     let reply = answer.unwrap_or_else(|error| problem(ctx, &error));
     let plain = reply.headers.is_empty() && (head.origin.is_empty() || !allowed);
-    if plain && head.method != "HEAD" && let Body::Json(body) = &reply.body {
-        return Ok(boundary::respond_json(reply.status, JSON, &ctx.request_id, &timing, body)?);
+    if plain
+        && head.method != "HEAD"
+        && let Body::Json(body) = &reply.body
+    {
+        return Ok(boundary::respond_json(
+            reply.status,
+            JSON,
+            &ctx.request_id,
+            &timing,
+            body,
+        )?);
     }
     let (content_type, body) = match reply.body {
         Body::Raw(response) => return Ok(response),
@@ -146,10 +182,16 @@ fn respond(
     add("server-timing", &timing);
     add("x-content-type-options", "nosniff");
     add("referrer-policy", "no-referrer");
-    add("strict-transport-security", "max-age=31536000; includeSubDomains");
+    add(
+        "strict-transport-security",
+        "max-age=31536000; includeSubDomains",
+    );
     let own = |name: &str| reply.headers.iter().any(|(n, _)| *n == name);
     if !own("content-security-policy") {
-        add("content-security-policy", "default-src 'none'; frame-ancestors 'none'");
+        add(
+            "content-security-policy",
+            "default-src 'none'; frame-ancestors 'none'",
+        );
     }
     if !own("cache-control") {
         add("cache-control", "no-store");
@@ -162,7 +204,11 @@ fn respond(
     for (name, value) in &reply.headers {
         add(name, value);
     }
-    let body = if head.method == "HEAD" { JsValue::NULL } else { body };
+    let body = if head.method == "HEAD" {
+        JsValue::NULL
+    } else {
+        body
+    };
     Ok(boundary::respond(reply.status, headers.trim_end(), &body)?)
 }
 

@@ -31,9 +31,18 @@ pub struct Upload {
 impl Upload {
     /// Takes the body of a request, of which more than `limit` bytes are refused. With an
     /// idempotency key, what is read goes into its fingerprint, which begins with `asked`.
-    pub(super) fn of(request: &web_sys::Request, limit: usize, asked: Option<(&str, &str)>) -> Self {
+    pub(super) fn of(
+        request: &web_sys::Request,
+        limit: usize,
+        asked: Option<(&str, &str)>,
+    ) -> Self {
         let key = asked.map(|(key, asked)| (key.to_owned(), Sha256::new_with_prefix(asked)));
-        Self { reader: boundary::reader_of(request), left: limit, limit, key }
+        Self {
+            reader: boundary::reader_of(request),
+            left: limit,
+            limit,
+            key,
+        }
     }
 
     /// The next chunk; none at the end.
@@ -66,13 +75,20 @@ impl Upload {
     pub fn idempotency(&self) -> Option<Idempotency> {
         let (key, hash) = self.key.as_ref()?;
         let fingerprint = crypto::hex(&hash.clone().finalize());
-        Some(Idempotency { key: key.clone(), fingerprint })
+        Some(Idempotency {
+            key: key.clone(),
+            fingerprint,
+        })
     }
 }
 
 /// 413: the body has more than `limit` bytes.
 pub(super) fn too_large(limit: usize) -> Error {
-    Error::new(413, "body_too_large", format!("The body may have {limit} bytes at most."))
+    Error::new(
+        413,
+        "body_too_large",
+        format!("The body may have {limit} bytes at most."),
+    )
 }
 
 /// A body made of the parts that `next` answers until it answers none. It is asked for one part at
@@ -90,8 +106,10 @@ where
                 Ok(part) => Ok(part.map_or(JsValue::NULL, JsValue::from)),
                 Err(error) => {
                     let context = error.context.unwrap_or_else(|| error.code.to_string());
-                    let fields =
-                        [("request.id", request_id.as_ref().into()), ("context", context.into())];
+                    let fields = [
+                        ("request.id", request_id.as_ref().into()),
+                        ("context", context.into()),
+                    ];
                     log::write(Level::Error, "stream.cut", &fields);
                     Err(JsValue::from_str("the answer cannot go on"))
                 }

@@ -73,7 +73,8 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
         length: usize,
         visitor: V,
     ) -> Result<V::Value, D::Error> {
-        self.0.deserialize_tuple_struct(name, length, Strict(visitor))
+        self.0
+            .deserialize_tuple_struct(name, length, Strict(visitor))
     }
 
     pass_on! {
@@ -256,7 +257,10 @@ mod tests {
     fn objects_are_read() {
         let text = r#"{"name":"a","inner":{"count":1},"list":[{"count":2}],"at":null}"#;
         let read: Outer = decode(text).unwrap();
-        assert_eq!((read.inner, read.list), (Some(Inner { count: 1 }), vec![Inner { count: 2 }]));
+        assert_eq!(
+            (read.inner, read.list),
+            (Some(Inner { count: 1 }), vec![Inner { count: 2 }])
+        );
     }
 
     #[test]
@@ -266,7 +270,11 @@ mod tests {
             (r#"{"name":"a","inner":[1]}"#, "/inner"),
             (r#"{"name":"a","list":[[1]]}"#, "/list/0"),
         ] {
-            assert_eq!(pointer_and_code(text), (at.to_owned(), "wrong_type".to_owned()), "{text}");
+            assert_eq!(
+                pointer_and_code(text),
+                (at.to_owned(), "wrong_type".to_owned()),
+                "{text}"
+            );
         }
     }
 
@@ -274,20 +282,40 @@ mod tests {
     fn errors_still_name_the_field() {
         for (text, at, code) in [
             (r#"{"inner":null}"#, "/name", "missing_field"),
-            (r#"{"name":"a","inner":{}}"#, "/inner/count", "missing_field"),
+            (
+                r#"{"name":"a","inner":{}}"#,
+                "/inner/count",
+                "missing_field",
+            ),
             (r#"{"name":"a","more":1}"#, "/more", "unknown_field"),
-            (r#"{"name":"a","inner":{"count":1,"more":1}}"#, "/inner/more", "unknown_field"),
-            (r#"{"name":"a","list":[{"count":1},{"count":"x"}]}"#, "/list/1/count", "wrong_type"),
+            (
+                r#"{"name":"a","inner":{"count":1,"more":1}}"#,
+                "/inner/more",
+                "unknown_field",
+            ),
+            (
+                r#"{"name":"a","list":[{"count":1},{"count":"x"}]}"#,
+                "/list/1/count",
+                "wrong_type",
+            ),
             (r#"{"name":"a","at":"x"}"#, "/at", "wrong_type"),
         ] {
-            assert_eq!(pointer_and_code(text), (at.to_owned(), code.to_owned()), "{text}");
+            assert_eq!(
+                pointer_and_code(text),
+                (at.to_owned(), code.to_owned()),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn broken_json_is_malformed() {
         for text in ["", "{", "nul", "{}x", r#"{"name":"a"} {}"#] {
-            assert_eq!(decode::<serde_json::Value>(text).unwrap_err().status, 400, "{text}");
+            assert_eq!(
+                decode::<serde_json::Value>(text).unwrap_err().status,
+                400,
+                "{text}"
+            );
         }
     }
 }

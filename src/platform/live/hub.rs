@@ -20,9 +20,9 @@ use worker::{State, WebSocket, web_sys};
 
 use super::surface::{Happened, Surface};
 use crate::platform::boundary::Head;
+use crate::platform::clock;
 use crate::platform::ctx::id_at;
 use crate::platform::error::{Error, Result};
-use crate::platform::clock;
 
 #[wasm_bindgen(module = "/src/platform/live/sockets.js")]
 extern "C" {
@@ -57,7 +57,10 @@ pub struct Hub {
 impl Hub {
     /// Takes over the sockets that outlived the object's sleep.
     pub fn open(state: &State) -> Self {
-        let hub = Self { js: open_hub(state.as_raw()), deadlines: RefCell::default() };
+        let hub = Self {
+            js: open_hub(state.as_raw()),
+            deadlines: RefCell::default(),
+        };
         for socket in sockets(&hub.js) {
             let Some(session) = session_of(&socket) else {
                 shut(&hub.js, &socket, close::RESTART.code, close::RESTART.reason);
@@ -88,7 +91,9 @@ impl Hub {
         if let (true, Some(token)) = (versioned, offered.next()) {
             self.verify(&socket, 0, token, None, surface).await;
         }
-        pair.get(0).dyn_into().map_err(|_| Error::internal("no response to an upgrade"))
+        pair.get(0)
+            .dyn_into()
+            .map_err(|_| Error::internal("no response to an upgrade"))
     }
 
     /// Handles a frame.
@@ -113,17 +118,27 @@ impl Hub {
                 self.verify(socket, id, &token, client, surface).await;
             }
             Action::Renew { id, token } => self.renew(socket, id, &token, surface).await,
-            Action::Subscribed { id, channel, recover } => {
+            Action::Subscribed {
+                id,
+                channel,
+                recover,
+            } => {
                 join(&self.js, socket, &channel);
                 let answer = subscribed(surface, id, &channel, recover.as_ref());
-                send(&self.js, socket, &answer.unwrap_or_else(|error| refusal(id, &error)));
+                send(
+                    &self.js,
+                    socket,
+                    &answer.unwrap_or_else(|error| refusal(id, &error)),
+                );
             }
             Action::Presence { id, channel } => {
                 let answer = self.presence(id, &channel, now);
                 send(&self.js, socket, &answer);
             }
             Action::Scan { id, body } => {
-                let Some(identity) = session.identity() else { return };
+                let Some(identity) = session.identity() else {
+                    return;
+                };
                 let answer = match surface.scan(identity, body, now).await {
                     Ok(answer) => frame::verdict(id, &answer),
                     Err(error) => refusal(id, &error),
@@ -150,12 +165,18 @@ impl Hub {
             Err(error) if error.status == 503 => return self.close(socket, close::RESTART),
             Err(_) => return self.close(socket, close::REVOKED),
         };
-        let Some(mut session) = session_of(socket) else { return };
+        let Some(mut session) = session_of(socket) else {
+            return;
+        };
         let expires = known.expires_at.timestamp_millis();
         match session.accept(known.identity, client, expires, now.timestamp_millis()) {
             Ok(ttl) => {
                 self.keep(socket, &session);
-                send(&self.js, socket, &frame::connected(id, &session.id, ttl, now));
+                send(
+                    &self.js,
+                    socket,
+                    &frame::connected(id, &session.id, ttl, now),
+                );
             }
             Err(close) => self.close(socket, close),
         }
@@ -167,7 +188,9 @@ impl Hub {
             Ok(known) => known,
             Err(error) => return send(&self.js, socket, &refusal(id, &error)),
         };
-        let Some(mut session) = session_of(socket) else { return };
+        let Some(mut session) = session_of(socket) else {
+            return;
+        };
         let expires = known.expires_at.timestamp_millis();
         let answer = match session.renew(known.identity, expires, now.timestamp_millis()) {
             Ok(ttl) => {
@@ -226,7 +249,11 @@ impl Hub {
     pub fn recheck(&self, stays: impl Fn(&Identity) -> bool) {
         for socket in sockets(&self.js) {
             let session = session_of(&socket);
-            if session.as_ref().and_then(Session::identity).is_some_and(|who| !stays(who)) {
+            if session
+                .as_ref()
+                .and_then(Session::identity)
+                .is_some_and(|who| !stays(who))
+            {
                 self.close(&socket, close::REVOKED);
             }
         }
@@ -254,7 +281,9 @@ impl Hub {
         self.forget(socket);
         drop_socket(&self.js, socket);
         // The runtime wants the close answered; a code it may not echo becomes a normal one.
-        let code = u16::try_from(code).ok().filter(|code| (3000..5000).contains(code));
+        let code = u16::try_from(code)
+            .ok()
+            .filter(|code| (3000..5000).contains(code));
         shut(&self.js, socket, code.unwrap_or(1000), "");
     }
 
@@ -269,7 +298,9 @@ impl Hub {
     }
 
     fn note_deadline(&self, session: &Session) {
-        self.deadlines.borrow_mut().insert(session.id.clone(), session.deadline_ms());
+        self.deadlines
+            .borrow_mut()
+            .insert(session.id.clone(), session.deadline_ms());
     }
 
     fn forget(&self, socket: &JsValue) {
@@ -297,7 +328,14 @@ fn subscribed(
     let recovered = missed.is_some();
     let missed = missed.unwrap_or_default();
     let events = missed.iter().map(|event| framed(name, event));
-    Ok(frame::subscribed(id, name, channel.kind, &channel.position, recovered, events))
+    Ok(frame::subscribed(
+        id,
+        name,
+        channel.kind,
+        &channel.position,
+        recovered,
+        events,
+    ))
 }
 
 fn framed<'a>(channel: &'a str, event: &'a Happened) -> Event<'a> {
@@ -311,7 +349,12 @@ fn framed<'a>(channel: &'a str, event: &'a Happened) -> Event<'a> {
 }
 
 fn refusal(id: u64, error: &Error) -> String {
-    frame::error(id, &error.code, &error.detail, error.status == 503 || error.status == 429)
+    frame::error(
+        id,
+        &error.code,
+        &error.detail,
+        error.status == 503 || error.status == 429,
+    )
 }
 
 fn session_of(socket: &JsValue) -> Option<Session> {
@@ -322,7 +365,10 @@ fn written(session: &Session) -> String {
     serde_json::to_string(session).unwrap_or_default()
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "milliseconds since 1970 are far below 2^53")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "milliseconds since 1970 are far below 2^53"
+)]
 fn millis(at: f64) -> i64 {
     at as i64
 }

@@ -40,7 +40,10 @@ pub struct Channel {
 }
 
 /// What an object shows on its sockets.
-#[expect(async_fn_in_trait, reason = "an object runs on one thread, so its futures need not be Send")]
+#[expect(
+    async_fn_in_trait,
+    reason = "an object runs on one thread, so its futures need not be Send"
+)]
 pub trait Surface {
     /// Verifies a token.
     async fn identify(&self, token: &str, now: DateTime<Utc>) -> Result<Known>;

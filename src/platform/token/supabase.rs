@@ -10,9 +10,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use jwt_compact::Algorithm;
 use jwt_compact::alg::{Es256, Rsa, RsaPublicKey, StrongKey};
 use jwt_compact::jwk::JsonWebKey;
-use jwt_compact::Algorithm;
 use rules::token::{self, Header, Refused, SupabaseClaims};
 use serde::Deserialize;
 use worker::Method;
@@ -72,7 +72,9 @@ pub fn by_secret(
         return Err(refused(Refused::WrongType));
     }
     if config.supabase_secret.len() < 32 {
-        return Err(Error::internal("secret SUPABASE_JWT_SECRET is shorter than 32 bytes"));
+        return Err(Error::internal(
+            "secret SUPABASE_JWT_SECRET is shorter than 32 bytes",
+        ));
     }
     header.meets(&token::SUPABASE_HS256).map_err(refused)?;
     let claims = signed(token, config.supabase_secret.as_bytes())?;
@@ -133,19 +135,25 @@ fn by_key(
 }
 
 fn credential(config: &Config, claims: SupabaseClaims, now: DateTime<Utc>) -> Result<Credential> {
-    claims.check(&config.supabase_issuer, now.timestamp()).map_err(refused)?;
+    claims
+        .check(&config.supabase_issuer, now.timestamp())
+        .map_err(refused)?;
     let email = claims.email.unwrap_or_default();
     let email = rules::email::parse("/email", &email)
         .map_err(|_| Error::unauthenticated("token_without_email"))?;
     let sound = (1..=LONGEST).contains(&claims.sub.len()) && !claims.sub.contains('\0');
     match sound {
-        true => Ok(Credential::Supabase { subject: claims.sub, email }),
+        true => Ok(Credential::Supabase {
+            subject: claims.sub,
+            email,
+        }),
         false => Err(refused(Refused::Malformed)),
     }
 }
 
 fn known(config: &Config) -> Option<Rc<KeySet>> {
-    KEYS.with_borrow(|set| set.clone()).filter(|set| set.url == config.supabase_jwks_url)
+    KEYS.with_borrow(|set| set.clone())
+        .filter(|set| set.url == config.supabase_jwks_url)
 }
 
 async fn fetch(ctx: &Ctx) -> Result<Rc<KeySet>> {
@@ -176,10 +184,17 @@ async fn fetch_now(ctx: &Ctx) -> Result<Rc<KeySet>> {
     )
     .await?;
     if answer.status != 200 {
-        return Err(Error::unavailable(&format!("it answered {}", answer.status)));
+        return Err(Error::unavailable(&format!(
+            "it answered {}",
+            answer.status
+        )));
     }
     let keys = read_keys(&answer.body)?;
-    Ok(Rc::new(KeySet { url: url.to_owned(), fetched: ctx.now.timestamp(), keys }))
+    Ok(Rc::new(KeySet {
+        url: url.to_owned(),
+        fetched: ctx.now.timestamp(),
+        keys,
+    }))
 }
 
 fn away(error: Error) -> Error {
@@ -216,7 +231,9 @@ fn read_key(key: &serde_json::Value) -> Option<(String, Key)> {
     let is_for = |alg: &str| about.alg.as_deref().is_none_or(|named| named == alg);
     let parsed = JsonWebKey::deserialize(key).ok()?;
     let key = match &parsed {
-        JsonWebKey::EllipticCurve { .. } if is_for("ES256") => Key::Es256((&parsed).try_into().ok()?),
+        JsonWebKey::EllipticCurve { .. } if is_for("ES256") => {
+            Key::Es256((&parsed).try_into().ok()?)
+        }
         JsonWebKey::Rsa { .. } if is_for("RS256") => {
             let key = RsaPublicKey::try_from(&parsed).ok()?;
             // 2048 bits at least (RFC 7518 §3.3).
@@ -230,7 +247,10 @@ fn read_key(key: &serde_json::Value) -> Option<(String, Key)> {
 impl KeySet {
     fn key(&self, header: &Header) -> Option<&Key> {
         let kid = header.kid.as_deref()?;
-        self.keys.iter().find(|(id, _)| id == kid).map(|(_, key)| key)
+        self.keys
+            .iter()
+            .find(|(id, _)| id == kid)
+            .map(|(_, key)| key)
     }
 }
 

@@ -6,7 +6,10 @@ use super::*;
 const SECRET: &str = "a token secret of thirty-two bytes";
 
 fn config() -> Config {
-    Config { token_secret: SECRET.to_owned(), ..Config::default() }
+    Config {
+        token_secret: SECRET.to_owned(),
+        ..Config::default()
+    }
 }
 
 fn at(seconds: i64) -> DateTime<Utc> {
@@ -49,8 +52,14 @@ fn a_user_token_names_its_user() {
 #[test]
 fn a_device_token_names_its_session_and_table() {
     let id = Uuid::from_u128;
-    let claims =
-        DeviceClaims::new(id(1), id(2), id(3), Profile::Kiosk, token::Jurisdiction::None, 1_000);
+    let claims = DeviceClaims::new(
+        id(1),
+        id(2),
+        id(3),
+        Profile::Kiosk,
+        token::Jurisdiction::None,
+        1_000,
+    );
     let token = sign(&token::DEVICE, &claims, SECRET.as_bytes()).unwrap();
     let expected = Credential::Device {
         session: id(1),
@@ -73,17 +82,33 @@ fn an_expired_token_says_so_and_nothing_else_does() {
 fn no_algorithm_and_another_algorithm_are_refused() {
     let claims = json!(user_claims());
     for alg in ["none", "NONE", "HS512", "RS256", "ES256", ""] {
-        let token = forged(&json!({"alg": alg, "typ": "pulse-user+jwt"}), &claims, SECRET);
-        assert_eq!(refusal(&token), (401, "token_wrong_algorithm".into()), "{alg}");
+        let token = forged(
+            &json!({"alg": alg, "typ": "pulse-user+jwt"}),
+            &claims,
+            SECRET,
+        );
+        assert_eq!(
+            refusal(&token),
+            (401, "token_wrong_algorithm".into()),
+            "{alg}"
+        );
     }
     let bare = user_token();
     let (message, _) = bare.rsplit_once('.').unwrap();
-    assert_eq!(refusal(&format!("{message}.")), (401, "token_malformed".into()));
+    assert_eq!(
+        refusal(&format!("{message}.")),
+        (401, "token_malformed".into())
+    );
 }
 
 #[test]
 fn a_wrong_key_and_a_changed_byte_are_refused() {
-    let other = sign(&token::USER, &user_claims(), b"another secret, as long as the first").unwrap();
+    let other = sign(
+        &token::USER,
+        &user_claims(),
+        b"another secret, as long as the first",
+    )
+    .unwrap();
     assert_eq!(refusal(&other), (401, "token_wrong_signature".into()));
     let token = user_token();
     for at in (0..token.len()).filter(|at| token.as_bytes()[*at] != b'.') {
@@ -100,7 +125,11 @@ fn truncated_padded_and_oversized_tokens_are_refused() {
     for length in 0..token.len() {
         assert_eq!(refusal(&token[..length]).0, 401, "{length}");
     }
-    for bad in [format!("{token}="), format!("{token}.x"), format!(" {token}")] {
+    for bad in [
+        format!("{token}="),
+        format!("{token}.x"),
+        format!(" {token}"),
+    ] {
         assert_eq!(refusal(&bad).0, 401, "{bad}");
     }
     let long = format!("pulse_none_{}_{}", Uuid::from_u128(1), "x".repeat(5_000));
@@ -109,13 +138,24 @@ fn truncated_padded_and_oversized_tokens_are_refused() {
 
 #[test]
 fn a_token_of_one_purpose_is_no_token_of_another() {
-    let user = forged(&json!({"alg": "HS256", "typ": "pulse-device+jwt"}), &json!(user_claims()), SECRET);
+    let user = forged(
+        &json!({"alg": "HS256", "typ": "pulse-device+jwt"}),
+        &json!(user_claims()),
+        SECRET,
+    );
     assert_eq!(refusal(&user).0, 401);
     let mut claims = json!(user_claims());
     claims["aud"] = json!("pulse:device");
     let header = json!({"alg": "HS256", "typ": "pulse-user+jwt"});
-    assert_eq!(refusal(&forged(&header, &claims, SECRET)), (401, "token_wrong_audience".into()));
-    let plain = forged(&json!({"alg": "HS256", "typ": "JWT"}), &json!(user_claims()), SECRET);
+    assert_eq!(
+        refusal(&forged(&header, &claims, SECRET)),
+        (401, "token_wrong_audience".into())
+    );
+    let plain = forged(
+        &json!({"alg": "HS256", "typ": "JWT"}),
+        &json!(user_claims()),
+        SECRET,
+    );
     assert_eq!(refusal(&plain), (401, "token_wrong_type".into()));
 }
 
@@ -125,8 +165,20 @@ fn an_api_key_is_its_id_and_the_hash_of_its_secret() {
     let secret = "a_secret-with_underscores";
     let key = verify(&config(), &format!("pulse_eu_{id}_{secret}"), at(0));
     let hash = crypto::sha256_hex(secret.as_bytes());
-    assert_eq!(key, Ok(Credential::Key { id, hash, jurisdiction: Jurisdiction::Eu }));
-    for bad in ["pulse_", "pulse_eu", "pulse_us_x_y", &format!("pulse_eu_{id}_short")] {
+    assert_eq!(
+        key,
+        Ok(Credential::Key {
+            id,
+            hash,
+            jurisdiction: Jurisdiction::Eu
+        })
+    );
+    for bad in [
+        "pulse_",
+        "pulse_eu",
+        "pulse_us_x_y",
+        &format!("pulse_eu_{id}_short"),
+    ] {
         assert_eq!(refusal(bad), (401, "token_malformed".into()), "{bad}");
     }
 }
@@ -134,7 +186,12 @@ fn an_api_key_is_its_id_and_the_hash_of_its_secret() {
 #[test]
 fn a_guest_key_is_taken_as_it_is() {
     let guest = verify(&config(), "guest_abc123", at(0));
-    assert_eq!(guest, Ok(Credential::Anonymous { guest_key: "abc123".to_owned() }));
+    assert_eq!(
+        guest,
+        Ok(Credential::Anonymous {
+            guest_key: "abc123".to_owned()
+        })
+    );
     assert_eq!(refusal("guest_").0, 401);
     assert_eq!(refusal("guest_a b").0, 401);
 }
@@ -149,6 +206,14 @@ fn only_the_bearer_scheme_is_read() {
 
 #[test]
 fn a_short_secret_signs_nothing() {
-    let config = Config { token_secret: "short".to_owned(), ..Config::default() };
-    assert_eq!(verify(&config, &user_token(), at(1_000)).unwrap_err().status, 500);
+    let config = Config {
+        token_secret: "short".to_owned(),
+        ..Config::default()
+    };
+    assert_eq!(
+        verify(&config, &user_token(), at(1_000))
+            .unwrap_err()
+            .status,
+        500
+    );
 }

@@ -21,10 +21,19 @@ const DRAIN: Duration = Duration::from_secs(10);
 
 /// Serves a client until it leaves.
 pub async fn serve(shared: Arc<Shared>, mut stream: Stream) -> io::Result<()> {
-    let Some(parameters) = greet(&shared, &mut stream).await? else { return Ok(()) };
+    let Some(parameters) = greet(&shared, &mut stream).await? else {
+        return Ok(());
+    };
     let enrolled = Enrolled::new(&shared);
     if welcome(&shared, &mut stream, enrolled.key, &parameters).await? {
-        Client { shared: &shared, stream, enrolled, talk: Conversation::default() }.run().await?;
+        Client {
+            shared: &shared,
+            stream,
+            enrolled,
+            talk: Conversation::default(),
+        }
+        .run()
+        .await?;
     }
     Ok(())
 }
@@ -41,7 +50,13 @@ async fn greet(shared: &Shared, stream: &mut Stream) -> io::Result<Option<Bytes>
             }
             Some((wire::VERSION_3, body)) => return Ok(Some(body)),
             Some(_) => {
-                stream.send(&wire::error("FATAL", "08P01", "only protocol 3.0 is spoken")).await?;
+                stream
+                    .send(&wire::error(
+                        "FATAL",
+                        "08P01",
+                        "only protocol 3.0 is spoken",
+                    ))
+                    .await?;
                 return Ok(None);
             }
         }
@@ -62,8 +77,13 @@ async fn welcome(
             break;
         }
         if wire::text(&mut rest)? != shared.pool.user() && name == "user" {
-            let message = format!("strict proxy: only the role {} is pooled", shared.pool.user());
-            stream.send(&wire::error("FATAL", "28000", &message)).await?;
+            let message = format!(
+                "strict proxy: only the role {} is pooled",
+                shared.pool.user()
+            );
+            stream
+                .send(&wire::error("FATAL", "28000", &message))
+                .await?;
             return Ok(false);
         }
     }
@@ -90,7 +110,11 @@ async fn welcome(
 }
 
 fn lost(error: &io::Error) -> BytesMut {
-    wire::error("FATAL", "08006", &format!("strict proxy: Postgres is away: {error}"))
+    wire::error(
+        "FATAL",
+        "08006",
+        &format!("strict proxy: Postgres is away: {error}"),
+    )
 }
 
 /// What became of a unit of work.
@@ -109,7 +133,10 @@ struct Enrolled<'a> {
 
 impl<'a> Enrolled<'a> {
     fn new(shared: &'a Shared) -> Self {
-        Self { shared, key: shared.enroll() }
+        Self {
+            shared,
+            key: shared.enroll(),
+        }
     }
 }
 
@@ -176,7 +203,9 @@ impl Client<'_> {
             }
         }
         let spoken = self.talk.unit();
-        self.shared.recorder.round_trip(spoken.statements, spoken.request.as_deref());
+        self.shared
+            .recorder
+            .round_trip(spoken.statements, spoken.request.as_deref());
         let mut upstream = match lent {
             Some(upstream) => upstream,
             None => match self.shared.pool.borrow().await {
@@ -234,7 +263,9 @@ impl Client<'_> {
                     continue;
                 }
             };
-            let rule = answer.judge(&frame)?.filter(|_| self.shared.strict && !swallow);
+            let rule = answer
+                .judge(&frame)?
+                .filter(|_| self.shared.strict && !swallow);
             if let Some(rule) = rule {
                 swallow = true;
                 let statement = self.talk.unit().statement.clone();
@@ -276,14 +307,19 @@ impl Client<'_> {
             }
         }
         let spoken = self.talk.unit();
-        self.shared.recorder.round_trip(spoken.statements, spoken.request.as_deref());
+        self.shared
+            .recorder
+            .round_trip(spoken.statements, spoken.request.as_deref());
         upstream.stream.send(&unit).await?;
         self.relay(upstream).await
     }
 
     /// Did the client speak before its last unit was answered? Leaving is no crime.
     fn early(&self) -> bool {
-        self.stream.pending().first().is_some_and(|&tag| tag != b'X')
+        self.stream
+            .pending()
+            .first()
+            .is_some_and(|&tag| tag != b'X')
     }
 
     /// Goes on to the next unit; one that came before its turn is refused.
@@ -292,10 +328,19 @@ impl Client<'_> {
             return Ok(End::Next);
         }
         self.talk.begin();
-        let Some(frame) = self.stream.frame().await? else { return Ok(End::Close) };
+        let Some(frame) = self.stream.frame().await? else {
+            return Ok(End::Close);
+        };
         self.talk.judge(&frame)?;
         let statement = self.talk.unit().statement.clone();
-        self.refuse(&Broken { rule: "pipelined", statement }, &frame).await
+        self.refuse(
+            &Broken {
+                rule: "pipelined",
+                statement,
+            },
+            &frame,
+        )
+        .await
     }
 
     /// Answers a broken rule and skips to the end of the unit.
@@ -315,9 +360,15 @@ impl Client<'_> {
     }
 
     fn violation(&self, broken: &Broken) -> BytesMut {
-        self.shared.recorder.violation(broken.rule, &broken.statement);
+        self.shared
+            .recorder
+            .violation(broken.rule, &broken.statement);
         let shown: String = broken.statement.trim().chars().take(80).collect();
-        wire::error("ERROR", "0A000", &format!("strict proxy: {}: {shown}", broken.rule))
+        wire::error(
+            "ERROR",
+            "0A000",
+            &format!("strict proxy: {}: {shown}", broken.rule),
+        )
     }
 
     async fn away(&mut self, error: &io::Error) -> io::Result<End> {

@@ -98,7 +98,12 @@ impl Proxy {
         });
         let phase = Arc::new(watch::Sender::new(Phase::Serving));
         let listening = tokio::spawn(listen(listener, phase.clone(), shared.clone()));
-        Ok(Self { port, phase, shared, listening })
+        Ok(Self {
+            port,
+            phase,
+            shared,
+            listening,
+        })
     }
 
     /// The port it listens on at 127.0.0.1.
@@ -175,8 +180,11 @@ impl Shared {
     /// A fresh BackendKeyData for a client.
     fn enroll(&self) -> (i32, i32) {
         let process = self.next_key.fetch_add(1, Ordering::SeqCst);
-        let secret =
-            i32::from_be_bytes(uuid::Uuid::new_v4().as_bytes()[..4].try_into().unwrap_or_default());
+        let secret = i32::from_be_bytes(
+            uuid::Uuid::new_v4().as_bytes()[..4]
+                .try_into()
+                .unwrap_or_default(),
+        );
         self.keys().insert((process, secret), None);
         (process, secret)
     }

@@ -13,7 +13,9 @@ pub fn broken(sql: &str) -> Option<Rule> {
     let first = words.first().map_or("", String::as_str);
     let has = |name: &str| words.iter().any(|word| word == name);
     let follows = |one: &str, two: &[&str]| {
-        words.windows(2).any(|pair| pair[0] == one && two.contains(&pair[1].as_str()))
+        words
+            .windows(2)
+            .any(|pair| pair[0] == one && two.contains(&pair[1].as_str()))
     };
     match first {
         "listen" | "notify" | "unlisten" => return Some("listen_notify"),
@@ -38,7 +40,11 @@ pub fn broken(sql: &str) -> Option<Rule> {
     {
         return Some("advisory_lock");
     }
-    if (first == "create" && words.iter().take(4).any(|word| word == "temp" || word == "temporary"))
+    if (first == "create"
+        && words
+            .iter()
+            .take(4)
+            .any(|word| word == "temp" || word == "temporary"))
         || follows("into", &["temp", "temporary"])
         || has("pg_temp")
     {
@@ -59,7 +65,9 @@ fn session_set_config(sql: &str) -> bool {
     let mut rest = plain.as_str();
     while let Some(at) = rest.find("set_config") {
         rest = &rest[at + "set_config".len()..];
-        let Some(open) = rest.find('(') else { return false };
+        let Some(open) = rest.find('(') else {
+            return false;
+        };
         let (mut depth, mut last) = (0_i32, String::new());
         for letter in rest[open..].chars() {
             match letter {
@@ -118,7 +126,9 @@ fn blank(sql: &str) -> String {
 }
 
 fn ends_in_word(text: &str) -> bool {
-    text.chars().next_back().is_some_and(|letter| letter.is_alphanumeric() || letter == '_')
+    text.chars()
+        .next_back()
+        .is_some_and(|letter| letter.is_alphanumeric() || letter == '_')
 }
 
 /// Length of the block comment that `text` opens with; they nest.
@@ -160,14 +170,20 @@ fn quoted(text: &str, quote: char, escapes: bool) -> usize {
 
 /// Length of the dollar-quoted run that `text` opens with, or 0 when `$` opens none (`$1`).
 fn dollar_quoted(text: &str) -> usize {
-    let Some(end) = text[1..].find('$') else { return 0 };
+    let Some(end) = text[1..].find('$') else {
+        return 0;
+    };
     let tag = &text[..end + 2];
     let name = &tag[1..tag.len() - 1];
-    let named = name.chars().all(|letter| letter.is_alphanumeric() || letter == '_');
+    let named = name
+        .chars()
+        .all(|letter| letter.is_alphanumeric() || letter == '_');
     if !named || name.starts_with(|letter: char| letter.is_ascii_digit()) {
         return 0;
     }
-    text[tag.len()..].find(tag).map_or(text.len(), |at| at + 2 * tag.len())
+    text[tag.len()..]
+        .find(tag)
+        .map_or(text.len(), |at| at + 2 * tag.len())
 }
 
 #[cfg(test)]
@@ -180,10 +196,16 @@ mod tests {
             ("LISTEN x", "listen_notify"),
             ("select pg_notify('a', 'b')", "listen_notify"),
             ("select pg_advisory_xact_lock(1)", "advisory_lock"),
-            ("select * from (select pg_try_advisory_lock($1)) x", "advisory_lock"),
+            (
+                "select * from (select pg_try_advisory_lock($1)) x",
+                "advisory_lock",
+            ),
             ("set search_path = app", "session_set"),
             ("/* a */ -- b\n SET LOCAL x = 1", "session_set"),
-            ("select set_config('app.tenant_id', $1, false)", "session_set"),
+            (
+                "select set_config('app.tenant_id', $1, false)",
+                "session_set",
+            ),
             ("select set_config('a', lower('b,c'), FALSE)", "session_set"),
             ("discard all", "discard"),
             ("prepare p as select 1", "sql_prepare"),

@@ -91,7 +91,10 @@ impl Recorder {
         let stats = &mut self.seen().0;
         if stats.violations.len() < VIOLATIONS {
             let statement = statement.trim().chars().take(SHOWN).collect();
-            stats.violations.push(Violation { rule: rule.to_owned(), statement });
+            stats.violations.push(Violation {
+                rule: rule.to_owned(),
+                statement,
+            });
         }
     }
 }

@@ -55,14 +55,22 @@ async fn fake_session(mut stream: Stream) -> Option<()> {
         }
         wire::put(&mut out, b'D', row.as_bytes());
         wire::put(&mut out, b'C', b"SELECT 1\0");
-        wire::put(&mut out, b'Z', if said.contains("open") { b"T" } else { b"I" });
+        wire::put(
+            &mut out,
+            b'Z',
+            if said.contains("open") { b"T" } else { b"I" },
+        );
         stream.send(&out).await.ok()?;
     }
 }
 
 async fn proxy(upstream: &str) -> Proxy {
-    let options =
-        ProxyOptions { upstream: upstream.to_owned(), port: 0, strict: true, pool_size: 4 };
+    let options = ProxyOptions {
+        upstream: upstream.to_owned(),
+        port: 0,
+        strict: true,
+        pool_size: 4,
+    };
     Proxy::start(options).await.unwrap()
 }
 
@@ -70,7 +78,9 @@ struct Client(Stream);
 
 impl Client {
     async fn to(proxy: &Proxy) -> Self {
-        let socket = TcpStream::connect(("127.0.0.1", proxy.port())).await.unwrap();
+        let socket = TcpStream::connect(("127.0.0.1", proxy.port()))
+            .await
+            .unwrap();
         let mut stream = Stream::new(socket);
         let mut packet = BytesMut::from(&[0, 0, 0, 8, 4, 210, 22, 47][..]);
         stream.send(&packet.split()).await.unwrap();
@@ -108,7 +118,10 @@ fn tags(frames: &[Frame]) -> String {
 }
 
 fn message(frames: &[Frame]) -> String {
-    let error = frames.iter().find(|frame| frame.tag == b'E').expect("an ErrorResponse");
+    let error = frames
+        .iter()
+        .find(|frame| frame.tag == b'E')
+        .expect("an ErrorResponse");
     String::from_utf8_lossy(error.body()).into_owned()
 }
 
@@ -142,12 +155,17 @@ async fn one_unit_is_one_round_trip_of_its_request() {
     let proxy = proxy(&fake().await).await;
     let mut client = Client::to(&proxy).await;
     for _ in 0..2 {
-        let frames = client.ask(&unit(CALL, &["{}", "{}", "select 1", "{}", "", "req-1"])).await;
+        let frames = client
+            .ask(&unit(CALL, &["{}", "{}", "select 1", "{}", "", "req-1"]))
+            .await;
         assert_eq!(tags(&frames), "DCZ");
     }
     client.ask(&unit("select app.health()", &[])).await;
     let stats = proxy.stats();
-    assert_eq!((stats.connections, stats.statements, stats.round_trips), (1, 3, 3));
+    assert_eq!(
+        (stats.connections, stats.statements, stats.round_trips),
+        (1, 3, 3)
+    );
     assert_eq!(stats.by_request["req-1"], 2);
     assert_eq!(stats.violations, []);
 }
@@ -158,7 +176,11 @@ async fn clients_share_a_connection_between_units() {
     let (mut one, mut two) = (Client::to(&proxy).await, Client::to(&proxy).await);
     one.ask(&unit("select 1", &[])).await;
     let frames = two.ask(&unit("select 1", &[])).await;
-    assert_eq!(frames[0].body().last(), Some(&b'2'), "the second unit of one connection");
+    assert_eq!(
+        frames[0].body().last(),
+        Some(&b'2'),
+        "the second unit of one connection"
+    );
     assert_eq!(proxy.stats().upstream_connections, 1);
 }
 
@@ -184,7 +206,10 @@ async fn what_hyperdrive_cannot_carry_is_refused_by_name_and_the_client_goes_on(
         (unit("listen x", &[]), "listen_notify"),
         (unit("begin", &[]), "explicit_transaction"),
         (unit("select pg_advisory_lock(1)", &[]), "advisory_lock"),
-        (unit(CALL, &["", "", "select pg_notify($1)", "", "", "r"]), "listen_notify"),
+        (
+            unit(CALL, &["", "", "select pg_notify($1)", "", "", "r"]),
+            "listen_notify",
+        ),
         (stale, "statement_outlives_unit"),
         (typed, "user_type"),
         (twice, "several_statements"),
@@ -229,14 +254,19 @@ async fn a_second_row_is_refused() {
 #[tokio::test]
 async fn an_open_transaction_or_a_copy_is_not_handed_to_the_next_client() {
     let proxy = proxy(&fake().await).await;
-    for (sql, rule, expected) in
-        [("select open", "explicit_transaction", "DCEZ"), ("select copied", "copy", "EZ")]
-    {
+    for (sql, rule, expected) in [
+        ("select open", "explicit_transaction", "DCEZ"),
+        ("select copied", "copy", "EZ"),
+    ] {
         let mut client = Client::to(&proxy).await;
         assert_eq!(tags(&client.ask(&unit(sql, &[])).await), expected);
         assert_eq!(proxy.stats().violations.pop().unwrap().rule, rule);
         let frames = client.ask(&unit("select 1", &[])).await;
-        assert_eq!(frames[0].body().last(), Some(&b'1'), "a new connection's first unit");
+        assert_eq!(
+            frames[0].body().last(),
+            Some(&b'1'),
+            "a new connection's first unit"
+        );
     }
 }
 
@@ -265,11 +295,17 @@ async fn a_cut_closes_everyone_until_it_is_restored() {
     client.ask(&unit("select 1", &[])).await;
     proxy.cut();
     assert!(!matches!(client.0.frame().await, Ok(Some(_))));
-    let socket = TcpStream::connect(("127.0.0.1", proxy.port())).await.unwrap();
+    let socket = TcpStream::connect(("127.0.0.1", proxy.port()))
+        .await
+        .unwrap();
     assert!(!matches!(Stream::new(socket).fill().await, Ok(true)));
     proxy.restore();
     let frames = Client::to(&proxy).await.ask(&unit("select 1", &[])).await;
-    assert_eq!(frames[0].body().last(), Some(&b'1'), "not a connection from before the cut");
+    assert_eq!(
+        frames[0].body().last(),
+        Some(&b'1'),
+        "not a connection from before the cut"
+    );
     proxy.stop().await;
 }
 
@@ -279,7 +315,9 @@ async fn a_lost_or_absent_server_is_told_as_such() {
     let mut client = Client::to(&proxy_of_fake).await;
     assert!(message(&client.ask(&unit("select die", &[])).await).contains("08006"));
     let absent = proxy("postgres://pulse_app@127.0.0.1:1/pulse").await;
-    let socket = TcpStream::connect(("127.0.0.1", absent.port())).await.unwrap();
+    let socket = TcpStream::connect(("127.0.0.1", absent.port()))
+        .await
+        .unwrap();
     let mut client = Client(Stream::new(socket));
     let mut packet = BytesMut::new();
     frontend::startup_message([("user", "pulse_app")], &mut packet).unwrap();
@@ -289,7 +327,9 @@ async fn a_lost_or_absent_server_is_told_as_such() {
 #[tokio::test]
 async fn another_role_is_sent_away() {
     let proxy = proxy(&fake().await).await;
-    let socket = TcpStream::connect(("127.0.0.1", proxy.port())).await.unwrap();
+    let socket = TcpStream::connect(("127.0.0.1", proxy.port()))
+        .await
+        .unwrap();
     let mut packet = BytesMut::new();
     frontend::startup_message([("user", "postgres")], &mut packet).unwrap();
     let frames = Client(Stream::new(socket)).ask(&packet).await;
@@ -299,33 +339,56 @@ async fn another_role_is_sent_away() {
 /// Signs in to a real server, runs typed statements of the driver the Worker uses, and cancels one.
 #[tokio::test]
 async fn the_driver_works_through_it_against_a_real_server() {
-    let Ok(admin) = std::env::var("PULSE_PG_ADMIN") else { return };
+    let Ok(admin) = std::env::var("PULSE_PG_ADMIN") else {
+        return;
+    };
     let proxy = proxy(&admin).await;
     let mut config: tokio_postgres::Config = admin.parse().unwrap();
     config = {
         let mut through = tokio_postgres::Config::new();
         through.host("127.0.0.1").port(proxy.port());
-        through.user(config.get_user().unwrap()).dbname(config.get_dbname().unwrap());
+        through
+            .user(config.get_user().unwrap())
+            .dbname(config.get_dbname().unwrap());
         through
     };
     let (client, connection) = config.connect(tokio_postgres::NoTls).await.unwrap();
     tokio::spawn(connection);
-    let row =
-        client.query_typed("select 40 + $1::int", &[(&2_i32, tokio_postgres::types::Type::INT4)]);
+    let row = client.query_typed(
+        "select 40 + $1::int",
+        &[(&2_i32, tokio_postgres::types::Type::INT4)],
+    );
     assert_eq!(row.await.unwrap()[0].get::<_, i32>(0), 42);
     let failed = client.query_typed("select 1 / 0", &[]).await.unwrap_err();
     assert_eq!(failed.code().unwrap().code(), "22012");
-    let several = client.query_typed("select generate_series(1, 3)", &[]).await.unwrap_err();
-    assert!(several.as_db_error().unwrap().message().contains("several_rows"));
+    let several = client
+        .query_typed("select generate_series(1, 3)", &[])
+        .await
+        .unwrap_err();
+    assert!(
+        several
+            .as_db_error()
+            .unwrap()
+            .message()
+            .contains("several_rows")
+    );
     let token = client.cancel_token();
-    let (slept, cancelled) =
-        tokio::join!(client.query_typed("select pg_sleep(20)::text", &[]), async {
+    let (slept, cancelled) = tokio::join!(
+        client.query_typed("select pg_sleep(20)::text", &[]),
+        async {
             tokio::time::sleep(Duration::from_millis(200)).await;
             token.cancel_query(tokio_postgres::NoTls).await
-        });
+        }
+    );
     cancelled.unwrap();
     assert_eq!(slept.unwrap_err().code().unwrap().code(), "57014");
     let prepared = client.prepare("select 1").await.unwrap_err();
-    assert!(prepared.as_db_error().unwrap().message().contains("named_statement"));
+    assert!(
+        prepared
+            .as_db_error()
+            .unwrap()
+            .message()
+            .contains("named_statement")
+    );
     proxy.stop().await;
 }

@@ -62,10 +62,17 @@ impl Conversation {
             b'd' | b'c' | b'f' => Some("copy"),
             _ => {
                 self.extended = true;
-                if self.simple { Some("mixed_protocols") } else { self.extended(frame)? }
+                if self.simple {
+                    Some("mixed_protocols")
+                } else {
+                    self.extended(frame)?
+                }
             }
         };
-        Ok(rule.map(|rule| Broken { rule, statement: self.unit.statement.clone() }))
+        Ok(rule.map(|rule| Broken {
+            rule,
+            statement: self.unit.statement.clone(),
+        }))
     }
 
     fn query(&mut self, mut body: &[u8]) -> io::Result<Option<&'static str>> {
@@ -127,9 +134,14 @@ impl Conversation {
         }
         let mut inner = None;
         if self.unit.statement.contains("app.call(") {
-            let request =
-                parameters.last().copied().flatten().and_then(|text| str::from_utf8(text).ok());
-            self.unit.request = request.filter(|id| id.len() <= LONGEST_REQUEST).map(str::to_owned);
+            let request = parameters
+                .last()
+                .copied()
+                .flatten()
+                .and_then(|text| str::from_utf8(text).ok());
+            self.unit.request = request
+                .filter(|id| id.len() <= LONGEST_REQUEST)
+                .map(str::to_owned);
             if let Some(carried) = parameters.get(2).copied().flatten() {
                 let carried = String::from_utf8_lossy(carried);
                 inner = sql::broken(&carried);
@@ -139,21 +151,31 @@ impl Conversation {
             }
         }
         let stale = (!self.unit.parsed).then_some("statement_outlives_unit");
-        Ok(named(&portal, false).or(named(&name, true)).or(stale).or(inner))
+        Ok(named(&portal, false)
+            .or(named(&name, true))
+            .or(stale)
+            .or(inner))
     }
 }
 
 /// One bound value; `None` is null.
 fn parameter<'a>(body: &mut &'a [u8]) -> io::Result<Option<&'a [u8]>> {
-    let Ok(length) = usize::try_from(int32(body)?) else { return Ok(None) };
-    let (value, rest) =
-        body.split_at_checked(length).ok_or(io::Error::from(io::ErrorKind::UnexpectedEof))?;
+    let Ok(length) = usize::try_from(int32(body)?) else {
+        return Ok(None);
+    };
+    let (value, rest) = body
+        .split_at_checked(length)
+        .ok_or(io::Error::from(io::ErrorKind::UnexpectedEof))?;
     *body = rest;
     Ok(Some(value))
 }
 
 fn named(name: &str, statement: bool) -> Option<&'static str> {
-    let rule = if statement { "named_statement" } else { "named_portal" };
+    let rule = if statement {
+        "named_statement"
+    } else {
+        "named_portal"
+    };
     (!name.is_empty()).then_some(rule)
 }
 

@@ -114,7 +114,12 @@ impl Pool {
         let (stream, key) = opened
             .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))
             .and_then(|opened| opened)?;
-        Ok(Upstream { stream, key, generation, permit: Some(permit) })
+        Ok(Upstream {
+            stream,
+            key,
+            generation,
+            permit: Some(permit),
+        })
     }
 
     /// Takes a connection back; it must be idle outside any transaction.
@@ -166,7 +171,10 @@ impl Pool {
     async fn open(&self) -> io::Result<(Stream, (i32, i32))> {
         let mut stream = self.dial().await?;
         let mut packet = BytesMut::new();
-        let named = [("user", &*self.target.user), ("database", &*self.target.database)];
+        let named = [
+            ("user", &*self.target.user),
+            ("database", &*self.target.database),
+        ];
         frontend::startup_message(named, &mut packet)?;
         stream.send(&packet).await?;
         authenticate(&mut stream, &self.target).await?;
@@ -209,7 +217,10 @@ async fn authenticate(stream: &mut Stream, target: &Target) -> io::Result<()> {
                 frontend::password_message(hash.as_bytes(), &mut reply)?;
             }
             Some(backend::Message::AuthenticationSasl(body)) => {
-                if !body.mechanisms().any(|name| Ok(name == sasl::SCRAM_SHA_256))? {
+                if !body
+                    .mechanisms()
+                    .any(|name| Ok(name == sasl::SCRAM_SHA_256))?
+                {
                     return Err(io::Error::other("the server offers no SCRAM-SHA-256"));
                 }
                 let binding = sasl::ChannelBinding::unsupported();
@@ -224,9 +235,16 @@ async fn authenticate(stream: &mut Stream, target: &Target) -> io::Result<()> {
                 frontend::sasl_response(state.message(), &mut reply)?;
             }
             Some(backend::Message::AuthenticationSaslFinal(body)) => {
-                scram.as_mut().ok_or_else(out_of_turn)?.finish(body.data())?;
+                scram
+                    .as_mut()
+                    .ok_or_else(out_of_turn)?
+                    .finish(body.data())?;
             }
-            _ => return Err(io::Error::other("an authentication method the proxy cannot do")),
+            _ => {
+                return Err(io::Error::other(
+                    "an authentication method the proxy cannot do",
+                ));
+            }
         }
         stream.send(&reply).await?;
     }

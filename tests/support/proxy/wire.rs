@@ -49,7 +49,10 @@ impl Stream {
     /// Wraps a connected socket.
     pub fn new(socket: TcpStream) -> Self {
         let _ = socket.set_nodelay(true);
-        Self { socket, buffer: BytesMut::with_capacity(8 * 1024) }
+        Self {
+            socket,
+            buffer: BytesMut::with_capacity(8 * 1024),
+        }
     }
 
     /// Bytes that came and were not read as frames yet.
@@ -70,14 +73,20 @@ impl Stream {
         let length = (&self.buffer[1..5]).get_i32();
         let total = usize::try_from(length).unwrap_or(0) + 1;
         if !(5..=LONGEST).contains(&total) {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "impossible frame length"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "impossible frame length",
+            ));
         }
         if self.buffer.len() < total {
             self.buffer.reserve(total - self.buffer.len());
             return Ok(None);
         }
         let bytes = self.buffer.split_to(total).freeze();
-        Ok(Some(Frame { tag: bytes[0], bytes }))
+        Ok(Some(Frame {
+            tag: bytes[0],
+            bytes,
+        }))
     }
 
     /// The next frame; `None` at a clean end of the stream. Cancel-safe.
@@ -94,7 +103,9 @@ impl Stream {
 
     /// The next frame; an end of the stream is an error.
     pub async fn expect_frame(&mut self) -> io::Result<Frame> {
-        self.frame().await?.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+        self.frame()
+            .await?
+            .ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
 
     /// The first packet of a connection, which has no tag: its code and what follows.
@@ -165,7 +176,12 @@ pub fn put(out: &mut BytesMut, tag: u8, body: &[u8]) {
 /// An ErrorResponse.
 pub fn error(severity: &str, sqlstate: &str, message: &str) -> BytesMut {
     let mut body = BytesMut::new();
-    for (field, text) in [(b'S', severity), (b'V', severity), (b'C', sqlstate), (b'M', message)] {
+    for (field, text) in [
+        (b'S', severity),
+        (b'V', severity),
+        (b'C', sqlstate),
+        (b'M', message),
+    ] {
         body.put_u8(field);
         body.put_slice(text.as_bytes());
         body.put_u8(0);
@@ -204,10 +220,14 @@ pub fn text(bytes: &mut &[u8]) -> io::Result<String> {
 
 /// Reads an i16 from the front of `bytes`.
 pub fn int16(bytes: &mut &[u8]) -> io::Result<i16> {
-    bytes.try_get_i16().map_err(|_| io::ErrorKind::UnexpectedEof.into())
+    bytes
+        .try_get_i16()
+        .map_err(|_| io::ErrorKind::UnexpectedEof.into())
 }
 
 /// Reads an i32 from the front of `bytes`.
 pub fn int32(bytes: &mut &[u8]) -> io::Result<i32> {
-    bytes.try_get_i32().map_err(|_| io::ErrorKind::UnexpectedEof.into())
+    bytes
+        .try_get_i32()
+        .map_err(|_| io::ErrorKind::UnexpectedEof.into())
 }

@@ -29,7 +29,11 @@ pub struct Scanner {
 impl Api {
     /// Nobody yet.
     pub fn at(url: &str) -> Result<Self> {
-        Ok(Self { target: Target::parse(url)?, token: String::new(), account: Default::default() })
+        Ok(Self {
+            target: Target::parse(url)?,
+            token: String::new(),
+            account: Default::default(),
+        })
     }
 
     /// Registers an account with a tenant of its own.
@@ -89,7 +93,10 @@ impl Api {
             "device_info": {"model": "load generator"},
         });
         let session = self.post("/pulse/sessions", &body).await?;
-        Ok(Scanner { token: text(&session, "token")?, gate: gate.to_owned() })
+        Ok(Scanner {
+            token: text(&session, "token")?,
+            gate: gate.to_owned(),
+        })
     }
 
     /// The dashboard.
@@ -100,7 +107,9 @@ impl Api {
     /// Sends JSON; any success is an answer.
     pub async fn post(&self, path: &str, body: &Value) -> Result<Value> {
         let body = body.to_string();
-        let (status, answer) = self.call("POST", path, Some(("application/json", &body))).await?;
+        let (status, answer) = self
+            .call("POST", path, Some(("application/json", &body)))
+            .await?;
         if !(200..300).contains(&status) {
             bail!("POST {path} answered {status}: {answer}");
         }
@@ -127,14 +136,19 @@ impl Api {
         let mut head = Head::new(&self.target, method, path, token);
         let mut request = Vec::new();
         if let Some((kind, body)) = body {
-            head = head.with("content-type", kind).with("content-length", &body.len().to_string());
+            head = head
+                .with("content-type", kind)
+                .with("content-length", &body.len().to_string());
             head.write(&mut request);
             request.extend_from_slice(body.as_bytes());
         } else {
             head.write(&mut request);
         }
         let mut connection = Connection::open(&self.target).await?;
-        let reply = connection.send(&request).await.with_context(|| format!("{method} {path}"))?;
+        let reply = connection
+            .send(&request)
+            .await
+            .with_context(|| format!("{method} {path}"))?;
         let answer = serde_json::from_slice(reply.body).unwrap_or(Value::Null);
         Ok((reply.status, answer))
     }
@@ -142,6 +156,8 @@ impl Api {
 
 /// A text member of an answer.
 pub fn text(answer: &Value, member: &str) -> Result<String> {
-    let text = answer[member].as_str().with_context(|| format!("no {member} in {answer}"))?;
+    let text = answer[member]
+        .as_str()
+        .with_context(|| format!("no {member} in {answer}"))?;
     Ok(text.to_owned())
 }

@@ -4,6 +4,7 @@
 //! record in Postgres up to date, which the baseline does not do.
 //! Failure: an answer that is no admission ends the bench.
 
+use super::Scale;
 use super::api::Api;
 use super::fanout;
 use super::figures::{Slices, ms, ratio, whole};
@@ -11,7 +12,6 @@ use super::http::{Head, Reply};
 use super::load::{self, Caller, Pace};
 use super::report::{Report, Table};
 use super::rig::{Baseline, Product, Side};
-use super::Scale;
 use crate::project::Project;
 use crate::say::Step;
 use anyhow::{Result, bail};
@@ -94,7 +94,9 @@ impl Caller for Device {
 fn seq(body: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(body).ok()?;
     let digits = text.rsplit_once("\"seq\":").map(|(_, rest)| rest)?;
-    let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+    let end = digits
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(digits.len());
     digits[..end].parse().ok()
 }
 
@@ -112,7 +114,10 @@ impl Subject {
         for number in 0..GUESTS {
             let category = if number % 10 == 0 { "vip" } else { "standard" };
             let code = code(number);
-            let _ = writeln!(csv, "Guest {number},guest{number}@example.com,{code},{category}");
+            let _ = writeln!(
+                csv,
+                "Guest {number},guest{number}@example.com,{code},{category}"
+            );
         }
         let table = api.guest_list("Bench", &csv).await?;
         // Each scan makes a record, also when the list was walked through once.
@@ -124,7 +129,9 @@ impl Subject {
         api.post("/pulse", &enable).await?;
         let mut heads = [Vec::new(), Vec::new()];
         for number in 0..SCANNERS {
-            let scanner = api.scanner(&table, &format!("Scanner {number}"), "Main").await?;
+            let scanner = api
+                .scanner(&table, &format!("Scanner {number}"), "Main")
+                .await?;
             for (heads, side) in heads.iter_mut().zip([&product.side, &baseline.side]) {
                 let token = Some(scanner.token.as_str());
                 heads.push(Head::new(&side.target, "POST", "/pulse/check-ins", token));
@@ -132,8 +139,16 @@ impl Subject {
         }
         step.done("");
         let sides = [product.side.clone(), baseline.side.clone()];
-        let codes = Arc::new(Codes { next: AtomicUsize::new(0) });
-        Ok(Self { api, table, heads, sides, codes })
+        let codes = Arc::new(Codes {
+            next: AtomicUsize::new(0),
+        });
+        Ok(Self {
+            api,
+            table,
+            heads,
+            sides,
+            codes,
+        })
     }
 
     /// Devices that scan at one side.
@@ -164,7 +179,13 @@ impl Subject {
         }
     }
 
-    async fn slice(&self, side: usize, count: usize, pace: Pace, time: Duration) -> Result<Figures> {
+    async fn slice(
+        &self,
+        side: usize,
+        count: usize,
+        pace: Pace,
+        time: Duration,
+    ) -> Result<Figures> {
         let devices = self.devices(side, count);
         let before = self.sides[side].cpu()?;
         let (mut slice, _) = load::run(&self.sides[side].target, devices, pace, time).await?;
@@ -236,8 +257,7 @@ impl Series {
 pub async fn run(project: &Project, scale: &Scale) -> Result<Report> {
     let product = Product::start(project, false).await?;
     let none = BTreeMap::new();
-    let started =
-        Baseline::start(project, product.folder(), "baseline-scan", None, none).await;
+    let started = Baseline::start(project, product.folder(), "baseline-scan", None, none).await;
     let report = match &started {
         Ok(baseline) => measure(&product, baseline, scale).await,
         Err(error) => Err(anyhow::anyhow!("{error:#}")),
@@ -272,8 +292,15 @@ async fn measure(product: &Product, baseline: &Baseline, scale: &Scale) -> Resul
 
 async fn closed(subject: &Subject, scale: &Scale, report: &mut Report) -> Result<()> {
     let columns = [
-        "connections", "scans/s", "baseline", "ratio", "p50 / p95 / p99 ms", "baseline ms",
-        "CPU-µs per scan", "baseline", "ratio",
+        "connections",
+        "scans/s",
+        "baseline",
+        "ratio",
+        "p50 / p95 / p99 ms",
+        "baseline ms",
+        "CPU-µs per scan",
+        "baseline",
+        "ratio",
     ];
     let mut table = Table::new("Durable scans on one table, closed loop", &columns);
     let (mut rates, mut cpus) = (Vec::new(), Vec::new());
@@ -307,16 +334,29 @@ async fn closed(subject: &Subject, scale: &Scale, report: &mut Report) -> Result
     let found = format!("{lowest:.2} of it at the worst level");
     report.aim("scans/s at least the baseline's", found, lowest >= 1.0);
     let found = format!("{highest:.2} of it at the worst level");
-    report.aim("CPU per scan not above the baseline's", found, highest <= 1.0);
+    report.aim(
+        "CPU per scan not above the baseline's",
+        found,
+        highest <= 1.0,
+    );
     Ok(())
 }
 
 async fn open(subject: &Subject, scale: &Scale, report: &mut Report) -> Result<()> {
     let step = Step::begin(format!("{RATE} scans a second"));
-    let [ours, theirs] = subject.compare(OPEN_CONNECTIONS, Pace::Open(RATE), scale).await?;
+    let [ours, theirs] = subject
+        .compare(OPEN_CONNECTIONS, Pace::Open(RATE), scale)
+        .await?;
     let p99 = ours.p99.median();
     step.done(format!("p99 {} ms", ms(p99)));
-    let columns = ["side", "p50 ms", "p95 ms", "p99 ms", "worst slice's p99", "CPU-µs per scan"];
+    let columns = [
+        "side",
+        "p50 ms",
+        "p95 ms",
+        "p99 ms",
+        "worst slice's p99",
+        "CPU-µs per scan",
+    ];
     let mut table = Table::new(&format!("Open loop, {RATE} scans a second"), &columns);
     for (name, series) in [("Pulse", &ours), ("baseline", &theirs)] {
         table.row([
@@ -329,7 +369,11 @@ async fn open(subject: &Subject, scale: &Scale, report: &mut Report) -> Result<(
         ]);
     }
     report.table(table);
-    report.aim("p99 at 200 scans/s ≤ 25 ms", format!("{} ms", ms(p99)), p99 <= 25.0);
+    report.aim(
+        "p99 at 200 scans/s ≤ 25 ms",
+        format!("{} ms", ms(p99)),
+        p99 <= 25.0,
+    );
     Ok(())
 }
 
@@ -339,8 +383,14 @@ mod tests {
 
     #[test]
     fn the_place_in_the_log_is_the_last_seq_of_the_answer() {
-        assert_eq!(seq(br#"{"check_in":{"seq":3},"first_entry":null,"seq":41}"#), Some(41));
-        assert_eq!(seq(br#"{"verdict":"accepted","seq":7,"check_in":{}}"#), Some(7));
+        assert_eq!(
+            seq(br#"{"check_in":{"seq":3},"first_entry":null,"seq":41}"#),
+            Some(41)
+        );
+        assert_eq!(
+            seq(br#"{"verdict":"accepted","seq":7,"check_in":{}}"#),
+            Some(7)
+        );
         assert_eq!(seq(b"{}"), None);
     }
 }

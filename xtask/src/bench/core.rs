@@ -91,12 +91,22 @@ impl Timing {
 
     fn read(header: &str) -> Self {
         let of = |name: &str| {
-            let entry = header.split(',').map(str::trim).find(|entry| entry.starts_with(name));
-            let duration = entry.and_then(|entry| entry.split(';').find_map(|p| p.strip_prefix("dur=")));
-            duration.and_then(|duration| duration.parse::<f64>().ok()).unwrap_or(0.0)
+            let entry = header
+                .split(',')
+                .map(str::trim)
+                .find(|entry| entry.starts_with(name));
+            let duration =
+                entry.and_then(|entry| entry.split(';').find_map(|p| p.strip_prefix("dur=")));
+            duration
+                .and_then(|duration| duration.parse::<f64>().ok())
+                .unwrap_or(0.0)
         };
         // The baseline's driver connects and asks in one go: `pg`.
-        Self { connect: of("connect"), statement: of("statement") + of("pg"), total: of("total") }
+        Self {
+            connect: of("connect"),
+            statement: of("statement") + of("pg"),
+            total: of("total"),
+        }
     }
 }
 
@@ -107,14 +117,22 @@ impl Caller for Client {
         }
         let key = format!("bench-{}", self.keys.fetch_add(1, Ordering::Relaxed));
         let body = format!(r#"{{"name":"Guests {key}","timezone":"Europe/Berlin"}}"#);
-        self.head.write_json(out, Some(("idempotency-key", &key)), &body);
+        self.head
+            .write_json(out, Some(("idempotency-key", &key)), &body);
     }
 
     fn answered(&mut self, reply: &Reply<'_>) -> Result<()> {
         if reply.status != self.case.status() {
-            bail!("{} answered {}: {}", self.case.what(), reply.status, reply.shown());
+            bail!(
+                "{} answered {}: {}",
+                self.case.what(),
+                reply.status,
+                reply.shown()
+            );
         }
-        self.timing.add(Timing::read(reply.header("server-timing").unwrap_or_default()));
+        self.timing.add(Timing::read(
+            reply.header("server-timing").unwrap_or_default(),
+        ));
         Ok(())
     }
 }
@@ -140,10 +158,21 @@ struct Subject {
 impl Subject {
     fn client(&self, side: usize, case: Case) -> Client {
         let head = case.head(&self.sides[side], &self.token, &self.table);
-        Client { case, head, keys: self.keys.clone(), timing: Timing::default() }
+        Client {
+            case,
+            head,
+            keys: self.keys.clone(),
+            timing: Timing::default(),
+        }
     }
 
-    async fn slice(&self, side: usize, case: Case, scale: &Scale, series: &mut Series) -> Result<()> {
+    async fn slice(
+        &self,
+        side: usize,
+        case: Case,
+        scale: &Scale,
+        series: &mut Series,
+    ) -> Result<()> {
         let clients = (0..CONNECTIONS).map(|_| self.client(side, case)).collect();
         let measured = &self.sides[side];
         let before = measured.cpu()?;
@@ -156,7 +185,9 @@ impl Subject {
         series.cpu.add(cpu.as_secs_f64() * 1e6 / count);
         series.p50.add(slice.latencies.percentile(0.5));
         series.p99.add(slice.latencies.percentile(0.99));
-        series.mean.add(slice.took.as_secs_f64() * 1e3 * CONNECTIONS as f64 / count);
+        series
+            .mean
+            .add(slice.took.as_secs_f64() * 1e3 * CONNECTIONS as f64 / count);
         series.connect.add(timing.connect / count);
         series.statement.add(timing.statement / count);
         Ok(())
@@ -187,8 +218,10 @@ impl Subject {
 
 /// The names of an object's members.
 fn shape(answer: &Value) -> Vec<String> {
-    let mut names: Vec<String> =
-        answer.as_object().map(|object| object.keys().cloned().collect()).unwrap_or_default();
+    let mut names: Vec<String> = answer
+        .as_object()
+        .map(|object| object.keys().cloned().collect())
+        .unwrap_or_default();
     names.sort();
     names
 }
@@ -197,9 +230,18 @@ fn shape(answer: &Value) -> Vec<String> {
 pub async fn run(project: &Project, scale: &Scale) -> Result<Report> {
     let product = Product::start(project, true).await?;
     let vars = BTreeMap::from([
-        ("TOKEN_SECRET".to_owned(), product.stack.secrets.token_secret.clone()),
-        ("ROWS".to_owned(), statement(project, "src/checkin/rows/store.rs", "LIST")?),
-        ("INSERT".to_owned(), statement(project, "src/checkin/tables/store.rs", "INSERT")?),
+        (
+            "TOKEN_SECRET".to_owned(),
+            product.stack.secrets.token_secret.clone(),
+        ),
+        (
+            "ROWS".to_owned(),
+            statement(project, "src/checkin/rows/store.rs", "LIST")?,
+        ),
+        (
+            "INSERT".to_owned(),
+            statement(project, "src/checkin/tables/store.rs", "INSERT")?,
+        ),
     ]);
     let app = Some(&product.stack.app);
     let started = Baseline::start(project, product.folder(), "baseline-core", app, vars).await;
@@ -222,13 +264,24 @@ async fn measure(product: &Product, baseline: &Baseline, scale: &Scale) -> Resul
     let step = Step::begin("warming up");
     for case in Case::ALL {
         for side in [0, 1] {
-            subject.slice(side, case, scale, &mut Series::default()).await?;
+            subject
+                .slice(side, case, scale, &mut Series::default())
+                .await?;
         }
     }
     step.done("");
     let columns = [
-        "request", "CPU-µs", "baseline", "ratio", "p50 / p99 ms", "baseline ms", "connect", "statement",
-        "the rest", "baseline: pg", "the rest",
+        "request",
+        "CPU-µs",
+        "baseline",
+        "ratio",
+        "p50 / p99 ms",
+        "baseline ms",
+        "connect",
+        "statement",
+        "the rest",
+        "baseline: pg",
+        "the rest",
     ];
     let mut table = Table::new("What a request costs", &columns);
     let mut report = Report::default();
@@ -248,7 +301,8 @@ async fn measure(product: &Product, baseline: &Baseline, scale: &Scale) -> Resul
             whole(theirs.cpu.median()),
             ratio(&cpu)
         ));
-        let spans = |series: &Series| format!("{} / {}", ms(series.p50.median()), ms(series.p99.median()));
+        let spans =
+            |series: &Series| format!("{} / {}", ms(series.p50.median()), ms(series.p99.median()));
         let rest = |series: &Series| {
             let [mean, connect, statement] =
                 [&series.mean, &series.connect, &series.statement].map(Slices::median);
@@ -268,7 +322,11 @@ async fn measure(product: &Product, baseline: &Baseline, scale: &Scale) -> Resul
             rest(theirs),
         ]);
         let aim = format!("{}: CPU not above the baseline's", case.what());
-        report.aim(&aim, format!("{:.2} of it", cpu.median()), cpu.median() <= 1.0);
+        report.aim(
+            &aim,
+            format!("{:.2} of it", cpu.median()),
+            cpu.median() <= 1.0,
+        );
     }
     report.table(table);
     report.note(format!(
@@ -291,7 +349,10 @@ async fn prepare(product: &Product, baseline: &Baseline) -> Result<Subject> {
     api.register("Bench").await?;
     let mut csv = "name,email,barcode,category\n".to_owned();
     for number in 0..GUESTS {
-        let _ = writeln!(csv, "Guest {number},guest{number}@example.com,BN-{number:06},standard");
+        let _ = writeln!(
+            csv,
+            "Guest {number},guest{number}@example.com,BN-{number:06},standard"
+        );
     }
     let table = api.guest_list("Bench", &csv).await?;
     step.done("");
@@ -312,7 +373,10 @@ mod tests {
         let ours = Timing::read("connect;dur=2, statement;dur=3;desc=\"1\", total;dur=6");
         assert_eq!((ours.connect, ours.statement, ours.total), (2.0, 3.0, 6.0));
         let theirs = Timing::read("pg;dur=4, total;dur=5");
-        assert_eq!((theirs.connect, theirs.statement, theirs.total), (0.0, 4.0, 5.0));
+        assert_eq!(
+            (theirs.connect, theirs.statement, theirs.total),
+            (0.0, 4.0, 5.0)
+        );
         assert_eq!(Timing::read("").total, 0.0);
     }
 }

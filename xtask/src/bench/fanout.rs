@@ -41,7 +41,9 @@ impl Watch {
     async fn of(subject: &Subject, side: usize) -> Result<Self> {
         let target = &subject.sides[side].target;
         let path = format!("/live/check-in/{}", subject.table);
-        let Some(device) = subject.devices(side, 1).pop() else { bail!("no device") };
+        let Some(device) = subject.devices(side, 1).pop() else {
+            bail!("no device")
+        };
         Ok(Self {
             crowd: Crowd::new(target, &path, &subject.api.token),
             device,
@@ -78,7 +80,12 @@ impl Watch {
 /// Measures all sizes.
 pub async fn run(subject: &Subject, scale: &Scale, report: &mut Report) -> Result<()> {
     let columns = [
-        "sockets", "first p50 / p99 ms", "baseline", "last p50 / p99 ms", "baseline", "ratio of last p50",
+        "sockets",
+        "first p50 / p99 ms",
+        "baseline",
+        "last p50 / p99 ms",
+        "baseline",
+        "ratio of last p50",
     ];
     let mut table = Table::new("One scan to many sockets", &columns);
     let mut watches = [Watch::of(subject, 0).await?, Watch::of(subject, 1).await?];
@@ -89,8 +96,12 @@ pub async fn run(subject: &Subject, scale: &Scale, report: &mut Report) -> Resul
         let files = raise(2 * size + SPARE);
         if files < 2 * size + SPARE {
             let need = 2 * size + SPARE;
-            say::warn(format!("{size} sockets a side need {need} files, ulimit -n allows {files}"));
-            report.note(format!("{size} sockets were left out: `ulimit -n` allows {files} files."));
+            say::warn(format!(
+                "{size} sockets a side need {need} files, ulimit -n allows {files}"
+            ));
+            report.note(format!(
+                "{size} sockets were left out: `ulimit -n` allows {files} files."
+            ));
             continue;
         }
         let step = Step::begin(format!("one scan to {size} sockets"));
@@ -108,8 +119,13 @@ pub async fn run(subject: &Subject, scale: &Scale, report: &mut Report) -> Resul
         }
         let [ours, theirs] = &mut found;
         let (last, base) = (ours.last.percentile(0.5), theirs.last.percentile(0.5));
-        let both = |l: &mut Latencies| format!("{} / {}", ms(l.percentile(0.5)), ms(l.percentile(0.99)));
-        step.done(format!("last {} ms, baseline {}", both(&mut ours.last), both(&mut theirs.last)));
+        let both =
+            |l: &mut Latencies| format!("{} / {}", ms(l.percentile(0.5)), ms(l.percentile(0.99)));
+        step.done(format!(
+            "last {} ms, baseline {}",
+            both(&mut ours.last),
+            both(&mut theirs.last)
+        ));
         table.row([
             size.to_string(),
             both(&mut ours.first),
@@ -120,7 +136,11 @@ pub async fn run(subject: &Subject, scale: &Scale, report: &mut Report) -> Resul
         ]);
         if size == 1_000 {
             let p99 = ours.last.percentile(0.99);
-            report.aim("last of 1,000 sockets p99 ≤ 100 ms", format!("{} ms", ms(p99)), p99 <= 100.0);
+            report.aim(
+                "last of 1,000 sockets p99 ≤ 100 ms",
+                format!("{} ms", ms(p99)),
+                p99 <= 100.0,
+            );
         }
     }
     report.table(table);

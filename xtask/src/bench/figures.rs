@@ -12,7 +12,8 @@ pub struct Latencies(Vec<u32>);
 impl Latencies {
     /// Adds one.
     pub fn add(&mut self, latency: Duration) {
-        self.0.push(u32::try_from(latency.as_micros()).unwrap_or(u32::MAX));
+        self.0
+            .push(u32::try_from(latency.as_micros()).unwrap_or(u32::MAX));
     }
 
     /// Adds those of another connection.
@@ -30,7 +31,12 @@ impl Latencies {
         self.0.sort_unstable();
         let last = self.0.len().saturating_sub(1);
         let at = (share * self.0.len() as f64).ceil() as usize;
-        f64::from(self.0.get(at.saturating_sub(1).min(last)).copied().unwrap_or(0)) / 1000.0
+        f64::from(
+            self.0
+                .get(at.saturating_sub(1).min(last))
+                .copied()
+                .unwrap_or(0),
+        ) / 1000.0
     }
 }
 
@@ -59,12 +65,23 @@ impl Slices {
     pub fn range(&self) -> (f64, f64) {
         let low = self.0.iter().copied().fold(f64::INFINITY, f64::min);
         let high = self.0.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        if self.0.is_empty() { (0.0, 0.0) } else { (low, high) }
+        if self.0.is_empty() {
+            (0.0, 0.0)
+        } else {
+            (low, high)
+        }
     }
 
     /// This over another, slice by slice: neighbours in time see the same noise.
     pub fn over(&self, other: &Self) -> Self {
-        Self(self.0.iter().zip(&other.0).filter(|(_, o)| **o > 0.0).map(|(a, b)| a / b).collect())
+        Self(
+            self.0
+                .iter()
+                .zip(&other.0)
+                .filter(|(_, o)| **o > 0.0)
+                .map(|(a, b)| a / b)
+                .collect(),
+        )
     }
 }
 
@@ -89,7 +106,11 @@ pub fn whole(value: f64) -> String {
 
 /// Milliseconds, with as many decimals as they deserve.
 pub fn ms(value: f64) -> String {
-    if value < 10.0 { format!("{value:.1}") } else { format!("{value:.0}") }
+    if value < 10.0 {
+        format!("{value:.1}")
+    } else {
+        format!("{value:.0}")
+    }
 }
 
 #[cfg(test)]
@@ -119,7 +140,10 @@ mod tests {
 
     #[test]
     fn numbers_are_readable() {
-        assert_eq!((whole(1234567.0), whole(999.4)), ("1,234,567".to_owned(), "999".to_owned()));
+        assert_eq!(
+            (whole(1234567.0), whole(999.4)),
+            ("1,234,567".to_owned(), "999".to_owned())
+        );
         assert_eq!((ms(3.14159), ms(25.4)), ("3.1".to_owned(), "25".to_owned()));
     }
 }

@@ -34,7 +34,10 @@ impl Target {
         }
         let port: u16 = port.parse().with_context(|| format!("{url} has no port"))?;
         let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
-        Ok(Self { address, host: format!("{host}:{port}") })
+        Ok(Self {
+            address,
+            host: format!("{host}:{port}"),
+        })
     }
 }
 
@@ -54,7 +57,8 @@ impl Head {
 
     /// Adds a header.
     pub fn with(mut self, name: &str, value: &str) -> Self {
-        self.0.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
+        self.0
+            .extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
         self
     }
 
@@ -71,7 +75,10 @@ impl Head {
             let _ = write!(out, "{name}: {value}\r\n");
         }
         let length = body.len();
-        let _ = write!(out, "content-type: application/json\r\ncontent-length: {length}\r\n\r\n");
+        let _ = write!(
+            out,
+            "content-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+        );
         out.extend_from_slice(body.as_bytes());
     }
 }
@@ -95,7 +102,10 @@ impl Reply<'_> {
 
     /// The body as text, cut off for a message.
     pub fn shown(&self) -> String {
-        String::from_utf8_lossy(self.body).chars().take(400).collect()
+        String::from_utf8_lossy(self.body)
+            .chars()
+            .take(400)
+            .collect()
     }
 }
 
@@ -113,7 +123,11 @@ impl Connection {
     pub async fn open(target: &Target) -> Result<Self> {
         let stream = timeout(PATIENCE, TcpStream::connect(target.address)).await??;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, buffer: Vec::with_capacity(16 * 1024), used: 0 })
+        Ok(Self {
+            stream,
+            buffer: Vec::with_capacity(16 * 1024),
+            used: 0,
+        })
     }
 
     /// Sends a whole request and waits for its whole answer.
@@ -128,7 +142,11 @@ impl Connection {
         let text = std::str::from_utf8(&self.buffer[..head]).context("the head is not text")?;
         let status = text.get(9..12).and_then(|status| status.parse().ok());
         let status = status.with_context(|| format!("no status in {text:?}"))?;
-        Ok(Reply { status, head: text, body: &self.buffer[head..head + length] })
+        Ok(Reply {
+            status,
+            head: text,
+            body: &self.buffer[head..head + length],
+        })
     }
 
     /// Sends a whole request and hangs up without reading the answer.
@@ -200,7 +218,9 @@ impl Connection {
 
 /// Where `needle` begins.
 pub fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
-    bytes.windows(needle.len()).position(|window| window == needle)
+    bytes
+        .windows(needle.len())
+        .position(|window| window == needle)
 }
 
 fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
@@ -228,19 +248,29 @@ mod tests {
                 }
             }
         });
-        Connection::open(&Target::parse(&format!("http://{address}")).unwrap()).await.unwrap()
+        Connection::open(&Target::parse(&format!("http://{address}")).unwrap())
+            .await
+            .unwrap()
     }
 
     #[tokio::test]
     async fn answers_are_read_however_they_are_cut() {
-        let mut one = answered(&["HTTP/1.1 201 Created\r\nContent-Le", "ngth: 4\r\n\r\nab", "cd"]).await;
+        let mut one = answered(&[
+            "HTTP/1.1 201 Created\r\nContent-Le",
+            "ngth: 4\r\n\r\nab",
+            "cd",
+        ])
+        .await;
         for _ in 0..2 {
             let reply = one.send(b"x").await.unwrap();
             assert_eq!((reply.status, reply.body), (201, &b"abcd"[..]));
             assert_eq!(reply.header("content-length"), Some("4"));
         }
-        let mut chunked =
-            answered(&["HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r", "\nabc\r\n2\r\nde\r\n0\r\n\r\n"]).await;
+        let mut chunked = answered(&[
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r",
+            "\nabc\r\n2\r\nde\r\n0\r\n\r\n",
+        ])
+        .await;
         for _ in 0..2 {
             assert_eq!(chunked.send(b"x").await.unwrap().body, b"abcde");
         }
@@ -250,7 +280,12 @@ mod tests {
     fn only_this_machine_gets_load() {
         assert!(Target::parse("http://127.0.0.1:8787/").is_ok());
         assert!(Target::parse("http://localhost:80").is_ok());
-        for other in ["https://127.0.0.1:1", "http://pulse.example:80", "http://127.0.0.1", "http://10.0.0.1:80"] {
+        for other in [
+            "https://127.0.0.1:1",
+            "http://pulse.example:80",
+            "http://127.0.0.1",
+            "http://10.0.0.1:80",
+        ] {
             assert!(Target::parse(other).is_err(), "{other}");
         }
     }
@@ -259,7 +294,11 @@ mod tests {
     fn a_request_is_written_whole() {
         let target = Target::parse("http://127.0.0.1:9").unwrap();
         let mut out = Vec::new();
-        Head::new(&target, "POST", "/x", Some("t")).write_json(&mut out, Some(("idempotency-key", "k")), "{}");
+        Head::new(&target, "POST", "/x", Some("t")).write_json(
+            &mut out,
+            Some(("idempotency-key", "k")),
+            "{}",
+        );
         let text = String::from_utf8(out).unwrap();
         assert_eq!(
             text,

@@ -36,9 +36,17 @@ pub struct Scale {
 }
 
 /// What is published.
-const FULL: Scale = Scale { slices: 7, slice: Duration::from_millis(1_500), shorter: 1 };
+const FULL: Scale = Scale {
+    slices: 7,
+    slice: Duration::from_millis(1_500),
+    shorter: 1,
+};
 /// What is enough to see whether a change helped.
-const QUICK: Scale = Scale { slices: 3, slice: Duration::from_millis(800), shorter: 4 };
+const QUICK: Scale = Scale {
+    slices: 3,
+    slice: Duration::from_millis(800),
+    shorter: 4,
+};
 
 /// The command.
 pub fn run(project: &Project, mut args: Args) -> Result<ExitCode> {
@@ -64,7 +72,9 @@ pub fn run(project: &Project, mut args: Args) -> Result<ExitCode> {
             result = crate::command::interrupted() => result.map(|()| None),
         }
     })?;
-    let Some(report) = report else { return Ok(ExitCode::FAILURE) };
+    let Some(report) = report else {
+        return Ok(ExitCode::FAILURE);
+    };
     let today = rfc3339(seconds_from_now(0))[..10].to_owned();
     let date = date.unwrap_or(today);
     let machine = machine.unwrap_or_else(|| rig::machine(project));
@@ -85,5 +95,8 @@ pub fn run(project: &Project, mut args: Args) -> Result<ExitCode> {
 
 /// One thread: the load shares its machine with what it measures.
 fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(future)
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(future)
 }

@@ -20,7 +20,10 @@ impl Table {
     /// A table with these columns.
     pub fn new(title: &str, columns: &[&str]) -> Self {
         let columns = columns.iter().map(|&column| column.to_owned()).collect();
-        Self { title: title.to_owned(), rows: vec![columns] }
+        Self {
+            title: title.to_owned(),
+            rows: vec![columns],
+        }
     }
 
     /// Adds a row.
@@ -78,7 +81,11 @@ impl Report {
 
     /// Adds an aim.
     pub fn aim(&mut self, what: &str, found: impl Into<String>, met: bool) {
-        self.aims.push(Aim { what: what.to_owned(), found: found.into(), met });
+        self.aims.push(Aim {
+            what: what.to_owned(),
+            found: found.into(),
+            met,
+        });
     }
 
     /// Adds a sentence about how something was measured.
@@ -125,10 +132,18 @@ pub fn write(project: &Project, bench: &str, text: &str) -> Result<()> {
 }
 
 fn replace(page: &str, bench: &str, text: &str) -> Option<String> {
-    let (begin, end) = (format!("<!-- bench {bench} -->\n"), format!("<!-- /bench {bench} -->"));
+    let (begin, end) = (
+        format!("<!-- bench {bench} -->\n"),
+        format!("<!-- /bench {bench} -->"),
+    );
     let start = page.find(&begin)? + begin.len();
     let stop = start + page.get(start..)?.find(&end)?;
-    Some(format!("{}\n{}\n\n{}", &page[..start], text.trim(), &page[stop..]))
+    Some(format!(
+        "{}\n{}\n\n{}",
+        &page[..start],
+        text.trim(),
+        &page[stop..]
+    ))
 }
 
 #[cfg(test)]
@@ -139,7 +154,10 @@ mod tests {
     fn only_the_region_changes_and_again_the_same_way() {
         let page = "# Top\n<!-- bench a -->\nold\n<!-- /bench a -->\nrest\n";
         let once = replace(page, "a", "new\n").unwrap();
-        assert_eq!(once, "# Top\n<!-- bench a -->\n\nnew\n\n<!-- /bench a -->\nrest\n");
+        assert_eq!(
+            once,
+            "# Top\n<!-- bench a -->\n\nnew\n\n<!-- /bench a -->\nrest\n"
+        );
         assert_eq!(replace(&once, "a", "new").unwrap(), once);
         assert!(replace(page, "b", "new").is_none());
     }
@@ -148,7 +166,10 @@ mod tests {
     fn tables_are_aligned_markdown() {
         let mut table = Table::new("T", &["what", "n"]);
         table.row(["a".to_owned(), "1,000".to_owned()]);
-        assert_eq!(table.markdown(), "**T**\n\n| what | n     |\n|------|------:|\n| a    | 1,000 |\n");
+        assert_eq!(
+            table.markdown(),
+            "**T**\n\n| what | n     |\n|------|------:|\n| a    | 1,000 |\n"
+        );
     }
 
     #[test]

@@ -75,8 +75,16 @@ impl Product {
         };
         let stack = Stack::start(project, options).await?;
         let url = stack.direct_url.clone();
-        let side = Side { target: Target::parse(&url)?, url, pid: stack.runtime_pid().await };
-        Ok(Self { side, stack, folder: path })
+        let side = Side {
+            target: Target::parse(&url)?,
+            url,
+            pid: stack.runtime_pid().await,
+        };
+        Ok(Self {
+            side,
+            stack,
+            folder: path,
+        })
     }
 
     /// The folder of everything that runs.
@@ -139,7 +147,9 @@ impl Baseline {
         let ready = match process.take_stdout() {
             Some(out) => {
                 let mut lines = BufReader::new(out).lines();
-                tokio::time::timeout(Duration::from_secs(60), lines.next_line()).await.ok()
+                tokio::time::timeout(Duration::from_secs(60), lines.next_line())
+                    .await
+                    .ok()
             }
             None => None,
         };
@@ -150,7 +160,11 @@ impl Baseline {
         };
         let target = Target::parse(&ready.url)?;
         step.done(&ready.url);
-        let side = Side { target, url: ready.url, pid: ready.runtime_pid };
+        let side = Side {
+            target,
+            url: ready.url,
+            pid: ready.runtime_pid,
+        };
         Ok(Self { side, process })
     }
 
@@ -171,8 +185,15 @@ pub fn machine(project: &Project) -> String {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let kib = field(&read("/proc/meminfo"), "MemTotal").unwrap_or_default();
     let kib: u64 = kib.trim_end_matches(" kB").parse().unwrap_or_default();
-    let workerd = read(&project.at("node_modules/workerd/package.json").to_string_lossy());
+    let workerd = read(
+        &project
+            .at("node_modules/workerd/package.json")
+            .to_string_lossy(),
+    );
     let workerd: Value = serde_json::from_str(&workerd).unwrap_or_default();
     let workerd = workerd["version"].as_str().unwrap_or("unknown").to_owned();
-    format!("{cores} × {cpu}, {} GB, workerd {workerd}", kib.div_ceil(1 << 20))
+    format!(
+        "{cores} × {cpu}, {} GB, workerd {workerd}",
+        kib.div_ceil(1 << 20)
+    )
 }

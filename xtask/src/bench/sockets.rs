@@ -153,7 +153,10 @@ fn offset(frame: &[u8]) -> Option<u64> {
     find(head, b"\"scans\"")?;
     let at = find(head, b"\"offset\":")? + 9;
     let digits = head[at..].iter().take_while(|byte| byte.is_ascii_digit());
-    std::str::from_utf8(&head[at..at + digits.count()]).ok()?.parse().ok()
+    std::str::from_utf8(&head[at..at + digits.count()])
+        .ok()?
+        .parse()
+        .ok()
 }
 
 /// A socket and what was read from it and not looked at yet.
@@ -166,7 +169,10 @@ struct Socket {
 async fn open(target: &Target, path: &str, token: &str) -> Result<Socket> {
     let stream = TcpStream::connect(target.address).await?;
     stream.set_nodelay(true)?;
-    let mut socket = Socket { stream, buffer: Vec::with_capacity(2048) };
+    let mut socket = Socket {
+        stream,
+        buffer: Vec::with_capacity(2048),
+    };
     let request = format!(
         "GET {path} HTTP/1.1\r\nhost: {}\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\
          sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\
@@ -184,7 +190,9 @@ async fn open(target: &Target, path: &str, token: &str) -> Result<Socket> {
         bail!("no socket: {}", String::from_utf8_lossy(&socket.buffer));
     }
     socket.buffer.drain(..head);
-    socket.send(TEXT, br#"{"id":2,"subscribe":{"channel":"scans"}}"#).await?;
+    socket
+        .send(TEXT, br#"{"id":2,"subscribe":{"channel":"scans"}}"#)
+        .await?;
     loop {
         let (opcode, start, end) = socket.frame().await?;
         let frame = &socket.buffer[start..end];
@@ -232,7 +240,9 @@ impl Socket {
 
     /// Sends a short frame. Its mask is zero, so the payload goes as it is.
     async fn send(&mut self, opcode: u8, payload: &[u8]) -> Result<()> {
-        let length = u8::try_from(payload.len()).ok().filter(|length| *length < 126);
+        let length = u8::try_from(payload.len())
+            .ok()
+            .filter(|length| *length < 126);
         let length = length.context("too long for a short frame")?;
         let mut frame = vec![0x80 | opcode, 0x80 | length, 0, 0, 0, 0];
         frame.extend_from_slice(payload);
@@ -244,8 +254,14 @@ impl Socket {
 fn parse(bytes: &[u8]) -> Option<(u8, usize, usize)> {
     let (opcode, short) = (bytes.first()? & 0x0f, bytes.get(1)? & 0x7f);
     let (start, length) = match short {
-        126 => (4, usize::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?))),
-        127 => (10, usize::try_from(u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?)).ok()?),
+        126 => (
+            4,
+            usize::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?)),
+        ),
+        127 => (
+            10,
+            usize::try_from(u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?)).ok()?,
+        ),
         short => (2, usize::from(short)),
     };
     (bytes.len() >= start + length).then_some((opcode, start, start + length))
@@ -269,7 +285,13 @@ mod tests {
     fn only_events_of_scans_have_an_offset_that_counts() {
         let event = br#"{"event":{"channel":"scans","offset":45,"type":"checkin.accepted"}}"#;
         assert_eq!(offset(event), Some(45));
-        assert_eq!(offset(br#"{"event":{"channel":"stats","offset":45}}"#), None);
-        assert_eq!(offset(br#"{"id":2,"subscribed":{"channel":"scans","offset":44}}"#), None);
+        assert_eq!(
+            offset(br#"{"event":{"channel":"stats","offset":45}}"#),
+            None
+        );
+        assert_eq!(
+            offset(br#"{"id":2,"subscribed":{"channel":"scans","offset":44}}"#),
+            None
+        );
     }
 }

@@ -18,7 +18,9 @@ fn text(source: &str, name: &str) -> Result<String> {
     let (_, rest) = source
         .split_once(&format!("const {name}: Statement<"))
         .context("there is no such statement")?;
-    let (_, rest) = rest.split_once("Statement::new(").context("it is not made as expected")?;
+    let (_, rest) = rest
+        .split_once("Statement::new(")
+        .context("it is not made as expected")?;
     let (_, rest) = rest.split_once('"').context("it has no text")?;
     let (text, _) = rest.split_once('"').context("its text does not end")?;
     if text.contains('\\') {
@@ -35,7 +37,10 @@ mod tests {
     fn the_statements_of_the_bench_are_found() {
         let project = Project::find().unwrap();
         let rows = statement(&project, "src/checkin/rows/store.rs", "LIST").unwrap();
-        assert!(rows.starts_with("select ") && rows.contains("pulse_rows"), "{rows}");
+        assert!(
+            rows.starts_with("select ") && rows.contains("pulse_rows"),
+            "{rows}"
+        );
         let insert = statement(&project, "src/checkin/tables/store.rs", "INSERT").unwrap();
         assert!(insert.starts_with("insert into pulse_tables"), "{insert}");
         assert!(statement(&project, "src/checkin/rows/store.rs", "NOTHING").is_err());

@@ -71,7 +71,14 @@ pub fn worker(project: &Project, profile: Profile) -> Result<()> {
 /// The compiler alone, with its messages on the terminal.
 fn compile(project: &Project, profile: Profile) -> Result<()> {
     let mut cargo = project.cargo();
-    cargo.args(["build", "--package", "pulse", "--lib", "--target", "wasm32-unknown-unknown"]);
+    cargo.args([
+        "build",
+        "--package",
+        "pulse",
+        "--lib",
+        "--target",
+        "wasm32-unknown-unknown",
+    ]);
     if profile == Profile::Release {
         cargo.arg("--release");
     }
@@ -91,9 +98,7 @@ fn package(project: &Project, profile: Profile, step: &Step) -> Result<()> {
     scrub(&mut command);
     let path = std::env::var_os("PATH").unwrap_or_default();
     let packaged = project.at("node_modules/.bin");
-    let path = std::env::join_paths(
-        std::iter::once(packaged).chain(std::env::split_paths(&path)),
-    )?;
+    let path = std::env::join_paths(std::iter::once(packaged).chain(std::env::split_paths(&path)))?;
     command
         .current_dir(&project.root)
         .arg(profile.flag())
@@ -111,8 +116,7 @@ fn fingerprint(project: &Project, profile: Profile) -> Result<String> {
         .join("wasm32-unknown-unknown")
         .join(profile.folder())
         .join("pulse.wasm");
-    let bytes =
-        std::fs::read(&wasm).with_context(|| format!("cannot read {}", wasm.display()))?;
+    let bytes = std::fs::read(&wasm).with_context(|| format!("cannot read {}", wasm.display()))?;
     let tools = [
         project.locked_version("worker")?,
         project.locked_version("wasm-bindgen")?,

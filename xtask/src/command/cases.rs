@@ -21,7 +21,11 @@ pub fn run(mut args: Args) -> Result<ExitCode> {
     }
     let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
     let results = rules::cases::run(&kind, &text).map_err(|invalid| {
-        let why: Vec<_> = invalid.errors.into_iter().map(|error| error.message).collect();
+        let why: Vec<_> = invalid
+            .errors
+            .into_iter()
+            .map(|error| error.message)
+            .collect();
         Usage(format!("{path}: {}", why.join("; ")))
     })?;
     let mut failed = 0;
@@ -33,6 +37,13 @@ pub fn run(mut args: Args) -> Result<ExitCode> {
             println!("FAIL {}: {}", result.id, result.detail);
         }
     }
-    say::note(format!("{} passed, {failed} failed", results.len() - failed));
-    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    say::note(format!(
+        "{} passed, {failed} failed",
+        results.len() - failed
+    ));
+    Ok(if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }

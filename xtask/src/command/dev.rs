@@ -25,7 +25,11 @@ pub fn run(project: &Project, mut args: Args) -> Result<ExitCode> {
     let release = args.flag("--release");
     let reset = args.flag("--reset");
     args.done()?;
-    let profile = if release { Profile::Release } else { Profile::Dev };
+    let profile = if release {
+        Profile::Release
+    } else {
+        Profile::Dev
+    };
     local(project, port, profile, reset, true)
 }
 
@@ -39,7 +43,9 @@ pub fn local(
 ) -> Result<ExitCode> {
     let folder = Folder::claim(&project.run_folder().join("dev"))?;
     tools::require_port(port)?;
-    let database = std::env::var("DATABASE_URL").ok().filter(|url| !url.is_empty());
+    let database = std::env::var("DATABASE_URL")
+        .ok()
+        .filter(|url| !url.is_empty());
     let database = database.map(|url| Address::parse(&url)).transpose()?;
     tools::ensure(project)?;
     build::worker(project, profile)?;
@@ -74,11 +80,18 @@ async fn serve(stack: &Stack, folder: &std::path::Path, demo: bool) -> Result<Ex
         let step = Step::begin("demo event");
         match seed::demo(&stack.url).await {
             Ok(demo) => {
-                step.done(if demo.fresh { "40 guests, two gates" } else { "as you left it" });
+                step.done(if demo.fresh {
+                    "40 guests, two gates"
+                } else {
+                    "as you left it"
+                });
                 lines.push(("demo login", format!("{}  {}", seed::EMAIL, seed::PASSWORD)));
                 if let Some(table) = demo.table_id {
                     lines.push(("dashboard", format!("{}/pulse/{table}", stack.url)));
-                    lines.push(("scanner", format!("{}/pulse-scanner?table={table}", stack.url)));
+                    lines.push((
+                        "scanner",
+                        format!("{}/pulse-scanner?table={table}", stack.url),
+                    ));
                 }
             }
             Err(error) => {

@@ -15,7 +15,9 @@ use std::process::ExitCode;
 pub fn run(project: &Project, mut args: Args) -> Result<ExitCode> {
     let url = match args.option("--database-url")? {
         Some(url) => Some(url),
-        None => std::env::var("DATABASE_URL").ok().filter(|url| !url.is_empty()),
+        None => std::env::var("DATABASE_URL")
+            .ok()
+            .filter(|url| !url.is_empty()),
     };
     args.done()?;
     let Some(url) = url else {
@@ -24,7 +26,9 @@ pub fn run(project: &Project, mut args: Args) -> Result<ExitCode> {
         return Err(Usage(say.to_owned()).into());
     };
     let address = Address::parse(&url)?;
-    let password = std::env::var("PULSE_APP_PASSWORD").ok().filter(|word| !word.is_empty());
+    let password = std::env::var("PULSE_APP_PASSWORD")
+        .ok()
+        .filter(|word| !word.is_empty());
     let folder = project.run_folder();
     std::fs::create_dir_all(&folder)?;
     super::block_on(async {
@@ -39,7 +43,11 @@ pub fn run(project: &Project, mut args: Args) -> Result<ExitCode> {
         for name in &outcome.applied {
             say::note(name);
         }
-        step.done(format!("{} applied, {} in place", outcome.applied.len(), outcome.total));
+        step.done(format!(
+            "{} applied, {} in place",
+            outcome.applied.len(),
+            outcome.total
+        ));
         if !outcome.app_can_login {
             say::warn(format!(
                 "{APP_ROLE} cannot sign in yet: run again with PULSE_APP_PASSWORD set"

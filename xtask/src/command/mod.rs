@@ -75,7 +75,11 @@ pub fn run(name: &str, mut args: Args) -> Result<ExitCode> {
 
 /// Runs a future to its end on a runtime of its own.
 pub fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(future)
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?
+        .block_on(future)
 }
 
 /// Waits for Ctrl-C or a polite request to end.

@@ -13,14 +13,25 @@ pub fn run(project: &Project, mut args: Args) -> Result<ExitCode> {
     let out = args.option("--out")?;
     args.done()?;
     let mut cargo = project.cargo();
-    cargo.args(["run", "--quiet", "--package", "pulse", "--example", "openapi"]);
-    let output = cargo.stderr(Stdio::inherit()).output().context("cannot run cargo")?;
+    cargo.args([
+        "run",
+        "--quiet",
+        "--package",
+        "pulse",
+        "--example",
+        "openapi",
+    ]);
+    let output = cargo
+        .stderr(Stdio::inherit())
+        .output()
+        .context("cannot run cargo")?;
     if !output.status.success() {
         bail!("the API document cannot be generated");
     }
     match out {
         Some(path) => {
-            std::fs::write(&path, &output.stdout).with_context(|| format!("cannot write {path}"))?;
+            std::fs::write(&path, &output.stdout)
+                .with_context(|| format!("cannot write {path}"))?;
         }
         None => std::io::Write::write_all(&mut std::io::stdout(), &output.stdout)?,
     }

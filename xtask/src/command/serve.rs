@@ -13,7 +13,11 @@ use std::process::ExitCode;
 /// The command.
 pub fn run(project: &Project, mut args: Args) -> Result<ExitCode> {
     let port = args.parsed("--port")?.unwrap_or(dev::PORT);
-    let profile = if args.flag("--dev") { Profile::Dev } else { Profile::Release };
+    let profile = if args.flag("--dev") {
+        Profile::Dev
+    } else {
+        Profile::Release
+    };
     args.flag("--release");
     let reset = args.flag("--reset");
     args.done()?;

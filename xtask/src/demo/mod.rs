@@ -73,7 +73,10 @@ async fn event(url: &str, options: &Options) -> Result<bool> {
     let plan = Plan::of(options);
     let mut api = Api::at(url)?;
     sign_in(&mut api, url).await?;
-    let step = Step::begin(format!("{} guests, {} scanners", options.guests, options.scanners));
+    let step = Step::begin(format!(
+        "{} guests, {} scanners",
+        options.guests, options.scanners
+    ));
     let (table, scanners) = prepare(&api, &plan).await?;
     step.done("");
     say::note(format!(
@@ -82,7 +85,10 @@ async fn event(url: &str, options: &Options) -> Result<bool> {
         time(plan.length()),
         options.seed
     ));
-    println!("\n  dashboard   {}/pulse/{table}\n", url.trim_end_matches('/'));
+    println!(
+        "\n  dashboard   {}/pulse/{table}\n",
+        url.trim_end_matches('/')
+    );
     let tally: Shared = Arc::new(Mutex::new(Tally::of(options.guests)));
     let began = Instant::now();
     let driven = drive(&api, &table, plan, &scanners, &tally);
@@ -101,7 +107,11 @@ async fn event(url: &str, options: &Options) -> Result<bool> {
 async fn sign_in(api: &mut Api, url: &str) -> Result<()> {
     let found = api.login(seed::EMAIL, seed::PASSWORD).await;
     if found.with_context(|| format!("no Pulse at {url}; start one with `cargo xtask dev`"))? {
-        say::note(format!("signed in as {} (password {})", seed::EMAIL, seed::PASSWORD));
+        say::note(format!(
+            "signed in as {} (password {})",
+            seed::EMAIL,
+            seed::PASSWORD
+        ));
         return Ok(());
     }
     api.register("Demo").await?;
@@ -110,7 +120,9 @@ async fn sign_in(api: &mut Api, url: &str) -> Result<()> {
 }
 
 async fn prepare(api: &Api, plan: &Plan) -> Result<(String, Vec<Scanner>)> {
-    let table = api.guest_list("Demo: a night with doors", &plan.csv()).await?;
+    let table = api
+        .guest_list("Demo: a night with doors", &plan.csv())
+        .await?;
     let gates: Vec<Value> = GATES
         .iter()
         .map(|(name, categories)| json!({"name": name, "categories": categories}))
@@ -120,7 +132,10 @@ async fn prepare(api: &Api, plan: &Plan) -> Result<(String, Vec<Scanner>)> {
     let mut scanners = Vec::new();
     for (number, gate) in plan.scanners.iter().enumerate() {
         let (gate, _) = GATES[*gate];
-        scanners.push(api.scanner(&table, &format!("{gate} {}", number + 1), gate).await?);
+        scanners.push(
+            api.scanner(&table, &format!("{gate} {}", number + 1), gate)
+                .await?,
+        );
     }
     Ok((table, scanners))
 }
@@ -229,7 +244,10 @@ fn summary(tally: &Shared, dashboard: &Value, took: Duration) -> bool {
             "\n{}",
             match equal {
                 true => paint("32", "the dashboard says what the scanners were told"),
-                false => paint("31;1", "the dashboard does NOT say what the scanners were told"),
+                false => paint(
+                    "31;1",
+                    "the dashboard does NOT say what the scanners were told"
+                ),
             }
         );
         equal

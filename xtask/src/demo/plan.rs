@@ -9,18 +9,35 @@ use std::fmt::Write;
 use std::time::Duration;
 
 /// Gates and the categories they admit; an empty list admits everyone.
-pub const GATES: [(&str, &[&str]); 3] =
-    [("Main hall", &[]), ("South", &[]), ("VIP", &["vip", "crew"])];
+pub const GATES: [(&str, &[&str]); 3] = [
+    ("Main hall", &[]),
+    ("South", &[]),
+    ("VIP", &["vip", "crew"]),
+];
 /// The gate that refuses most guests.
 const STRICT: usize = 2;
 
 const FIRST: [&str; 16] = [
-    "Ada", "Bruno", "Chidi", "Dana", "Emil", "Farah", "Goro", "Hana", "Ines", "Jonas", "Kofi", "Lena",
-    "Mateo", "Noor", "Olga", "Pavel",
+    "Ada", "Bruno", "Chidi", "Dana", "Emil", "Farah", "Goro", "Hana", "Ines", "Jonas", "Kofi",
+    "Lena", "Mateo", "Noor", "Olga", "Pavel",
 ];
 const LAST: [&str; 16] = [
-    "Almeida", "Bergström", "Castel", "Dervish", "Eklund", "Fontaine", "Greco", "Hassan", "Ivanov",
-    "Jensen", "Kaya", "Lindqvist", "Moreau", "Novak", "Okafor", "Petrov",
+    "Almeida",
+    "Bergström",
+    "Castel",
+    "Dervish",
+    "Eklund",
+    "Fontaine",
+    "Greco",
+    "Hassan",
+    "Ivanov",
+    "Jensen",
+    "Kaya",
+    "Lindqvist",
+    "Moreau",
+    "Novak",
+    "Okafor",
+    "Petrov",
 ];
 
 /// Of all guests, those who come.
@@ -103,30 +120,51 @@ impl Plan {
     pub fn of(options: &Options) -> Self {
         let mut dice = Dice::new(options.seed);
         let guests: Vec<Guest> = (0..options.guests).map(|n| guest(&mut dice, n)).collect();
-        let scanners: Vec<usize> = (0..options.scanners.max(1)).map(|n| [0, 1, 0, 2, 1][n % 5]).collect();
+        let scanners: Vec<usize> = (0..options.scanners.max(1))
+            .map(|n| [0, 1, 0, 2, 1][n % 5])
+            .collect();
         let mut coming: Vec<&Guest> = guests.iter().filter(|_| dice.chance(SHOW_UP)).collect();
         for place in (1..coming.len()).rev() {
             coming.swap(place, dice.index(place + 1));
         }
         let length = coming.len() as f64 * SCANS_PER_GUEST / options.rate;
-        let mut draft = Draft { dice, scanners: &scanners, scans: Vec::new() };
-        for (at, guest) in arrivals(&mut draft.dice, coming.len(), length).into_iter().zip(coming) {
+        let mut draft = Draft {
+            dice,
+            scanners: &scanners,
+            scans: Vec::new(),
+        };
+        for (at, guest) in arrivals(&mut draft.dice, coming.len(), length)
+            .into_iter()
+            .zip(coming)
+        {
             draft.arrive(at, guest);
         }
         let end = options.seconds.unwrap_or(length + 5.0);
         let mut scans = draft.scans;
         scans.retain(|scan| scan.at.as_secs_f64() <= end);
         scans.sort_by_key(|scan| scan.at);
-        Self { guests, scanners, scans }
+        Self {
+            guests,
+            scanners,
+            scans,
+        }
     }
 
     /// The list as a CSV file.
     pub fn csv(&self) -> String {
         let mut csv = "Name,Email,Ticket code,Category,Status\n".to_owned();
         for (number, guest) in self.guests.iter().enumerate() {
-            let Guest { name, code, category, canceled } = guest;
+            let Guest {
+                name,
+                code,
+                category,
+                canceled,
+            } = guest;
             let status = if *canceled { "canceled" } else { "confirmed" };
-            let _ = writeln!(csv, "{name},guest{number}@example.com,{code},{category},{status}");
+            let _ = writeln!(
+                csv,
+                "{name},guest{number}@example.com,{code},{category},{status}"
+            );
         }
         csv
     }
@@ -209,23 +247,33 @@ impl Draft<'_> {
     fn scan(&mut self, at: f64, whom: Whom, exit: bool, everyone: bool) {
         let gates: &[usize] = if everyone { &[0, 1] } else { &[0, 1, 2] };
         let scanners = self.scanners.iter().enumerate();
-        let fit: Vec<usize> =
-            scanners.filter(|(_, gate)| gates.contains(gate)).map(|(scanner, _)| scanner).collect();
+        let fit: Vec<usize> = scanners
+            .filter(|(_, gate)| gates.contains(gate))
+            .map(|(scanner, _)| scanner)
+            .collect();
         let scanner = *self.dice.pick(&fit);
         self.push(at, scanner, whom, exit);
     }
 
     fn scan_at_gate(&mut self, at: f64, whom: Whom, gate: usize) {
         let scanners = self.scanners.iter().enumerate();
-        let fit: Vec<usize> =
-            scanners.filter(|(_, one)| **one == gate).map(|(scanner, _)| scanner).collect();
+        let fit: Vec<usize> = scanners
+            .filter(|(_, one)| **one == gate)
+            .map(|(scanner, _)| scanner)
+            .collect();
         let scanner = *self.dice.pick(&fit);
         self.push(at, scanner, whom, false);
     }
 
     fn push(&mut self, at: f64, scanner: usize, whom: Whom, exit: bool) {
         let cut = self.dice.chance(CUT);
-        self.scans.push(Planned { at: Duration::from_secs_f64(at), scanner, whom, exit, cut });
+        self.scans.push(Planned {
+            at: Duration::from_secs_f64(at),
+            scanner,
+            whom,
+            exit,
+            cut,
+        });
     }
 }
 
@@ -234,8 +282,13 @@ mod tests {
     use super::*;
     use std::collections::HashMap;
 
-    const OPTIONS: Options =
-        Options { guests: 5_000, scanners: 20, rate: 50.0, seconds: None, seed: 1 };
+    const OPTIONS: Options = Options {
+        guests: 5_000,
+        scanners: 20,
+        rate: 50.0,
+        seconds: None,
+        seed: 1,
+    };
 
     #[test]
     fn the_same_seed_plans_the_same_event() {
@@ -249,9 +302,14 @@ mod tests {
         let plan = Plan::of(&OPTIONS);
         let length = plan.length().as_secs_f64();
         let rate = plan.scans.len() as f64 / length;
-        assert!((42.0..55.0).contains(&rate), "{rate} scans a second in {length} s");
+        assert!(
+            (42.0..55.0).contains(&rate),
+            "{rate} scans a second in {length} s"
+        );
         let mut seconds: HashMap<u64, u32> = HashMap::new();
-        plan.scans.iter().for_each(|scan| *seconds.entry(scan.at.as_secs()).or_default() += 1);
+        plan.scans
+            .iter()
+            .for_each(|scan| *seconds.entry(scan.at.as_secs()).or_default() += 1);
         assert!(seconds.values().any(|scans| *scans > 90), "no burst");
     }
 
@@ -269,7 +327,12 @@ mod tests {
     #[test]
     fn small_events_work_too() {
         for (guests, scanners) in [(1, 1), (0, 3), (10, 2)] {
-            let plan = Plan::of(&Options { guests, scanners, seconds: Some(10.0), ..OPTIONS });
+            let plan = Plan::of(&Options {
+                guests,
+                scanners,
+                seconds: Some(10.0),
+                ..OPTIONS
+            });
             assert!(plan.scans.iter().all(|scan| scan.scanner < scanners));
             assert_eq!(plan.csv().lines().count(), guests + 1);
         }

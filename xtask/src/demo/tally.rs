@@ -70,7 +70,10 @@ pub struct Line {
 impl Tally {
     /// Nothing yet, of an event with so many guests on its list.
     pub fn of(guests: usize) -> Self {
-        Self { guests: guests as u64, ..Self::default() }
+        Self {
+            guests: guests as u64,
+            ..Self::default()
+        }
     }
 
     /// Counts an answer.
@@ -88,8 +91,15 @@ impl Tally {
                 gate.0 += u64::from(!told.exit);
                 let check_in = &answer["check_in"];
                 let row = check_in["row_id"].as_str().unwrap_or_default().to_owned();
-                let at = check_in["check_in_time"].as_str().unwrap_or_default().to_owned();
-                self.visits.entry(row).or_default().push(Visit { at, seq, entry: !told.exit });
+                let at = check_in["check_in_time"]
+                    .as_str()
+                    .unwrap_or_default()
+                    .to_owned();
+                self.visits.entry(row).or_default().push(Visit {
+                    at,
+                    seq,
+                    entry: !told.exit,
+                });
             }
             "duplicate" => self.duplicates += 1,
             _ => {
@@ -109,23 +119,42 @@ impl Tally {
     pub fn compare(&self, dashboard: &Value) -> Vec<Line> {
         let mut lines = Vec::new();
         let mut line = |what: &str, ours: u64, theirs: &Value| {
-            lines.push(Line { what: what.to_owned(), ours, theirs: theirs.as_u64() });
+            lines.push(Line {
+                what: what.to_owned(),
+                ours,
+                theirs: theirs.as_u64(),
+            });
         };
         let visits = || self.visits.values();
-        let entered = visits().filter(|visits| visits.iter().any(|visit| visit.entry)).count();
-        let inside = visits().filter(|v| v.iter().max().is_some_and(|last| last.entry)).count();
-        line("guests on the list", self.guests + self.walk_ins, &dashboard["total"]);
+        let entered = visits()
+            .filter(|visits| visits.iter().any(|visit| visit.entry))
+            .count();
+        let inside = visits()
+            .filter(|v| v.iter().max().is_some_and(|last| last.entry))
+            .count();
+        line(
+            "guests on the list",
+            self.guests + self.walk_ins,
+            &dashboard["total"],
+        );
         line("checked in", entered as u64, &dashboard["checked_in"]);
         line("inside", inside as u64, &dashboard["inside"]);
         line("walk-ins", self.walk_ins, &dashboard["walk_ins"]);
         line("duplicates", self.duplicates, &dashboard["duplicates"]);
         let zero = Value::from(0);
-        let shown = dashboard["refused"].as_object().cloned().unwrap_or_default();
+        let shown = dashboard["refused"]
+            .as_object()
+            .cloned()
+            .unwrap_or_default();
         let reasons: std::collections::BTreeSet<&String> =
             self.refused.keys().chain(shown.keys()).collect();
         for reason in reasons {
             let ours = self.refused.get(reason).copied().unwrap_or(0);
-            line(&format!("refused: {reason}"), ours, shown.get(reason).unwrap_or(&zero));
+            line(
+                &format!("refused: {reason}"),
+                ours,
+                shown.get(reason).unwrap_or(&zero),
+            );
         }
         let none = Vec::new();
         for gate in dashboard["by_gate"].as_array().unwrap_or(&none) {
@@ -134,8 +163,16 @@ impl Tally {
             line(&format!("{name}: entries"), accepted, &gate["accepted"]);
             line(&format!("{name}: refusals"), refused, &gate["refused"]);
         }
-        line("scans in the log", self.seqs.len() as u64, &dashboard["record"]["seq"]);
-        line("scans in Postgres", self.seqs.len() as u64, &dashboard["record"]["flushed_seq"]);
+        line(
+            "scans in the log",
+            self.seqs.len() as u64,
+            &dashboard["record"]["seq"],
+        );
+        line(
+            "scans in Postgres",
+            self.seqs.len() as u64,
+            &dashboard["record"]["flushed_seq"],
+        );
         line("scans that share a place in the log", self.shared, &zero);
         line("scans without an answer", self.lost, &zero);
         lines
@@ -150,9 +187,19 @@ impl Line {
 
     /// For the terminal.
     pub fn shown(&self) -> String {
-        let theirs = self.theirs.map_or("missing".to_owned(), |theirs| whole(theirs as f64));
-        let mark = if self.equal() { paint("32", "=") } else { paint("31;1", "≠") };
-        format!("  {:<38} {:>8}  {mark} {theirs:>8}", self.what, whole(self.ours as f64))
+        let theirs = self
+            .theirs
+            .map_or("missing".to_owned(), |theirs| whole(theirs as f64));
+        let mark = if self.equal() {
+            paint("32", "=")
+        } else {
+            paint("31;1", "≠")
+        };
+        format!(
+            "  {:<38} {:>8}  {mark} {theirs:>8}",
+            self.what,
+            whole(self.ours as f64)
+        )
     }
 }
 
@@ -163,7 +210,13 @@ mod tests {
 
     fn told(tally: &mut Tally, answer: Value, exit: bool, walk_in: bool) {
         let took = Duration::from_millis(3);
-        tally.count(Told { answer: &answer, gate: "Main", exit, walk_in, took });
+        tally.count(Told {
+            answer: &answer,
+            gate: "Main",
+            exit,
+            walk_in,
+            took,
+        });
     }
 
     fn accepted(seq: u64, row: &str, at: &str) -> Value {
@@ -182,8 +235,18 @@ mod tests {
         let mut tally = Tally::of(10);
         told(&mut tally, accepted(1, "a", "10:00"), false, false);
         told(&mut tally, accepted(2, "w", "10:01"), false, true);
-        told(&mut tally, json!({"verdict": "duplicate", "seq": 3}), false, false);
-        told(&mut tally, json!({"verdict": "refused", "reason": "unknown_code", "seq": 4}), false, false);
+        told(
+            &mut tally,
+            json!({"verdict": "duplicate", "seq": 3}),
+            false,
+            false,
+        );
+        told(
+            &mut tally,
+            json!({"verdict": "refused", "reason": "unknown_code", "seq": 4}),
+            false,
+            false,
+        );
         told(&mut tally, accepted(5, "a", "10:02"), true, false);
         tally
     }
@@ -196,13 +259,26 @@ mod tests {
 
     #[test]
     fn any_difference_shows() {
-        for (pointer, value) in [("/inside", 2), ("/refused/unknown_code", 0), ("/record/seq", 6), ("/by_gate/0/accepted", 3)] {
+        for (pointer, value) in [
+            ("/inside", 2),
+            ("/refused/unknown_code", 0),
+            ("/record/seq", 6),
+            ("/by_gate/0/accepted", 3),
+        ] {
             let mut other = dashboard();
             *other.pointer_mut(pointer).unwrap() = value.into();
-            assert!(!tally().compare(&other).iter().all(Line::equal), "{pointer}");
+            assert!(
+                !tally().compare(&other).iter().all(Line::equal),
+                "{pointer}"
+            );
         }
         let mut tally = tally();
-        told(&mut tally, json!({"verdict": "duplicate", "seq": 3}), false, false);
+        told(
+            &mut tally,
+            json!({"verdict": "duplicate", "seq": 3}),
+            false,
+            false,
+        );
         assert!(!tally.compare(&dashboard()).iter().all(Line::equal));
     }
 }

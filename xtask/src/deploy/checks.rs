@@ -17,8 +17,9 @@ pub const SECRETS: [&str; 6] = [
     "SUPABASE_JWKS_URL",
     "SUPABASE_ISSUER",
 ];
-/// Where the API is: these paths must reach the Worker before the file server.
-const API: [&str; 9] = [
+/// What the Worker answers: these paths must reach it before the file server.
+const API: [&str; 10] = [
+    "/",
     "/api/*",
     "/pulse",
     "/pulse/*",
@@ -59,7 +60,11 @@ impl Finding {
     pub fn of(what: &str, holds: bool, detail: impl Into<String>) -> Self {
         let state = if holds { State::Good } else { State::Bad };
         let detail = if holds { String::new() } else { detail.into() };
-        Self { what: what.to_owned(), state, detail }
+        Self {
+            what: what.to_owned(),
+            state,
+            detail,
+        }
     }
 
     /// A claim that holds when nothing is listed against it.
@@ -111,9 +116,17 @@ fn declared(config: &Table) -> Vec<(String, &'static str)> {
         found.extend(values.into_iter().map(|value| (field(value, key), kind)));
     };
     add(list(config, &["hyperdrive"]), "binding", "hyperdrive");
-    add(list(config, &["durable_objects", "bindings"]), "name", "object");
+    add(
+        list(config, &["durable_objects", "bindings"]),
+        "name",
+        "object",
+    );
     add(list(config, &["queues", "producers"]), "binding", "queue");
-    add(config.get("assets").into_iter().collect(), "binding", "assets");
+    add(
+        config.get("assets").into_iter().collect(),
+        "binding",
+        "assets",
+    );
     for kind in ["kv_namespaces", "r2_buckets", "d1_databases", "services"] {
         add(list(config, &[kind]), "binding", "other");
     }
@@ -130,7 +143,10 @@ fn bindings(config: &Table, code: &Needs) -> Finding {
             _ => against.push(format!("{name} is bound twice")),
         }
     }
-    for name in declared.iter().filter(|name| !code.bindings.contains(*name)) {
+    for name in declared
+        .iter()
+        .filter(|name| !code.bindings.contains(*name))
+    {
         against.push(format!("the file binds {name:?}, the code does not use it"));
     }
     Finding::none("the bindings are those that the code uses", against)
@@ -142,7 +158,10 @@ fn objects(config: &Table, code: &Needs) -> Finding {
     for binding in list(config, &["durable_objects", "bindings"]) {
         let class = field(binding, "class_name");
         if !code.classes.contains(&class) {
-            against.push(format!("{} names the class {class:?}", field(binding, "name")));
+            against.push(format!(
+                "{} names the class {class:?}",
+                field(binding, "name")
+            ));
         }
         bound.insert(class);
     }
@@ -162,17 +181,28 @@ fn migrations(config: &Table, code: &Needs) -> Finding {
             against.push(format!("the tag {tag:?} is missing or there twice"));
         }
         if migration.get("new_classes").is_some() {
-            against.push(format!("{tag}: objects need SQLite storage: new_sqlite_classes"));
+            against.push(format!(
+                "{tag}: objects need SQLite storage: new_sqlite_classes"
+            ));
         }
         let names = |key: &str| -> Vec<String> {
             let values = migration.get(key).and_then(Value::as_array).cloned();
             let values = values.unwrap_or_default();
-            values.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+            values
+                .iter()
+                .filter_map(Value::as_str)
+                .map(str::to_owned)
+                .collect()
         };
         classes.extend(names("new_sqlite_classes"));
         let deleted = names("deleted_classes");
         classes.retain(|class| !deleted.contains(class));
-        for renamed in migration.get("renamed_classes").and_then(Value::as_array).into_iter().flatten() {
+        for renamed in migration
+            .get("renamed_classes")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
             classes.retain(|class| *class != field(renamed, "from"));
             classes.push(field(renamed, "to"));
         }
@@ -182,10 +212,16 @@ fn migrations(config: &Table, code: &Needs) -> Finding {
             against.push(format!("{class} is not made by exactly one migration"));
         }
     }
-    for class in classes.iter().filter(|class| !code.classes.contains(*class)) {
+    for class in classes
+        .iter()
+        .filter(|class| !code.classes.contains(*class))
+    {
         against.push(format!("{class} is made, but the code has no such class"));
     }
-    Finding::none("the migrations make exactly the code's object classes", against)
+    Finding::none(
+        "the migrations make exactly the code's object classes",
+        against,
+    )
 }
 
 fn hyperdrive(config: &Table) -> Finding {
@@ -205,7 +241,10 @@ fn hyperdrive(config: &Table) -> Finding {
 
 fn queues(config: &Table) -> Finding {
     let consumers = list(config, &["queues", "consumers"]);
-    let consumed: BTreeSet<String> = consumers.iter().map(|queue| field(queue, "queue")).collect();
+    let consumed: BTreeSet<String> = consumers
+        .iter()
+        .map(|queue| field(queue, "queue"))
+        .collect();
     let mut against = Vec::new();
     for producer in list(config, &["queues", "producers"]) {
         let queue = field(producer, "queue");
@@ -213,24 +252,38 @@ fn queues(config: &Table) -> Finding {
             against.push(format!("nobody takes from {queue:?}"));
         }
     }
-    let letters: BTreeSet<String> =
-        consumers.iter().map(|queue| field(queue, "dead_letter_queue")).collect();
+    let letters: BTreeSet<String> = consumers
+        .iter()
+        .map(|queue| field(queue, "dead_letter_queue"))
+        .collect();
     for consumer in &consumers {
-        let (queue, dead) = (field(consumer, "queue"), field(consumer, "dead_letter_queue"));
+        let (queue, dead) = (
+            field(consumer, "queue"),
+            field(consumer, "dead_letter_queue"),
+        );
         if dead.is_empty() && !letters.contains(&queue) {
             against.push(format!("{queue} has no dead-letter queue"));
         }
         if !dead.is_empty() && !consumed.contains(&dead) {
-            against.push(format!("nobody takes from {dead:?}, where {queue} drops its failures"));
+            against.push(format!(
+                "nobody takes from {dead:?}, where {queue} drops its failures"
+            ));
         }
-        for (key, most) in [("max_batch_size", 100), ("max_batch_timeout", 60), ("max_retries", 100)] {
+        for (key, most) in [
+            ("max_batch_size", 100),
+            ("max_batch_timeout", 60),
+            ("max_retries", 100),
+        ] {
             let value = consumer.get(key).and_then(Value::as_integer).unwrap_or(0);
             if value > most {
                 against.push(format!("{queue}: {key} is at most {most}"));
             }
         }
     }
-    Finding::none("every queue has a consumer and a place for what fails", against)
+    Finding::none(
+        "every queue has a consumer and a place for what fails",
+        against,
+    )
 }
 
 fn crons(config: &Table, code: &Needs) -> Finding {
@@ -239,13 +292,20 @@ fn crons(config: &Table, code: &Needs) -> Finding {
         .filter_map(Value::as_str)
         .map(str::to_owned)
         .collect();
-    let mut against: Vec<String> =
-        crons.iter().filter(|cron| !is_cron(cron)).map(|cron| format!("{cron:?} is odd")).collect();
+    let mut against: Vec<String> = crons
+        .iter()
+        .filter(|cron| !is_cron(cron))
+        .map(|cron| format!("{cron:?} is odd"))
+        .collect();
     for cron in code.crons.difference(&crons) {
-        against.push(format!("the code handles {cron:?}, the file does not fire it"));
+        against.push(format!(
+            "the code handles {cron:?}, the file does not fire it"
+        ));
     }
     for cron in crons.difference(&code.crons) {
-        against.push(format!("the file fires {cron:?}, the code does not handle it"));
+        against.push(format!(
+            "the file fires {cron:?}, the code does not handle it"
+        ));
     }
     Finding::none("the crons are those that the code handles", against)
 }
@@ -256,17 +316,29 @@ fn assets(config: &Table) -> Finding {
         .filter_map(Value::as_str)
         .map(str::to_owned)
         .collect();
-    let missing: Vec<String> =
-        API.iter().filter(|path| !first.contains(**path)).map(|path| format!("{path} is missing")).collect();
-    Finding::none("the Worker answers API paths before the file server", missing)
+    let missing: Vec<String> = API
+        .iter()
+        .filter(|path| !first.contains(**path))
+        .map(|path| format!("{path} is missing"))
+        .collect();
+    Finding::none(
+        "the Worker answers API paths before the file server",
+        missing,
+    )
 }
 
 fn settings(config: &Table, code: &Needs) -> Finding {
-    let vars = config.get("vars").and_then(Value::as_table).cloned().unwrap_or_default();
+    let vars = config
+        .get("vars")
+        .and_then(Value::as_table)
+        .cloned()
+        .unwrap_or_default();
     let mut against = Vec::new();
     for name in &code.settings {
         if !vars.contains_key(name) && !SECRETS.contains(&name.as_str()) {
-            against.push(format!("the code reads {name}, which is neither here nor a secret"));
+            against.push(format!(
+                "the code reads {name}, which is neither here nor a secret"
+            ));
         }
     }
     for (name, value) in &vars {
@@ -281,7 +353,9 @@ fn settings(config: &Table, code: &Needs) -> Finding {
 }
 
 fn test_only(config: &Table) -> Finding {
-    let on = TEST_ONLY.iter().filter(|name| text(config, &["vars", name]) == "1");
+    let on = TEST_ONLY
+        .iter()
+        .filter(|name| text(config, &["vars", name]) == "1");
     let mut against: Vec<String> = on.map(|name| format!("{name} is on")).collect();
     if text(config, &["vars", "ENVIRONMENT"]) != "production" {
         against.push("ENVIRONMENT is not production".to_owned());
@@ -295,13 +369,19 @@ fn test_only(config: &Table) -> Finding {
 /// Everything in the file that looks like a secret, by the path it stands at.
 fn secrets(config: &Table) -> Vec<String> {
     let mut found = Vec::new();
-    let mut rest: Vec<(String, &Value)> =
-        config.iter().map(|(name, value)| (name.clone(), value)).collect();
+    let mut rest: Vec<(String, &Value)> = config
+        .iter()
+        .map(|(name, value)| (name.clone(), value))
+        .collect();
     while let Some((path, value)) = rest.pop() {
         let name = path.rsplit('.').next().unwrap_or_default();
         match value {
             Value::Table(table) => {
-                rest.extend(table.iter().map(|(key, value)| (format!("{path}.{key}"), value)));
+                rest.extend(
+                    table
+                        .iter()
+                        .map(|(key, value)| (format!("{path}.{key}"), value)),
+                );
             }
             Value::Array(values) => rest.extend(values.iter().map(|value| (path.clone(), value))),
             Value::String(text) if SECRETS.contains(&name) || looks_secret(name, text) => {
@@ -316,31 +396,51 @@ fn secrets(config: &Table) -> Vec<String> {
 /// A password in an address, a key file, or a name that says so with a value behind it.
 fn looks_secret(name: &str, text: &str) -> bool {
     let name = name.to_lowercase();
-    let words = ["secret", "password", "token", "private_key", "api_key", "connectionstring"];
+    let words = [
+        "secret",
+        "password",
+        "token",
+        "private_key",
+        "api_key",
+        "connectionstring",
+    ];
     let named = words.iter().any(|word| name.contains(word)) && !text.is_empty();
     let address = text.split_once("://").is_some_and(|(_, rest)| {
         let authority = rest.split('/').next().unwrap_or_default();
-        authority.split_once('@').is_some_and(|(user, _)| user.contains(':'))
+        authority
+            .split_once('@')
+            .is_some_and(|(user, _)| user.contains(':'))
     });
     named || address || text.contains("-----BEGIN")
 }
 
 /// The text at a path, empty when there is none.
 pub fn text(config: &Table, path: &[&str]) -> String {
-    at(config, path).and_then(Value::as_str).unwrap_or_default().to_owned()
+    at(config, path)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned()
 }
 
 fn list<'a>(config: &'a Table, path: &[&str]) -> Vec<&'a Value> {
-    at(config, path).and_then(Value::as_array).map(|values| values.iter().collect()).unwrap_or_default()
+    at(config, path)
+        .and_then(Value::as_array)
+        .map(|values| values.iter().collect())
+        .unwrap_or_default()
 }
 
 fn at<'a>(config: &'a Table, path: &[&str]) -> Option<&'a Value> {
     let (first, rest) = path.split_first()?;
-    rest.iter().try_fold(config.get(*first)?, |value, key| value.get(*key))
+    rest.iter()
+        .try_fold(config.get(*first)?, |value, key| value.get(*key))
 }
 
 fn field(value: &Value, key: &str) -> String {
-    value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
+    value
+        .get(key)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned()
 }
 
 #[cfg(test)]

@@ -56,7 +56,8 @@ impl Needs {
                 self.bindings.extend(quoted(line));
             }
             if let Some(rest) = line.split("var(\"").nth(1) {
-                self.settings.extend(rest.split('"').next().map(str::to_owned));
+                self.settings
+                    .extend(rest.split('"').next().map(str::to_owned));
             }
             let text = quoted(line).filter(|_| line.contains("const "));
             self.crons.extend(text.filter(|text| is_cron(text)));
@@ -68,7 +69,10 @@ impl Needs {
 pub fn is_cron(text: &str) -> bool {
     let fields: Vec<&str> = text.split(' ').collect();
     let field = |field: &&str| {
-        !field.is_empty() && field.chars().all(|c| c.is_ascii_digit() || "*,-/".contains(c))
+        !field.is_empty()
+            && field
+                .chars()
+                .all(|c| c.is_ascii_digit() || "*,-/".contains(c))
     };
     fields.len() == 5 && fields.iter().all(field)
 }
@@ -76,7 +80,9 @@ pub fn is_cron(text: &str) -> bool {
 /// The word that follows `keyword`.
 fn after(line: &str, keyword: &str) -> Option<String> {
     let rest = line.split(keyword).nth(1)?;
-    let word = rest.split(|c: char| !c.is_alphanumeric() && c != '_').next()?;
+    let word = rest
+        .split(|c: char| !c.is_alphanumeric() && c != '_')
+        .next()?;
     Some(word.to_owned())
 }
 
@@ -113,7 +119,10 @@ mod tests {
     fn the_projects_own_needs_are_found() {
         let needs = Needs::read(&Project::find().unwrap().at("src")).unwrap();
         for binding in ["PG", "JOBS", "ASSETS", "CHECKIN_TABLE"] {
-            assert!(needs.bindings.contains(binding), "{binding} is not found in src/");
+            assert!(
+                needs.bindings.contains(binding),
+                "{binding} is not found in src/"
+            );
         }
         assert!(needs.classes.contains("CheckinTable"));
         assert!(needs.settings.contains("TOKEN_SECRET") && needs.settings.len() >= 10);

@@ -25,7 +25,12 @@ pub fn run(project: &Project, mut args: Args) -> Result<ExitCode> {
     tools::ensure(project)?;
     let findings = findings(project)?;
     print(&findings);
-    let count = |state| findings.iter().filter(|finding| finding.state == state).count();
+    let count = |state| {
+        findings
+            .iter()
+            .filter(|finding| finding.state == state)
+            .count()
+    };
     let (bad, open) = (count(State::Bad), count(State::Open));
     println!();
     if bad > 0 {
@@ -34,15 +39,26 @@ pub fn run(project: &Project, mut args: Args) -> Result<ExitCode> {
     }
     print!("{}", steps::text_of(&config(project)?));
     println!("\nwrangler.toml fits the code; {open} to fill in before the first deploy.");
-    Ok(if ready && open > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if ready && open > 0 {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 /// The same checks as a step of `cargo xtask test`.
 pub fn check(project: &Project) -> Result<Tally> {
     let findings = findings(project)?;
     print(&findings);
-    let failed = findings.iter().filter(|finding| finding.state == State::Bad).count();
-    Ok(Tally { passed: findings.len() - failed, failed, missing: None })
+    let failed = findings
+        .iter()
+        .filter(|finding| finding.state == State::Bad)
+        .count();
+    Ok(Tally {
+        passed: findings.len() - failed,
+        failed,
+        missing: None,
+    })
 }
 
 fn findings(project: &Project) -> Result<Vec<Finding>> {
@@ -51,7 +67,9 @@ fn findings(project: &Project) -> Result<Vec<Finding>> {
     let mut findings = checks::all(&config, &code, &runtime_date(project)?);
     findings.push(Finding::of(
         "the folder of the pages exists",
-        project.at(&checks::text(&config, &["assets", "directory"])).is_dir(),
+        project
+            .at(&checks::text(&config, &["assets", "directory"]))
+            .is_dir(),
         "assets.directory is not a folder",
     ));
     findings.push(understood(project));
@@ -61,10 +79,14 @@ fn findings(project: &Project) -> Result<Vec<Finding>> {
 /// Wrangler's own opinion of the file.
 fn understood(project: &Project) -> Finding {
     let mut node = Command::new(project.node());
-    node.arg(project.at("xtask/runtime/read-config.mjs")).arg(project.at("wrangler.toml"));
+    node.arg(project.at("xtask/runtime/read-config.mjs"))
+        .arg(project.at("wrangler.toml"));
     let said = node.output().map(|output| {
         let text = [output.stdout, output.stderr].concat();
-        (output.status.success(), String::from_utf8_lossy(&text).trim().to_owned())
+        (
+            output.status.success(),
+            String::from_utf8_lossy(&text).trim().to_owned(),
+        )
     });
     let (good, text) = said.unwrap_or_else(|error| (false, error.to_string()));
     Finding::of("wrangler reads the file without a complaint", good, text)
@@ -81,7 +103,9 @@ fn runtime_date(project: &Project) -> Result<String> {
     let lock: serde_json::Value =
         serde_json::from_slice(&std::fs::read(project.at("package-lock.json"))?)?;
     let version = lock["packages"]["node_modules/workerd"]["version"].as_str();
-    let digits = version.and_then(|version| version.split('.').nth(1)).unwrap_or_default();
+    let digits = version
+        .and_then(|version| version.split('.').nth(1))
+        .unwrap_or_default();
     match (digits.get(..4), digits.get(4..6), digits.get(6..8)) {
         (Some(year), Some(month), Some(day)) => Ok(format!("{year}-{month}-{day}")),
         _ => anyhow::bail!("package-lock.json does not say which workerd is pinned"),

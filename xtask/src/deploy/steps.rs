@@ -10,7 +10,9 @@ use toml::{Table, Value};
 pub fn text_of(config: &Table) -> String {
     let name = text(config, &["name"]);
     let mut queues: Vec<String> = Vec::new();
-    let consumers = config.get("queues").and_then(|queues| queues.get("consumers"));
+    let consumers = config
+        .get("queues")
+        .and_then(|queues| queues.get("consumers"));
     for consumer in consumers.and_then(Value::as_array).into_iter().flatten() {
         if let Some(queue) = consumer.get("queue").and_then(Value::as_str) {
             queues.push(format!("   wrangler queues create {queue}\n"));
@@ -70,10 +72,16 @@ mod tests {
                       [[queues.consumers]]\nqueue = \"pulse-dead\"";
         let steps = text_of(&config.parse().unwrap());
         for queue in ["pulse-jobs", "pulse-dead"] {
-            assert!(steps.contains(&format!("wrangler queues create {queue}")), "{steps}");
+            assert!(
+                steps.contains(&format!("wrangler queues create {queue}")),
+                "{steps}"
+            );
         }
         for secret in SECRETS {
-            assert!(steps.contains(&format!("wrangler secret put {secret}")), "{secret}");
+            assert!(
+                steps.contains(&format!("wrangler secret put {secret}")),
+                "{secret}"
+            );
         }
         assert!(steps.contains("--caching-disabled"));
     }

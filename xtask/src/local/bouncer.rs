@@ -14,7 +14,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// How to get it, for messages.
-pub const HOW_TO_GET: &str = "Debian, Ubuntu: apt-get install pgbouncer; macOS: brew install pgbouncer";
+pub const HOW_TO_GET: &str =
+    "Debian, Ubuntu: apt-get install pgbouncer; macOS: brew install pgbouncer";
 
 /// A running pooler.
 #[derive(Debug)]
@@ -94,10 +95,20 @@ impl Bouncer {
 /// rely on it. Older ones do not know the setting.
 fn prepared_setting(program: &Path) -> &'static str {
     let said = run::output(Command::new(program).arg("--version")).unwrap_or_default();
-    let version = said.lines().next().and_then(|line| line.strip_prefix("PgBouncer "));
-    let mut parts = version.unwrap_or_default().split('.').map(|part| part.parse().unwrap_or(0));
+    let version = said
+        .lines()
+        .next()
+        .and_then(|line| line.strip_prefix("PgBouncer "));
+    let mut parts = version
+        .unwrap_or_default()
+        .split('.')
+        .map(|part| part.parse().unwrap_or(0));
     let version: (u32, u32) = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
-    if version >= (1, 21) { "max_prepared_statements = 0\n" } else { "" }
+    if version >= (1, 21) {
+        "max_prepared_statements = 0\n"
+    } else {
+        ""
+    }
 }
 
 /// A folder that the pooler's user can read: the stack's, or one of its own under /var/tmp.
@@ -106,7 +117,12 @@ fn reachable(folder: &Path, run_as: Option<(u32, u32)>) -> Result<PathBuf> {
         return Ok(folder.to_owned());
     };
     use std::os::unix::process::CommandExt;
-    let probe = Command::new("ls").arg(folder).uid(uid).gid(gid).current_dir("/").output();
+    let probe = Command::new("ls")
+        .arg(folder)
+        .uid(uid)
+        .gid(gid)
+        .current_dir("/")
+        .output();
     if probe.is_ok_and(|output| output.status.success()) {
         return Ok(folder.to_owned());
     }

@@ -48,7 +48,10 @@ async fn attend(mut socket: TcpStream, stack: &Stack) -> Result<()> {
     while let Some((method, path, body)) = request(&mut reader).await? {
         let (status, answer) = match carry_out(stack, &method, &path, &body).await {
             Ok(answer) => ("200 OK", answer),
-            Err(error) => ("500 Internal Server Error", json!({"error": format!("{error:#}")})),
+            Err(error) => (
+                "500 Internal Server Error",
+                json!({"error": format!("{error:#}")}),
+            ),
         };
         let text = answer.to_string();
         let head = format!(
@@ -77,7 +80,9 @@ where
     loop {
         let mut header = String::new();
         reader.read_line(&mut header).await?;
-        let Some((name, value)) = header.trim_end().split_once(':') else { break };
+        let Some((name, value)) = header.trim_end().split_once(':') else {
+            break;
+        };
         if name.eq_ignore_ascii_case("content-length") {
             length = value.trim().parse::<usize>()?;
         }
@@ -87,7 +92,11 @@ where
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).await?;
-    let body = if body.is_empty() { json!({}) } else { serde_json::from_slice(&body)? };
+    let body = if body.is_empty() {
+        json!({})
+    } else {
+        serde_json::from_slice(&body)?
+    };
     Ok(Some((method, path, body)))
 }
 
@@ -138,7 +147,10 @@ mod tests {
         assert_eq!((method.as_str(), path.as_str()), ("POST", "/cron"));
         assert_eq!(body, json!({"cron": "x"}));
         let (method, path, body) = request(&mut reader).await.unwrap().unwrap();
-        assert_eq!((method.as_str(), path.as_str(), body), ("GET", "/proxy", json!({})));
+        assert_eq!(
+            (method.as_str(), path.as_str(), body),
+            ("GET", "/proxy", json!({}))
+        );
         assert!(request(&mut reader).await.unwrap().is_none());
     }
 }

@@ -36,13 +36,17 @@ impl Address {
 
     /// An address on this machine.
     pub fn local(role: &str, password: &str, port: u16, database: &str) -> Result<Self> {
-        Self::parse(&format!("postgres://{role}:{password}@127.0.0.1:{port}/{database}"))
+        Self::parse(&format!(
+            "postgres://{role}:{password}@127.0.0.1:{port}/{database}"
+        ))
     }
 
     /// The same server and database as another role.
     pub fn with_role(&self, role: &str, password: &str) -> Result<Self> {
         let mut url = self.0.clone();
-        let set = url.set_username(role).and_then(|()| url.set_password(Some(password)));
+        let set = url
+            .set_username(role)
+            .and_then(|()| url.set_password(Some(password)));
         set.map_err(|()| anyhow::anyhow!("the database address takes no role"))?;
         Ok(Self(url))
     }
@@ -51,14 +55,19 @@ impl Address {
     pub fn through(&self, port: u16) -> Result<Self> {
         let mut url = self.0.clone();
         url.set_host(Some("127.0.0.1"))?;
-        url.set_port(Some(port)).map_err(|()| anyhow::anyhow!("an odd port"))?;
+        url.set_port(Some(port))
+            .map_err(|()| anyhow::anyhow!("an odd port"))?;
         url.set_query(None);
         Ok(Self(url))
     }
 
     /// Its password, decoded; empty when there is none.
     pub fn password(&self) -> String {
-        self.config().get_password().map(String::from_utf8_lossy).unwrap_or_default().into_owned()
+        self.config()
+            .get_password()
+            .map(String::from_utf8_lossy)
+            .unwrap_or_default()
+            .into_owned()
     }
 
     /// The host.
@@ -112,14 +121,21 @@ impl Address {
         }
         let (host, port) = (self.host(), self.port());
         let authority = self.0.query_pairs().find(|(name, _)| name == "sslrootcert");
-        let authority = authority.map(|(_, file)| file.into_owned()).unwrap_or_default();
+        let authority = authority
+            .map(|(_, file)| file.into_owned())
+            .unwrap_or_default();
         let script = project.at("xtask/runtime/tunnel.mjs");
         let spec = Spec {
             program: project.node(),
-            args: [script.into(), host.into(), port.to_string().into(), mode.into()]
-                .into_iter()
-                .chain([authority.into()])
-                .collect(),
+            args: [
+                script.into(),
+                host.into(),
+                port.to_string().into(),
+                mode.into(),
+            ]
+            .into_iter()
+            .chain([authority.into()])
+            .collect(),
             run_as: None,
             stop: "TERM",
             grace: Duration::from_secs(1),
@@ -129,7 +145,9 @@ impl Address {
         let mut tunnel = Guarded::start(spec, Stdio::piped(), Stdio::inherit()).await?;
         let stdout = tunnel.take_stdout().context("the tunnel has no output")?;
         let line = BufReader::new(stdout).lines().next_line().await?;
-        let port = line.and_then(|line| line.parse().ok()).context("the TLS tunnel did not open")?;
+        let port = line
+            .and_then(|line| line.parse().ok())
+            .context("the TLS tunnel did not open")?;
         Ok((self.through(port)?, Some(tunnel)))
     }
 
@@ -152,9 +170,21 @@ mod tests {
         let address = Address::parse("postgres://owner:geheim@db.example:6432/pulse?x=1").unwrap();
         assert_eq!(address.place(), "db.example:6432/pulse");
         let app = address.with_role("pulse_app", "p@ss/word").unwrap();
-        assert!(app.url().contains("p%40ss%2Fword@db.example:6432/pulse"), "{}", app.url());
-        assert_eq!((app.password().as_str(), app.database().as_str()), ("p@ss/word", "pulse"));
-        assert!(app.through(99).unwrap().url().ends_with("@127.0.0.1:99/pulse"));
+        assert!(
+            app.url().contains("p%40ss%2Fword@db.example:6432/pulse"),
+            "{}",
+            app.url()
+        );
+        assert_eq!(
+            (app.password().as_str(), app.database().as_str()),
+            ("p@ss/word", "pulse")
+        );
+        assert!(
+            app.through(99)
+                .unwrap()
+                .url()
+                .ends_with("@127.0.0.1:99/pulse")
+        );
     }
 
     #[test]

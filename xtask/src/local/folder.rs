@@ -28,10 +28,18 @@ impl Folder {
         std::fs::create_dir_all(path)
             .with_context(|| format!("cannot create {}", path.display()))?;
         let file = path.join("lock");
-        let lock = File::options().create(true).truncate(false).write(true).open(&file)?;
+        let lock = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&file)?;
         if lock.try_lock().is_err() {
             let who = std::fs::read_to_string(&file).unwrap_or_default();
-            bail!("Pulse is already running here: process {} in {}", who.trim(), path.display());
+            bail!(
+                "Pulse is already running here: process {} in {}",
+                who.trim(),
+                path.display()
+            );
         }
         lock.set_len(0)?;
         (&lock).write_all(std::process::id().to_string().as_bytes())?;
@@ -40,7 +48,10 @@ impl Folder {
                 guard::sweep(&place.join(part).with_extension("pid"))?;
             }
         }
-        Ok(Self { path: path.to_owned(), _lock: lock })
+        Ok(Self {
+            path: path.to_owned(),
+            _lock: lock,
+        })
     }
 
     /// Takes an empty folder for a throw-away stack.

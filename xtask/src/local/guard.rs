@@ -63,19 +63,37 @@ impl Guarded {
         sweep(&spec.pidfile)?;
         let mut guard = std::process::Command::new(myself()?);
         guard.arg(COMMAND).arg("--pidfile").arg(&spec.pidfile);
-        guard.arg("--marker").arg(&spec.marker).arg("--signal").arg(spec.stop);
-        guard.arg("--grace-ms").arg(spec.grace.as_millis().to_string());
+        guard
+            .arg("--marker")
+            .arg(&spec.marker)
+            .arg("--signal")
+            .arg(spec.stop);
+        guard
+            .arg("--grace-ms")
+            .arg(spec.grace.as_millis().to_string());
         if let Some((uid, gid)) = spec.run_as {
-            guard.arg("--uid").arg(uid.to_string()).arg("--gid").arg(gid.to_string());
+            guard
+                .arg("--uid")
+                .arg(uid.to_string())
+                .arg("--gid")
+                .arg(gid.to_string());
         }
         guard.arg("--").arg(&spec.program).args(&spec.args);
-        guard.stdin(Stdio::piped()).stdout(stdout).stderr(stderr).process_group(0);
+        guard
+            .stdin(Stdio::piped())
+            .stdout(stdout)
+            .stderr(stderr)
+            .process_group(0);
         crate::project::scrub(&mut guard);
         let mut guard = tokio::process::Command::from(guard)
             .spawn()
             .with_context(|| format!("cannot start {}", spec.program.display()))?;
         let stdin = guard.stdin.take();
-        let mut guarded = Self { guard, stdin, pidfile: spec.pidfile };
+        let mut guarded = Self {
+            guard,
+            stdin,
+            pidfile: spec.pidfile,
+        };
         let waited = Instant::now();
         while guarded.pid().is_none() {
             if guarded.has_ended() || waited.elapsed() > Duration::from_secs(10) {
@@ -131,7 +149,10 @@ impl Guarded {
 fn recorded(pidfile: &Path) -> Option<(Pid, String)> {
     let text = std::fs::read_to_string(pidfile).ok()?;
     let (pid, marker) = text.split_once('\n')?;
-    Some((Pid::from_raw(pid.parse().ok()?)?, marker.trim_end().to_owned()))
+    Some((
+        Pid::from_raw(pid.parse().ok()?)?,
+        marker.trim_end().to_owned(),
+    ))
 }
 
 /// Kills what an earlier command left running under this pid file, and removes the file.
@@ -149,7 +170,10 @@ pub fn sweep(pidfile: &Path) -> Result<()> {
             let _ = kill_process(pid, Signal::KILL);
         }
         if waited.elapsed() > Duration::from_secs(10) {
-            bail!("process {} of an earlier run does not end", leader.as_raw_nonzero());
+            bail!(
+                "process {} of an earlier run does not end",
+                leader.as_raw_nonzero()
+            );
         }
         std::thread::sleep(Duration::from_millis(20));
     }
@@ -213,7 +237,9 @@ fn guard(mut args: Args) -> Result<ExitCode> {
     if let Some(uid) = args.parsed("--uid")? {
         command.uid(uid);
     }
-    let mut child = command.spawn().with_context(|| format!("cannot start {program}"))?;
+    let mut child = command
+        .spawn()
+        .with_context(|| format!("cannot start {program}"))?;
     let raw = i32::try_from(child.id()).context("an odd process id")?;
     let pid = Pid::from_raw(raw).context("an odd process id")?;
     let temporary = pidfile.with_extension("pid-part");

@@ -43,12 +43,16 @@ pub struct Outcome {
 
 /// Reads `NNNN_name.sql` files, in order.
 pub fn read(folder: &Path) -> Result<Vec<Migration>> {
-    let entries = std::fs::read_dir(folder)
-        .with_context(|| format!("cannot read {}", folder.display()))?;
+    let entries =
+        std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
     let mut found: BTreeMap<i32, Migration> = BTreeMap::new();
     for entry in entries {
         let path = entry?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         if !name.ends_with(".sql") {
             continue;
         }
@@ -61,21 +65,39 @@ pub fn read(folder: &Path) -> Result<Vec<Migration>> {
         };
         let sql = std::fs::read_to_string(&path)?;
         let sha256 = project::sha256(&sql);
-        if let Some(other) = found.insert(number, Migration { number, name: name.clone(), sql, sha256 })
-        {
-            bail!("migrations/{name} and migrations/{} have the same number", other.name);
+        if let Some(other) = found.insert(
+            number,
+            Migration {
+                number,
+                name: name.clone(),
+                sql,
+                sha256,
+            },
+        ) {
+            bail!(
+                "migrations/{name} and migrations/{} have the same number",
+                other.name
+            );
         }
     }
     Ok(found.into_values().collect())
 }
 
 /// Applies what is missing, and gives the Worker's role its password when there is one.
-pub async fn migrate(owner: &Address, folder: &Path, app_password: Option<&str>) -> Result<Outcome> {
+pub async fn migrate(
+    owner: &Address,
+    folder: &Path,
+    app_password: Option<&str>,
+) -> Result<Outcome> {
     let files = read(folder)?;
     let mut client = owner.connect().await?;
-    client.execute("select pg_advisory_lock($1)", &[&LOCK]).await?;
+    client
+        .execute("select pg_advisory_lock($1)", &[&LOCK])
+        .await?;
     let result = locked(&mut client, &files, app_password).await;
-    client.execute("select pg_advisory_unlock($1)", &[&LOCK]).await?;
+    client
+        .execute("select pg_advisory_unlock($1)", &[&LOCK])
+        .await?;
     result
 }
 
@@ -84,7 +106,9 @@ async fn locked(
     files: &[Migration],
     app_password: Option<&str>,
 ) -> Result<Outcome> {
-    client.batch_execute("set client_min_messages = warning").await?;
+    client
+        .batch_execute("set client_min_messages = warning")
+        .await?;
     client
         .batch_execute(
             "create table if not exists public.app_migrations (
@@ -96,10 +120,15 @@ async fn locked(
         )
         .await?;
     let recorded = client
-        .query("select number, name, sha256 from public.app_migrations order by number", &[])
+        .query(
+            "select number, name, sha256 from public.app_migrations order by number",
+            &[],
+        )
         .await?;
-    let recorded: Vec<(i32, String, String)> =
-        recorded.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
+    let recorded: Vec<(i32, String, String)> = recorded
+        .iter()
+        .map(|row| (row.get(0), row.get(1), row.get(2)))
+        .collect();
     let mut applied = Vec::new();
     for file in pending(files, &recorded)? {
         apply(client, file).await?;
@@ -107,7 +136,11 @@ async fn locked(
     }
     check_app_role(client).await?;
     let app_can_login = set_app_password(client, app_password).await?;
-    Ok(Outcome { applied, total: files.len(), app_can_login })
+    Ok(Outcome {
+        applied,
+        total: files.len(),
+        app_can_login,
+    })
 }
 
 /// The files that have not run, after checking those that have.
@@ -126,25 +159,38 @@ fn pending<'a>(
             Some(_) => {}
         }
     }
-    let last = recorded.iter().map(|(number, ..)| *number).max().unwrap_or(i32::MIN);
+    let last = recorded
+        .iter()
+        .map(|(number, ..)| *number)
+        .max()
+        .unwrap_or(i32::MIN);
     let known = |file: &&Migration| !recorded.iter().any(|(number, ..)| *number == file.number);
     let pending: Vec<&Migration> = files.iter().filter(known).collect();
     if let Some(late) = pending.iter().find(|file| file.number < last) {
-        bail!("migrations/{} comes before {last:04}, which was applied: give it a new number", late.name);
+        bail!(
+            "migrations/{} comes before {last:04}, which was applied: give it a new number",
+            late.name
+        );
     }
     Ok(pending)
 }
 
 async fn apply(client: &mut Client, file: &Migration) -> Result<()> {
     let transaction = client.transaction().await?;
-    transaction.batch_execute(&file.sql).await.map_err(|error| explain(file, &error))?;
+    transaction
+        .batch_execute(&file.sql)
+        .await
+        .map_err(|error| explain(file, &error))?;
     transaction
         .execute(
             "insert into public.app_migrations (number, name, sha256) values ($1, $2, $3)",
             &[&file.number, &file.name, &file.sha256],
         )
         .await?;
-    transaction.commit().await.map_err(|error| explain(file, &error))
+    transaction
+        .commit()
+        .await
+        .map_err(|error| explain(file, &error))
 }
 
 /// The file, the line and what Postgres said.
@@ -160,7 +206,11 @@ fn explain(file: &Migration, error: &tokio_postgres::Error) -> anyhow::Error {
         _ => String::new(),
     };
     let more = [said.detail(), said.hint(), said.where_()];
-    let more: String = more.into_iter().flatten().map(|text| format!("\n  {text}")).collect();
+    let more: String = more
+        .into_iter()
+        .flatten()
+        .map(|text| format!("\n  {text}"))
+        .collect();
     anyhow::anyhow!(
         "migrations/{}{line}: {} ({}){more}",
         file.name,
@@ -172,11 +222,16 @@ fn explain(file: &Migration, error: &tokio_postgres::Error) -> anyhow::Error {
 /// The files make the Worker's role; this refuses one that could see every tenant.
 async fn check_app_role(client: &Client) -> Result<()> {
     let row = client
-        .query_opt("select rolsuper or rolbypassrls from pg_roles where rolname = $1", &[&APP_ROLE])
+        .query_opt(
+            "select rolsuper or rolbypassrls from pg_roles where rolname = $1",
+            &[&APP_ROLE],
+        )
         .await?;
     match row.map(|row| row.get(0)) {
         Some(false) => Ok(()),
-        Some(true) => bail!("{APP_ROLE} is a superuser or bypasses row-level security: change that"),
+        Some(true) => {
+            bail!("{APP_ROLE} is a superuser or bypasses row-level security: change that")
+        }
         None => bail!("no migration makes the role {APP_ROLE}"),
     }
 }
@@ -184,10 +239,17 @@ async fn check_app_role(client: &Client) -> Result<()> {
 async fn set_app_password(client: &Client, password: Option<&str>) -> Result<bool> {
     if let Some(password) = password {
         let verifier = verifier(password);
-        client.batch_execute(&format!("alter role {APP_ROLE} login password '{verifier}'")).await?;
+        client
+            .batch_execute(&format!(
+                "alter role {APP_ROLE} login password '{verifier}'"
+            ))
+            .await?;
     }
     let row = client
-        .query_one("select rolcanlogin from pg_roles where rolname = $1", &[&APP_ROLE])
+        .query_one(
+            "select rolcanlogin from pg_roles where rolname = $1",
+            &[&APP_ROLE],
+        )
         .await?;
     Ok(row.get(0))
 }
@@ -203,7 +265,12 @@ mod tests {
 
     fn file(number: i32, sql: &str) -> Migration {
         let name = format!("{number:04}_x.sql");
-        Migration { number, name, sql: sql.to_owned(), sha256: project::sha256(sql) }
+        Migration {
+            number,
+            name,
+            sql: sql.to_owned(),
+            sha256: project::sha256(sql),
+        }
     }
 
     fn record(file: &Migration) -> (i32, String, String) {
@@ -215,7 +282,10 @@ mod tests {
         let files = [file(1, "a"), file(2, "b"), file(3, "c")];
         let names = |files: Vec<&Migration>| files.iter().map(|f| f.number).collect::<Vec<_>>();
         assert_eq!(names(pending(&files, &[]).unwrap()), [1, 2, 3]);
-        assert_eq!(names(pending(&files, &[record(&files[0])]).unwrap()), [2, 3]);
+        assert_eq!(
+            names(pending(&files, &[record(&files[0])]).unwrap()),
+            [2, 3]
+        );
         let all: Vec<_> = files.iter().map(record).collect();
         assert!(pending(&files, &all).unwrap().is_empty());
     }
@@ -223,15 +293,24 @@ mod tests {
     #[test]
     fn a_changed_file_is_named() {
         let error = pending(&[file(1, "changed")], &[record(&file(1, "a"))]).unwrap_err();
-        assert!(error.to_string().contains("migrations/0001_x.sql changed"), "{error}");
+        assert!(
+            error.to_string().contains("migrations/0001_x.sql changed"),
+            "{error}"
+        );
     }
 
     #[test]
     fn a_missing_or_late_file_is_named() {
-        let gone = pending(&[], &[record(&file(7, "a"))]).unwrap_err().to_string();
+        let gone = pending(&[], &[record(&file(7, "a"))])
+            .unwrap_err()
+            .to_string();
         assert!(gone.contains("0007_x.sql was applied"), "{gone}");
         let late = pending(&[file(1, "a"), file(2, "b")], &[record(&file(2, "b"))]).unwrap_err();
-        assert!(late.to_string().contains("migrations/0001_x.sql comes before 0002"), "{late}");
+        assert!(
+            late.to_string()
+                .contains("migrations/0001_x.sql comes before 0002"),
+            "{late}"
+        );
     }
 
     #[test]
@@ -244,7 +323,12 @@ mod tests {
         let names = |files: Vec<Migration>| files.into_iter().map(|f| f.name).collect::<Vec<_>>();
         assert_eq!(names(read(&folder).unwrap()), ["0001_a.sql", "0002_b.sql"]);
         std::fs::write(folder.join("0002_c.sql"), "c").unwrap();
-        assert!(read(&folder).unwrap_err().to_string().contains("same number"));
+        assert!(
+            read(&folder)
+                .unwrap_err()
+                .to_string()
+                .contains("same number")
+        );
         std::fs::remove_file(folder.join("0002_c.sql")).unwrap();
         std::fs::write(folder.join("3_c.sql"), "c").unwrap();
         assert!(read(&folder).unwrap_err().to_string().contains("3_c.sql"));

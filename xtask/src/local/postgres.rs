@@ -78,9 +78,19 @@ impl Embedded {
         Address::local(OWNER, &self.secrets.owner_password, self.port, DATABASE)
     }
 
+    /// Who sees every row of the product's database.
+    pub fn admin(&self) -> Result<Address> {
+        self.superuser(DATABASE)
+    }
+
     /// The superuser's address.
     pub fn superuser(&self, database: &str) -> Result<Address> {
-        Address::local(SUPERUSER, &self.secrets.superuser_password, self.port, database)
+        Address::local(
+            SUPERUSER,
+            &self.secrets.superuser_password,
+            self.port,
+            database,
+        )
     }
 
     /// The user that servers run as, when this command runs as root.
@@ -113,9 +123,22 @@ impl Embedded {
             std::os::unix::fs::chown(&password, Some(uid), Some(gid))?;
         }
         let mut initdb = Command::new(self.place.bin.join("initdb"));
-        initdb.arg("--pgdata").arg(&fresh).arg("--pwfile").arg(&password);
-        initdb.args(["--username", SUPERUSER, "--auth=scram-sha-256", "--encoding=UTF8"]);
-        initdb.args(["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]);
+        initdb
+            .arg("--pgdata")
+            .arg(&fresh)
+            .arg("--pwfile")
+            .arg(&password);
+        initdb.args([
+            "--username",
+            SUPERUSER,
+            "--auth=scram-sha-256",
+            "--encoding=UTF8",
+        ]);
+        initdb.args([
+            "--locale-provider=builtin",
+            "--builtin-locale=C.UTF-8",
+            "--locale=C",
+        ]);
         initdb.arg("--no-sync").current_dir("/");
         self.place.become_user(&mut initdb);
         let done = run::logged(&step, &mut initdb, &folder.join("initdb.log"));
@@ -218,7 +241,9 @@ impl Embedded {
             .query_opt("select 1 from pg_database where datname = $1", &[&DATABASE])
             .await?;
         if found.is_none() {
-            client.batch_execute(&format!("create database {DATABASE} owner {OWNER}")).await?;
+            client
+                .batch_execute(&format!("create database {DATABASE} owner {OWNER}"))
+                .await?;
         }
         Ok(())
     }
@@ -258,14 +283,21 @@ impl Place {
         let native = tools::embedded_postgres(project)?;
         let data = folder.join("postgres");
         let run_as = unprivileged()?;
-        let place = Self { bin: native.join("bin"), data, run_as };
+        let place = Self {
+            bin: native.join("bin"),
+            data,
+            run_as,
+        };
         let mut probe = Command::new(place.bin.join("postgres"));
         probe.arg("--version").current_dir("/");
         place.become_user(&mut probe);
         match probe.stdin(Stdio::null()).output() {
             Ok(output) if output.status.success() => Ok(place),
             Ok(output) => {
-                bail!("Postgres does not run: {}", String::from_utf8_lossy(&output.stderr))
+                bail!(
+                    "Postgres does not run: {}",
+                    String::from_utf8_lossy(&output.stderr)
+                )
             }
             Err(_) if run_as.is_some() => place.moved(&native, folder),
             Err(error) => Err(error).context("Postgres does not run"),
@@ -293,7 +325,11 @@ impl Place {
             }
             std::fs::rename(&fresh, &copy)?;
         }
-        Ok(Self { bin: copy.join("bin"), data: base.join("postgres"), run_as: self.run_as })
+        Ok(Self {
+            bin: copy.join("bin"),
+            data: base.join("postgres"),
+            run_as: self.run_as,
+        })
     }
 
     fn become_user(&self, command: &mut Command) {
@@ -316,7 +352,9 @@ fn unprivileged() -> Result<Option<(u32, u32)>> {
     }
     for user in ["postgres", "nobody"] {
         let id = |what: &str| -> Option<u32> {
-            run::output(Command::new("id").args([what, user]))?.parse().ok()
+            run::output(Command::new("id").args([what, user]))?
+                .parse()
+                .ok()
         };
         if let (Some(uid), Some(gid)) = (id("-u"), id("-g")) {
             return Ok(Some((uid, gid)));
@@ -328,7 +366,9 @@ fn unprivileged() -> Result<Option<(u32, u32)>> {
 /// The port of the last run when it is free, so that a saved connection keeps working.
 fn remembered_port(folder: &Path) -> Result<u16> {
     let path = folder.join("postgres.port");
-    let last = std::fs::read_to_string(&path).ok().and_then(|text| text.trim().parse().ok());
+    let last = std::fs::read_to_string(&path)
+        .ok()
+        .and_then(|text| text.trim().parse().ok());
     let port = match last {
         Some(port) if tools::port_is_free(port) => port,
         _ => tools::free_port()?,
@@ -344,14 +384,21 @@ fn clear_leftover(data: &Path) -> Result<()> {
     let Ok(text) = std::fs::read_to_string(&lock) else {
         return Ok(());
     };
-    let pid = text.lines().next().and_then(|line| line.trim().parse().ok()).and_then(Pid::from_raw);
+    let pid = text
+        .lines()
+        .next()
+        .and_then(|line| line.trim().parse().ok())
+        .and_then(Pid::from_raw);
     if let Some(pid) = pid {
         let started = Instant::now();
         while is_postgres(pid, data) {
             let gentle = started.elapsed() < Duration::from_secs(5);
             let _ = kill_process(pid, if gentle { Signal::QUIT } else { Signal::KILL });
             if started.elapsed() > Duration::from_secs(10) {
-                bail!("Postgres of an earlier run (process {}) does not end", pid.as_raw_nonzero());
+                bail!(
+                    "Postgres of an earlier run (process {}) does not end",
+                    pid.as_raw_nonzero()
+                );
             }
             std::thread::sleep(Duration::from_millis(100));
         }

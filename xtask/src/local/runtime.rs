@@ -73,7 +73,12 @@ pub struct Orders {
 impl Orders {
     /// Gives one order and waits for its answer.
     pub async fn give(&self, path: &str, body: &Value) -> Result<Value> {
-        let reply = self.client.post(format!("{}{path}", self.control)).json(body).send().await?;
+        let reply = self
+            .client
+            .post(format!("{}{path}", self.control))
+            .json(body)
+            .send()
+            .await?;
         let ok = reply.status().is_success();
         let answer: Value = reply.json().await?;
         if !ok {
@@ -97,7 +102,9 @@ pub struct Usage {
 impl Runtime {
     /// Starts the Worker; its log, pid file and configuration are in `folder`.
     pub async fn start(project: &Project, folder: &Path, config: Config) -> Result<Self> {
-        let client = reqwest::Client::builder().timeout(Duration::from_secs(60)).build()?;
+        let client = reqwest::Client::builder()
+            .timeout(Duration::from_secs(60))
+            .build()?;
         let (ready, process) = launch(project, folder, &config).await?;
         Ok(Self {
             project: project.clone(),
@@ -147,7 +154,10 @@ impl Runtime {
 
     /// A way to give orders to `serve.mjs` that holds up nothing else.
     pub fn orders(&self) -> Orders {
-        Orders { client: self.client.clone(), control: self.ready.control.clone() }
+        Orders {
+            client: self.client.clone(),
+            control: self.ready.control.clone(),
+        }
     }
 
     /// What workerd used since it started; from /proc, so Linux only.
@@ -234,7 +244,10 @@ mod tests {
         let stat = "7 (a) b) S 1 7 7 0 -1 4194560 1 2 3 4 250 50 0 0 20 0 9 0 100 99 1000 0";
         let usage = parse_stat(stat).unwrap();
         let ticks = rustix::param::clock_ticks_per_second();
-        assert_eq!((usage.utime_ms, usage.stime_ms), (250_000 / ticks, 50_000 / ticks));
+        assert_eq!(
+            (usage.utime_ms, usage.stime_ms),
+            (250_000 / ticks, 50_000 / ticks)
+        );
         assert!(usage.rss_kb >= 4000);
         assert!(parse_stat("7 (x) S 1").is_none());
     }

@@ -37,7 +37,10 @@ impl Secrets {
         let path = folder.join("secrets.json");
         if let Ok(text) = std::fs::read_to_string(&path) {
             return serde_json::from_str(&text).with_context(|| {
-                format!("{} is not what this version writes; start with --reset", path.display())
+                format!(
+                    "{} is not what this version writes; start with --reset",
+                    path.display()
+                )
             });
         }
         let secrets = Self {

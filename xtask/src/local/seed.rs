@@ -32,14 +32,24 @@ pub async fn demo(url: &str) -> Result<Demo> {
         url: url.to_owned(),
     };
     let login = json!({"email": EMAIL, "password": PASSWORD});
-    let (status, session) = api.send(Method::POST, "/api/auth/login", None, Some(&login)).await?;
+    let (status, session) = api
+        .send(Method::POST, "/api/auth/login", None, Some(&login))
+        .await?;
     if status == StatusCode::OK {
         let token = session["access_token"].as_str();
         let (_, tables) = api.send(Method::GET, "/pulse/tables", token, None).await?;
         let items = tables["items"].as_array().cloned().unwrap_or_default();
-        let named = items.iter().find(|table| table["name"] == TABLE).or(items.first());
-        let table_id = named.and_then(|table| table["id"].as_str()).map(str::to_owned);
-        return Ok(Demo { table_id, fresh: false });
+        let named = items
+            .iter()
+            .find(|table| table["name"] == TABLE)
+            .or(items.first());
+        let table_id = named
+            .and_then(|table| table["id"].as_str())
+            .map(str::to_owned);
+        return Ok(Demo {
+            table_id,
+            fresh: false,
+        });
     }
     api.make().await
 }
@@ -61,8 +71,16 @@ impl Api {
         let token = session["access_token"].as_str();
         let table = json!({"name": TABLE, "timezone": "Europe/Berlin"});
         let table = self.post("/pulse/tables", token, &table).await?;
-        let id = table["id"].as_str().context("the new table has no id")?.to_owned();
-        self.post(&format!("/pulse/tables/{id}/import"), token, &Value::Array(guests())).await?;
+        let id = table["id"]
+            .as_str()
+            .context("the new table has no id")?
+            .to_owned();
+        self.post(
+            &format!("/pulse/tables/{id}/import"),
+            token,
+            &Value::Array(guests()),
+        )
+        .await?;
         let enable = json!({
             "table_id": id,
             "settings": {"allow_reentry": true, "capacity": 60, "capacity_mode": "warn"},
@@ -72,7 +90,10 @@ impl Api {
             ],
         });
         self.post("/pulse", token, &enable).await?;
-        Ok(Demo { table_id: Some(id), fresh: true })
+        Ok(Demo {
+            table_id: Some(id),
+            fresh: true,
+        })
     }
 
     async fn post(&self, path: &str, token: Option<&str>, body: &Value) -> Result<Value> {
@@ -90,23 +111,33 @@ impl Api {
         token: Option<&str>,
         body: Option<&Value>,
     ) -> Result<(StatusCode, Value)> {
-        let mut request = self.client.request(method.clone(), format!("{}{path}", self.url));
+        let mut request = self
+            .client
+            .request(method.clone(), format!("{}{path}", self.url));
         if let Some(token) = token {
             request = request.bearer_auth(token);
         }
         if let Some(body) = body {
             request = request.json(body);
         }
-        let reply = request.send().await.with_context(|| format!("{method} {path}"))?;
+        let reply = request
+            .send()
+            .await
+            .with_context(|| format!("{method} {path}"))?;
         let status = reply.status();
         let text = reply.text().await?;
-        Ok((status, serde_json::from_str(&text).unwrap_or(Value::String(text))))
+        Ok((
+            status,
+            serde_json::from_str(&text).unwrap_or(Value::String(text)),
+        ))
     }
 }
 
 /// Forty guests with codes HL-001 to HL-040; the last is cancelled, one needs attention.
 fn guests() -> Vec<Value> {
-    let first = ["Ada", "Bruno", "Chidi", "Dana", "Emil", "Farah", "Goro", "Hana"];
+    let first = [
+        "Ada", "Bruno", "Chidi", "Dana", "Emil", "Farah", "Goro", "Hana",
+    ];
     let last = ["Almeida", "Bergström", "Castel", "Dervish", "Eklund"];
     let categories = ["standard", "standard", "standard", "vip", "crew"];
     let mut guests = Vec::new();
@@ -136,7 +167,10 @@ mod tests {
     #[test]
     fn forty_guests_have_their_own_codes() {
         let guests = guests();
-        let codes: HashSet<_> = guests.iter().map(|guest| guest["barcode"].as_str()).collect();
+        let codes: HashSet<_> = guests
+            .iter()
+            .map(|guest| guest["barcode"].as_str())
+            .collect();
         let names: HashSet<_> = guests.iter().map(|guest| guest["name"].as_str()).collect();
         assert_eq!((guests.len(), codes.len(), names.len()), (40, 40, 40));
     }

@@ -75,6 +75,9 @@ pub struct Stack {
     pub secrets: Secrets,
     /// The owner of the tables, directly.
     pub owner: Address,
+    /// Who sees every row, for tests that look past the policies: the superuser of the embedded
+    /// server, the owner of any other.
+    pub admin: Address,
     /// The Worker's role, on the way the Worker takes.
     pub app: Address,
     /// The Worker.
@@ -94,19 +97,23 @@ impl Stack {
     pub async fn start(project: &Project, options: Options) -> Result<Self> {
         let folder = options.folder.path.clone();
         tools::require_port(options.port)?;
-        let port = if options.port == 0 { tools::free_port()? } else { options.port };
+        let port = if options.port == 0 {
+            tools::free_port()?
+        } else {
+            options.port
+        };
         let secrets = Secrets::of(&folder)?;
 
         let step = Step::begin("Postgres");
-        let (postgres, owner, tunnel) = match &options.database {
+        let (postgres, owner, admin, tunnel) = match &options.database {
             None => {
                 let server = Embedded::start(project, &folder, options.durable).await?;
-                let owner = server.owner()?;
-                (Some(server), owner, None)
+                let (owner, admin) = (server.owner()?, server.admin()?);
+                (Some(server), owner, admin, None)
             }
             Some(address) => {
                 let (plain, tunnel) = address.plain(project, &folder).await?;
-                (None, plain, tunnel)
+                (None, plain.clone(), plain, tunnel)
             }
         };
         let place = options.database.as_ref().unwrap_or(&owner).place();
@@ -117,12 +124,19 @@ impl Stack {
             _ => secrets.app_password.clone(),
         };
         let step = Step::begin("migrations");
-        let migrated = migrations::migrate(&owner, &project.at("migrations"), Some(&password)).await;
+        let migrated =
+            migrations::migrate(&owner, &project.at("migrations"), Some(&password)).await;
         let outcome = match &options.database {
-            None => migrated.context("the local database cannot be migrated; --reset deletes it")?,
+            None => {
+                migrated.context("the local database cannot be migrated; --reset deletes it")?
+            }
             Some(_) => migrated?,
         };
-        step.done(format!("{} applied, {} in place", outcome.applied.len(), outcome.total));
+        step.done(format!(
+            "{} applied, {} in place",
+            outcome.applied.len(),
+            outcome.total
+        ));
 
         let mut app = owner.with_role(APP_ROLE, &password)?;
         let mut bouncer = None;
@@ -171,6 +185,7 @@ impl Stack {
             vars: options.vars,
             secrets,
             owner,
+            admin,
             app,
             runtime: Mutex::new(runtime),
             postgres: postgres.map(Mutex::new),
@@ -186,7 +201,9 @@ impl Stack {
 
     /// Waits until the Worker answers anything at all: with Postgres down it says so, and is alive.
     pub async fn answers(&self) -> Result<Duration> {
-        let client = reqwest::Client::builder().timeout(Duration::from_secs(10)).build()?;
+        let client = reqwest::Client::builder()
+            .timeout(Duration::from_secs(10))
+            .build()?;
         let started = Instant::now();
         loop {
             match client.get(format!("{}/health", self.url)).send().await {
@@ -205,13 +222,17 @@ impl Stack {
             ("PULSE_URL", self.url.clone()),
             ("PULSE_DIRECT_URL", self.direct_url.clone()),
             ("PULSE_CONTROL", control.to_owned()),
-            ("PULSE_PG_ADMIN", self.owner.url().to_owned()),
+            ("PULSE_PG_ADMIN", self.admin.url().to_owned()),
             ("PULSE_PG_APP", self.app.url().to_owned()),
             ("PULSE_OPERATOR_TOKEN", self.secrets.operator_token.clone()),
             ("PULSE_TOKEN_SECRET", self.secrets.token_secret.clone()),
         ];
         let vars = &self.vars;
-        for name in ["SUPABASE_JWT_SECRET", "SUPABASE_ISSUER", "SUPABASE_JWKS_URL"] {
+        for name in [
+            "SUPABASE_JWT_SECRET",
+            "SUPABASE_ISSUER",
+            "SUPABASE_JWKS_URL",
+        ] {
             if let Some(value) = vars.get(name) {
                 environment.push((name, value.clone()));
             }
@@ -267,7 +288,9 @@ impl Stack {
     }
 
     fn embedded(&self) -> Result<&Mutex<Embedded>> {
-        self.postgres.as_ref().context("this stack uses a Postgres that is not its own")
+        self.postgres
+            .as_ref()
+            .context("this stack uses a Postgres that is not its own")
     }
 
     /// Stops every part, the Worker first.
@@ -296,10 +319,15 @@ pub fn local_vars(environment: &str, log_level: &str) -> BTreeMap<String, String
         ("JURISDICTIONS", ""),
         ("LOG_LEVEL", log_level),
     ];
-    vars.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    vars.into_iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
 }
 
 /// Says where a stack's logs are.
 pub fn say_logs(folder: &Path) {
-    say::note(format!("logs: {0}/runtime.log, {0}/postgres.log", folder.display()));
+    say::note(format!(
+        "logs: {0}/runtime.log, {0}/postgres.log",
+        folder.display()
+    ));
 }

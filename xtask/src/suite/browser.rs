@@ -38,7 +38,9 @@ fn resolve(program: &std::path::Path) -> Option<PathBuf> {
         return Some(program.to_owned());
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(program))
+        .find(|file| file.is_file())
 }
 
 /// Runs the tests.
@@ -48,7 +50,8 @@ pub fn run(
     environment: &[(&str, String)],
 ) -> Result<Tally> {
     let mut node = Command::new(project.node());
-    node.current_dir(&project.root).arg(project.at("tests/browser/run.mjs"));
+    node.current_dir(&project.root)
+        .arg(project.at("tests/browser/run.mjs"));
     node.envs(environment.iter().map(|(name, value)| (name, value)));
     node.env("CHROMIUM_BIN", chromium);
     cargo::counted(&mut node, count)
@@ -68,7 +71,10 @@ mod tests {
 
     #[test]
     fn the_last_line_is_counted() {
-        assert_eq!(count("browser: 9 passed, 1 failed in 3.2 s; pictures in x"), Some((9, 1)));
+        assert_eq!(
+            count("browser: 9 passed, 1 failed in 3.2 s; pictures in x"),
+            Some((9, 1))
+        );
         assert_eq!(count("ok    a_test (12 ms)"), None);
     }
 }

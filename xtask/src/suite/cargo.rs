@@ -13,17 +13,29 @@ use std::process::{Command, Stdio};
 /// Is everything formatted?
 pub fn fmt(project: &Project) -> Result<Tally> {
     let mut cargo = project.cargo();
-    let status = cargo.args(["fmt", "--all", "--check"]).status().context("cannot run cargo fmt")?;
+    let status = cargo
+        .args(["fmt", "--all", "--check"])
+        .status()
+        .context("cannot run cargo fmt")?;
     Ok(Tally::one(status.success()))
 }
 
 /// No lint fires, neither here nor in what the Worker alone compiles.
 pub fn clippy(project: &Project) -> Result<Tally> {
     let mut tally = Tally::default();
-    let worker = ["--package", "pulse", "--lib", "--target", "wasm32-unknown-unknown"];
+    let worker = [
+        "--package",
+        "pulse",
+        "--lib",
+        "--target",
+        "wasm32-unknown-unknown",
+    ];
     for scope in [&["--workspace", "--all-targets"][..], &worker] {
         let mut cargo = project.cargo();
-        cargo.arg("clippy").args(scope).args(["--", "--deny", "warnings"]);
+        cargo
+            .arg("clippy")
+            .args(scope)
+            .args(["--", "--deny", "warnings"]);
         let status = cargo.status().context("cannot run cargo clippy")?;
         tally.add(&Tally::one(status.success()));
     }
@@ -32,7 +44,15 @@ pub fn clippy(project: &Project) -> Result<Tally> {
 
 /// Tests that need no stack.
 pub fn host(project: &Project, filter: Option<&str>) -> Result<Tally> {
-    let products = ["--package", "rules", "--package", "pulse", "--package", "xtask", "--lib"];
+    let products = [
+        "--package",
+        "rules",
+        "--package",
+        "pulse",
+        "--package",
+        "xtask",
+        "--lib",
+    ];
     let mut first: Vec<&str> = products.to_vec();
     first.extend(["--bins", "--tests"]);
     let mut tally = test(project, &first, filter, &[], &[])?;
@@ -50,7 +70,11 @@ pub fn test(
     environment: &[(&str, String)],
 ) -> Result<Tally> {
     let mut cargo = project.cargo();
-    cargo.arg("test").args(scope).arg("--no-fail-fast").args(filter);
+    cargo
+        .arg("test")
+        .args(scope)
+        .arg("--no-fail-fast")
+        .args(filter);
     cargo.arg("--").args(harness);
     cargo.envs(environment.iter().map(|(name, value)| (name, value)));
     counted(&mut cargo, count_libtest)
@@ -83,7 +107,14 @@ pub fn counted(command: &mut Command, count: fn(&str) -> Option<(usize, usize)>)
 /// `test result: ok. 3 passed; 0 failed; …`
 fn count_libtest(line: &str) -> Option<(usize, usize)> {
     let rest = line.strip_prefix("test result: ")?;
-    let before = |word: &str| rest.split(word).next()?.rsplit([' ', '.', ';']).next()?.parse().ok();
+    let before = |word: &str| {
+        rest.split(word)
+            .next()?
+            .rsplit([' ', '.', ';'])
+            .next()?
+            .parse()
+            .ok()
+    };
     Some((before(" passed")?, before(" failed")?))
 }
 
@@ -93,9 +124,13 @@ mod tests {
 
     #[test]
     fn results_are_counted_from_the_harness() {
-        let line = "test result: FAILED. 12 passed; 3 failed; 1 ignored; 0 measured; 0 filtered out";
+        let line =
+            "test result: FAILED. 12 passed; 3 failed; 1 ignored; 0 measured; 0 filtered out";
         assert_eq!(count_libtest(line), Some((12, 3)));
-        assert_eq!(count_libtest("test result: ok. 0 passed; 0 failed; 0 ignored"), Some((0, 0)));
+        assert_eq!(
+            count_libtest("test result: ok. 0 passed; 0 failed; 0 ignored"),
+            Some((0, 0))
+        );
         assert_eq!(count_libtest("test a_test ... ok"), None);
     }
 
@@ -103,10 +138,16 @@ mod tests {
     fn a_run_that_breaks_off_is_a_failure() {
         let mut broken = Command::new("sh");
         broken.args(["-c", "exit 101"]);
-        assert_eq!(counted(&mut broken, count_libtest).unwrap(), Tally::one(false));
+        assert_eq!(
+            counted(&mut broken, count_libtest).unwrap(),
+            Tally::one(false)
+        );
         let mut fine = Command::new("sh");
         fine.args(["-c", "echo 'test result: ok. 2 passed; 0 failed;'"]);
-        let two = Tally { passed: 2, ..Tally::default() };
+        let two = Tally {
+            passed: 2,
+            ..Tally::default()
+        };
         assert_eq!(counted(&mut fine, count_libtest).unwrap(), two);
     }
 }

@@ -20,7 +20,10 @@ use tokio::runtime::Runtime;
 
 /// Secret and issuer of the Supabase project that the tests make tokens of.
 const SUPABASE: [(&str, &str); 2] = [
-    ("SUPABASE_JWT_SECRET", "a-secret-of-the-test-stack-at-least-32-bytes"),
+    (
+        "SUPABASE_JWT_SECRET",
+        "a-secret-of-the-test-stack-at-least-32-bytes",
+    ),
     ("SUPABASE_ISSUER", "https://tests.supabase.co/auth/v1"),
 ];
 /// The origin that browsers of the tests may call from.
@@ -44,7 +47,13 @@ struct Running {
 impl Live {
     /// Starts nothing yet.
     pub fn new(project: &Project, keep: bool) -> Self {
-        Self { project: project.clone(), keep, runtime: None, shared: None, folders: Vec::new() }
+        Self {
+            project: project.clone(),
+            keep,
+            runtime: None,
+            shared: None,
+            folders: Vec::new(),
+        }
     }
 
     /// The end-to-end tests, and those of the proxy that want a real server.
@@ -58,7 +67,13 @@ impl Live {
     pub fn faults(&mut self, filter: Option<&str>) -> Result<Tally> {
         let environment = self.shared()?;
         let scope = ["--package", "pulse-tests", "--test", "faults"];
-        cargo::test(&self.project, &scope, filter, &["--test-threads=1"], &environment)
+        cargo::test(
+            &self.project,
+            &scope,
+            filter,
+            &["--test-threads=1"],
+            &environment,
+        )
     }
 
     /// The pages in a browser.
@@ -80,14 +95,17 @@ impl Live {
         let url = environment.iter().find(|(name, _)| *name == "PULSE_URL");
         let url = url.map(|(_, url)| url.clone()).unwrap_or_default();
         let project = self.project.clone();
-        self.runtime()?.block_on(schemathesis::run(&project, &program, &url))
+        self.runtime()?
+            .block_on(schemathesis::run(&project, &program, &url, &environment))
     }
 
     /// The end-to-end tests with PgBouncer behind the strict proxy.
     pub fn pgbouncer(&mut self, filter: Option<&str>) -> Result<Tally> {
         if bouncer::program().is_none() {
             let how = bouncer::HOW_TO_GET;
-            return Ok(Tally::missing(format!("there is no pgbouncer on the path; {how}")));
+            return Ok(Tally::missing(format!(
+                "there is no pgbouncer on the path; {how}"
+            )));
         }
         let running = self.start(Pooler::ProxyAndBouncer)?;
         let scope = ["--package", "pulse-tests", "--test", "e2e"];
@@ -119,7 +137,9 @@ impl Live {
             self.shared = Some(self.start(Pooler::Proxy { strict: true })?);
         }
         let running = self.shared.as_ref();
-        Ok(running.map(|running| running.environment.clone()).unwrap_or_default())
+        Ok(running
+            .map(|running| running.environment.clone())
+            .unwrap_or_default())
     }
 
     fn start(&mut self, pooler: Pooler) -> Result<Running> {
@@ -128,7 +148,11 @@ impl Live {
         self.folders.push(folder.path.clone());
         let jwks = format!("http://127.0.0.1:{}/jwks.json", tools::free_port()?);
         let mut vars = stack::local_vars("test", "warn");
-        let more = [("TEST_CLOCK", "1"), ("CORS_ORIGINS", ORIGIN), ("SUPABASE_JWKS_URL", &jwks)];
+        let more = [
+            ("TEST_CLOCK", "1"),
+            ("CORS_ORIGINS", ORIGIN),
+            ("SUPABASE_JWKS_URL", &jwks),
+        ];
         for (name, value) in more.into_iter().chain(SUPABASE) {
             vars.insert(name.to_owned(), value.to_owned());
         }
@@ -156,6 +180,8 @@ impl Live {
             let mut builder = tokio::runtime::Builder::new_multi_thread();
             self.runtime = Some(builder.worker_threads(2).enable_all().build()?);
         }
-        self.runtime.as_ref().ok_or_else(|| anyhow::anyhow!("no runtime"))
+        self.runtime
+            .as_ref()
+            .ok_or_else(|| anyhow::anyhow!("no runtime"))
     }
 }

@@ -32,37 +32,73 @@ async fn checks(project: &Project, folder: &Path, server: &Embedded) -> Result<T
     let total = read(&files)?.len();
     let mut tally = Tally::default();
 
-    let (one, two) =
-        tokio::join!(migrate(&owner, &files, Some("secret")), migrate(&owner, &files, None));
+    let (one, two) = tokio::join!(
+        migrate(&owner, &files, Some("secret")),
+        migrate(&owner, &files, None)
+    );
     let (one, two) = (one?, two?);
     let applied = one.applied.len() + two.applied.len();
     tally.add(&check("two at once apply each file once", applied == total));
     let again = migrate(&owner, &files, None).await?;
-    tally.add(&check("a second run applies nothing", again.applied.is_empty()));
-    tally.add(&check("every file is recorded", again.total == total && again.app_can_login));
+    tally.add(&check(
+        "a second run applies nothing",
+        again.applied.is_empty(),
+    ));
+    tally.add(&check(
+        "every file is recorded",
+        again.total == total && again.app_can_login,
+    ));
 
     let app = owner.with_role(APP_ROLE, "secret")?;
-    let client = app.connect().await.context("the Worker's role cannot sign in")?;
+    let client = app
+        .connect()
+        .await
+        .context("the Worker's role cannot sign in")?;
     let row = client
-        .query_one("select count(*) from pg_class where relowner = current_user::regrole", &[])
+        .query_one(
+            "select count(*) from pg_class where relowner = current_user::regrole",
+            &[],
+        )
         .await?;
-    tally.add(&check("the Worker's role owns nothing", row.get::<_, i64>(0) == 0));
+    tally.add(&check(
+        "the Worker's role owns nothing",
+        row.get::<_, i64>(0) == 0,
+    ));
 
     let changed = folder.join("changed");
     copy(&files, &changed)?;
-    let Some(first) = read(&changed)?.into_iter().next() else { bail!("no migrations") };
-    std::fs::write(changed.join(&first.name), format!("{}\n-- changed\n", first.sql))?;
-    let refused = migrate(&owner, &changed, None).await.err().map(|error| format!("{error:#}"));
+    let Some(first) = read(&changed)?.into_iter().next() else {
+        bail!("no migrations")
+    };
+    std::fs::write(
+        changed.join(&first.name),
+        format!("{}\n-- changed\n", first.sql),
+    )?;
+    let refused = migrate(&owner, &changed, None)
+        .await
+        .err()
+        .map(|error| format!("{error:#}"));
     let named = refused.is_some_and(|text| text.contains(&first.name));
     tally.add(&check("a changed file is refused by name", named));
 
     std::fs::write(changed.join(&first.name), &first.sql)?;
-    std::fs::write(changed.join("9999_breaks.sql"), "create table half_done (); select 1/0;")?;
-    let refused = migrate(&owner, &changed, None).await.err().map(|error| format!("{error:#}"));
+    std::fs::write(
+        changed.join("9999_breaks.sql"),
+        "create table half_done (); select 1/0;",
+    )?;
+    let refused = migrate(&owner, &changed, None)
+        .await
+        .err()
+        .map(|error| format!("{error:#}"));
     let named = refused.is_some_and(|text| text.contains("9999_breaks.sql"));
     let client = owner.connect().await?;
-    let row = client.query_one("select to_regclass('half_done') is null", &[]).await?;
-    tally.add(&check("a failing file leaves nothing behind", named && row.get(0)));
+    let row = client
+        .query_one("select to_regclass('half_done') is null", &[])
+        .await?;
+    tally.add(&check(
+        "a failing file leaves nothing behind",
+        named && row.get(0),
+    ));
     Ok(tally)
 }
 
@@ -75,6 +111,10 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 }
 
 fn check(what: &str, holds: bool) -> Tally {
-    if holds { say::note(what) } else { say::warn(format!("NOT SO: {what}")) }
+    if holds {
+        say::note(what)
+    } else {
+        say::warn(format!("NOT SO: {what}"))
+    }
     Tally::one(holds)
 }

@@ -24,15 +24,30 @@ use std::time::{Duration, Instant};
 const STEPS: [(&str, &str); 11] = [
     ("fmt", "formatting"),
     ("clippy", "lints, for this machine and for wasm"),
-    ("host", "tests of the rules, the Worker's library, xtask and the architecture"),
-    ("migrate", "migrations: twice, and two at once, on an empty server"),
-    ("wasm", "release build of the Worker, size and start-up limits"),
+    (
+        "host",
+        "tests of the rules, the Worker's library, xtask and the architecture",
+    ),
+    (
+        "migrate",
+        "migrations: twice, and two at once, on an empty server",
+    ),
+    (
+        "wasm",
+        "release build of the Worker, size and start-up limits",
+    ),
     ("deploy", "wrangler.toml against the code"),
     ("e2e", "end-to-end tests through the strict proxy"),
     ("browser", "the pages in a real browser"),
-    ("schemathesis", "generated requests against the API document"),
+    (
+        "schemathesis",
+        "generated requests against the API document",
+    ),
     ("faults", "kill -9, Postgres down, evictions"),
-    ("pgbouncer", "end-to-end tests again, through PgBouncer in transaction mode"),
+    (
+        "pgbouncer",
+        "end-to-end tests again, through PgBouncer in transaction mode",
+    ),
 ];
 /// The steps that a filter makes sense for.
 const FILTERED: [&str; 3] = ["host", "e2e", "faults"];
@@ -51,12 +66,19 @@ pub struct Tally {
 impl Tally {
     /// One check with one outcome.
     pub fn one(passed: bool) -> Self {
-        Self { passed: usize::from(passed), failed: usize::from(!passed), missing: None }
+        Self {
+            passed: usize::from(passed),
+            failed: usize::from(!passed),
+            missing: None,
+        }
     }
 
     /// A step that cannot run here.
     pub fn missing(why: impl Into<String>) -> Self {
-        Self { missing: Some(why.into()), ..Self::default() }
+        Self {
+            missing: Some(why.into()),
+            ..Self::default()
+        }
     }
 
     fn add(&mut self, other: &Self) {
@@ -79,8 +101,16 @@ pub fn run(project: &Project, mut args: Args) -> Result<ExitCode> {
     let filter = args.word();
     args.done()?;
     let wanted = |name: &str| {
-        let default = if filter.is_some() { FILTERED.contains(&name) } else { true };
-        let picked = if only.is_empty() { default } else { only.iter().any(|step| step == name) };
+        let default = if filter.is_some() {
+            FILTERED.contains(&name)
+        } else {
+            true
+        };
+        let picked = if only.is_empty() {
+            default
+        } else {
+            only.iter().any(|step| step == name)
+        };
         picked && !skip.iter().any(|step| step == name)
     };
     tools::ensure(project)?;
@@ -140,16 +170,25 @@ fn summary(rows: &[(&str, Tally, Duration)]) -> ExitCode {
     for (name, tally, took) in rows {
         total.add(tally);
         let (mark, result) = match tally {
-            Tally { missing: Some(why), .. } => (paint("33;1", "!"), format!("NOT RUN: {why}")),
-            Tally { failed: 0, passed, .. } => (paint("32", "✓"), format!("{passed} passed")),
-            Tally { failed, passed, .. } => {
-                (paint("31;1", "✗"), format!("{passed} passed, {failed} FAILED"))
-            }
+            Tally {
+                missing: Some(why), ..
+            } => (paint("33;1", "!"), format!("NOT RUN: {why}")),
+            Tally {
+                failed: 0, passed, ..
+            } => (paint("32", "✓"), format!("{passed} passed")),
+            Tally { failed, passed, .. } => (
+                paint("31;1", "✗"),
+                format!("{passed} passed, {failed} FAILED"),
+            ),
         };
         println!("{mark} {name:<13} {:>12}   {result}", time(*took));
     }
     let took: Duration = rows.iter().map(|(_, _, took)| *took).sum();
     println!("  {:<13} {:>12}\n", "in all", time(took));
     println!("{} passed, {} failed", total.passed, total.failed);
-    if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if total.failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }

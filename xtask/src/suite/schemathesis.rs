@@ -9,7 +9,7 @@ use crate::project::Project;
 use crate::run;
 use crate::say::Step;
 use anyhow::{Context, Result, bail};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -21,7 +21,10 @@ const EXAMPLES: &str = "25";
 
 /// Installs it once; answers the program.
 pub fn ensure(project: &Project) -> Result<PathBuf> {
-    let folder = project.cache.join("tools").join(format!("schemathesis-{VERSION}"));
+    let folder = project
+        .cache
+        .join("tools")
+        .join(format!("schemathesis-{VERSION}"));
     let program = folder.join("bin/schemathesis");
     let ready = folder.join(".ready");
     if ready.is_file() {
@@ -30,7 +33,9 @@ pub fn ensure(project: &Project) -> Result<PathBuf> {
     if run::output(Command::new("python3").args(["-m", "venv", "--help"])).is_none() {
         bail!("there is no python3 with venv; Debian, Ubuntu: apt-get install python3-venv");
     }
-    let step = Step::begin(format!("schemathesis {VERSION} from PyPI, once for this machine"));
+    let step = Step::begin(format!(
+        "schemathesis {VERSION} from PyPI, once for this machine"
+    ));
     let _ = std::fs::remove_dir_all(&folder);
     let log = project.log("install-schemathesis")?;
     let mut venv = Command::new("python3");
@@ -45,30 +50,68 @@ pub fn ensure(project: &Project) -> Result<PathBuf> {
     Ok(program)
 }
 
-/// Runs it against a stack, signed in as a tenant's admin.
-pub async fn run(project: &Project, program: &Path, url: &str) -> Result<Tally> {
-    let token = token(url).await?;
+/// Runs it against a stack, with the key of a tenant's admin: a sign-in would not survive the
+/// generated sign-outs.
+pub async fn run(
+    project: &Project,
+    program: &Path,
+    url: &str,
+    environment: &[(&str, String)],
+) -> Result<Tally> {
+    let key = key(url).await?;
     let report = project.run_folder().join("logs");
     std::fs::create_dir_all(&report)?;
     let mut command = Command::new(program);
-    command.current_dir(&report).args(["run", &format!("{url}/openapi.json")]);
-    command.args(["--header", &format!("Authorization: Bearer {token}")]);
-    command.args(["--checks", "all", "--max-examples", EXAMPLES, "--workers", "2"]);
-    command.args(["--generation-database", "none", "--continue-on-failure", "--no-color"]);
+    command
+        .current_dir(&report)
+        .arg("--config-file")
+        .arg(project.at("xtask/schemathesis.toml"));
+    command.args(["run", &format!("{url}/openapi.json")]);
+    command.args(["--header", &format!("Authorization: Bearer {key}")]);
+    command.args([
+        "--checks",
+        "all",
+        "--max-examples",
+        EXAMPLES,
+        "--workers",
+        "2",
+    ]);
+    command.args([
+        "--generation-database",
+        "none",
+        "--continue-on-failure",
+        "--no-color",
+    ]);
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
     cargo::counted(&mut command, |_| None).map(|tally| Tally::one(tally.failed == 0))
 }
 
-/// A new tenant's access token.
-async fn token(url: &str) -> Result<String> {
-    let client = reqwest::Client::builder().timeout(Duration::from_secs(30)).build()?;
-    let name = uuid::Uuid::new_v4();
+/// A new tenant's key with the rights of its admin.
+async fn key(url: &str) -> Result<String> {
+    let client = reqwest::Client::builder()
+        .timeout(Duration::from_secs(30))
+        .build()?;
     let account = json!({
-        "email": format!("schemathesis-{name}@example.com"),
+        "email": format!("schemathesis-{}@example.com", uuid::Uuid::new_v4()),
         "password": "a-password-for-one-run",
         "tenant_name": "Schemathesis",
     });
-    let reply = client.post(format!("{url}/api/auth/register")).json(&account).send().await?;
-    let session: serde_json::Value = reply.error_for_status()?.json().await?;
-    let token = session["access_token"].as_str().context("no access token")?;
-    Ok(token.to_owned())
+    let reply = client
+        .post(format!("{url}/api/auth/register"))
+        .json(&account)
+        .send()
+        .await?;
+    let session: Value = reply.error_for_status()?.json().await?;
+    let token = session["access_token"]
+        .as_str()
+        .context("no access token")?;
+    let key = json!({"name": "schemathesis", "role": "admin"});
+    let reply = client
+        .post(format!("{url}/api/keys"))
+        .bearer_auth(token)
+        .json(&key)
+        .send()
+        .await?;
+    let made: Value = reply.error_for_status()?.json().await?;
+    made["key"].as_str().map(str::to_owned).context("no key")
 }

@@ -42,21 +42,42 @@ pub fn run(project: &Project) -> Result<Tally> {
     build::worker(project, Profile::Release)?;
     let size = build::size(project)?;
     let mut tally = Tally::one(true);
-    tally.add(&limit("gzipped size in KiB", size.gzip as f64 / 1024.0, GZIP_LIMIT));
-    tally.add(&limit("raw size in KiB", size.raw as f64 / 1024.0, RAW_LIMIT));
+    tally.add(&limit(
+        "gzipped size in KiB",
+        size.gzip as f64 / 1024.0,
+        GZIP_LIMIT,
+    ));
+    tally.add(&limit(
+        "raw size in KiB",
+        size.raw as f64 / 1024.0,
+        RAW_LIMIT,
+    ));
     let step = Step::begin("start-up, in turns with an empty Worker");
     let mut node = Command::new(project.node());
-    node.arg(project.at("xtask/runtime/startup.mjs")).arg(&project.root);
+    node.arg(project.at("xtask/runtime/startup.mjs"))
+        .arg(&project.root);
     let text = run::output(&mut node).context("xtask/runtime/startup.mjs failed")?;
-    let Startup { pulse, empty, rounds } = serde_json::from_str(&text)?;
+    let Startup {
+        pulse,
+        empty,
+        rounds,
+    } = serde_json::from_str(&text)?;
     step.done(format!(
         "workerd to first answer {:.0} ms, an empty Worker's {:.0} ms, medians of {rounds}",
         pulse.wall, empty.wall
     ));
     let over = pulse.wall - empty.wall;
-    tally.add(&limit("start-up over an empty Worker's in ms", over, WALL_LIMIT));
+    tally.add(&limit(
+        "start-up over an empty Worker's in ms",
+        over,
+        WALL_LIMIT,
+    ));
     if let (Some(pulse), Some(empty)) = (pulse.cpu, empty.cpu) {
-        tally.add(&limit("start-up CPU over an empty Worker's in ms", pulse - empty, CPU_LIMIT));
+        tally.add(&limit(
+            "start-up CPU over an empty Worker's in ms",
+            pulse - empty,
+            CPU_LIMIT,
+        ));
     }
     Ok(tally)
 }
@@ -65,6 +86,10 @@ pub fn run(project: &Project) -> Result<Tally> {
 fn limit(what: &str, value: f64, limit: f64) -> Tally {
     let passed = value <= limit;
     let line = format!("{what}: {value:.0} (limit {limit:.0})");
-    if passed { say::note(line) } else { say::warn(line) }
+    if passed {
+        say::note(line)
+    } else {
+        say::warn(line)
+    }
     Tally::one(passed)
 }

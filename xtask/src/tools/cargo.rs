@@ -27,8 +27,18 @@ struct Tool {
 }
 
 const TOOLS: [Tool; 2] = [
-    Tool { bin: "wasm-bindgen", package: "wasm-bindgen-cli", follows: "wasm-bindgen", minutes: 2 },
-    Tool { bin: "worker-build", package: "worker-build", follows: "worker", minutes: 3 },
+    Tool {
+        bin: "wasm-bindgen",
+        package: "wasm-bindgen-cli",
+        follows: "wasm-bindgen",
+        minutes: 2,
+    },
+    Tool {
+        bin: "worker-build",
+        package: "worker-build",
+        follows: "worker",
+        minutes: 3,
+    },
 ];
 
 /// The names of the tools that are not installed.
@@ -55,7 +65,10 @@ pub fn ensure(project: &Project) -> Result<()> {
             "{} {version} from crates.io, once for this machine (about {} minutes)",
             tool.bin, tool.minutes
         ));
-        let folder = project.cache.join("tools").join(format!("{}-{version}", tool.bin));
+        let folder = project
+            .cache
+            .join("tools")
+            .join(format!("{}-{version}", tool.bin));
         let target = project.cache.join("build");
         let mut cargo = project.cargo();
         cargo
@@ -85,11 +98,16 @@ pub fn ensure(project: &Project) -> Result<()> {
 /// Adds the wasm target to the toolchain when it is not there.
 pub fn wasm_target(project: &Project) -> Result<()> {
     let mut rustc = Command::new("rustc");
-    rustc.current_dir(&project.root).args(["--print", "sysroot"]);
+    rustc
+        .current_dir(&project.root)
+        .args(["--print", "sysroot"]);
     let Some(sysroot) = run::output(&mut rustc) else {
         bail!("rustc does not run: install Rust with rustup (https://rustup.rs)");
     };
-    let library = std::path::Path::new(&sysroot).join("lib/rustlib").join(WASM).join("lib");
+    let library = std::path::Path::new(&sysroot)
+        .join("lib/rustlib")
+        .join(WASM)
+        .join("lib");
     if library.is_dir() {
         return Ok(());
     }
@@ -102,7 +120,9 @@ pub fn wasm_target(project: &Project) -> Result<()> {
     let step = Step::begin(format!("Rust target {WASM}"));
     let log = project.log("rustup")?;
     let mut rustup = Command::new("rustup");
-    rustup.current_dir(&project.root).args(["target", "add", WASM]);
+    rustup
+        .current_dir(&project.root)
+        .args(["target", "add", WASM]);
     if let Err(error) = run::logged(&step, &mut rustup, &log) {
         let said = std::fs::read_to_string(&log).unwrap_or_default();
         return match likely_cause(&said, "static.rust-lang.org") {

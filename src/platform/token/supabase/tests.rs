@@ -1,6 +1,6 @@
 use chrono::TimeZone;
-use jwt_compact::alg::{Hs256, Hs256Key, SigningKey as _};
 use jwt_compact::AlgorithmSignature;
+use jwt_compact::alg::{Hs256, Hs256Key, SigningKey as _};
 use serde_json::{Value, json};
 
 use super::*;
@@ -31,7 +31,10 @@ fn now() -> DateTime<Utc> {
 }
 
 fn ada() -> Credential {
-    Credential::Supabase { subject: "u-1".to_owned(), email: "ada@example.org".to_owned() }
+    Credential::Supabase {
+        subject: "u-1".to_owned(),
+        email: "ada@example.org".to_owned(),
+    }
 }
 
 fn claims() -> Value {
@@ -46,7 +49,12 @@ fn signed_by<A: Algorithm>(alg: &A, key: &A::SigningKey, header: &Value, claims:
 }
 
 fn shared(claims: &Value) -> String {
-    signed_by(&Hs256, &Hs256Key::new(SHARED), &json!({"alg": "HS256", "typ": "JWT"}), claims)
+    signed_by(
+        &Hs256,
+        &Hs256Key::new(SHARED),
+        &json!({"alg": "HS256", "typ": "JWT"}),
+        claims,
+    )
 }
 
 fn curve_key() -> <Es256 as Algorithm>::SigningKey {
@@ -68,19 +76,32 @@ fn publish() {
     let keys = read_keys(set.to_string().as_bytes()).unwrap();
     let ids: Vec<_> = keys.iter().map(|(id, _)| id.as_str()).collect();
     assert_eq!(ids, ["curve", "rsa"]);
-    KEYS.set(Some(Rc::new(KeySet { url: URL.to_owned(), fetched: 1_000, keys })));
+    KEYS.set(Some(Rc::new(KeySet {
+        url: URL.to_owned(),
+        fetched: 1_000,
+        keys,
+    })));
 }
 
 fn code(token: &str) -> (u16, String) {
     let error = verify(&config(), token, now()).unwrap_err();
-    (error.status, error.context.unwrap_or_else(|| error.code.into_owned()))
+    (
+        error.status,
+        error.context.unwrap_or_else(|| error.code.into_owned()),
+    )
 }
 
 #[test]
 fn the_shared_secret_signs_with_hs256() {
     assert_eq!(verify(&config(), &shared(&claims()), now()), Ok(ada()));
-    let off = Config { supabase_secret: String::new(), ..config() };
-    assert_eq!(verify(&off, &shared(&claims()), now()).unwrap_err().status, 401);
+    let off = Config {
+        supabase_secret: String::new(),
+        ..config()
+    };
+    assert_eq!(
+        verify(&off, &shared(&claims()), now()).unwrap_err().status,
+        401
+    );
 }
 
 #[test]
@@ -98,8 +119,16 @@ fn issuer_audience_expiry_and_email_are_asked_for() {
         claims[field] = value;
         assert_eq!(code(&shared(&claims)), (401, why.into()), "{field}");
     }
-    let nobody = Config { supabase_issuer: String::new(), ..config() };
-    assert_eq!(verify(&nobody, &shared(&claims()), now()).unwrap_err().status, 401);
+    let nobody = Config {
+        supabase_issuer: String::new(),
+        ..config()
+    };
+    assert_eq!(
+        verify(&nobody, &shared(&claims()), now())
+            .unwrap_err()
+            .status,
+        401
+    );
 }
 
 #[test]
@@ -107,13 +136,20 @@ fn the_keys_of_the_set_sign_with_their_own_algorithm_only() {
     publish();
     let header = |kid: &str, alg: &str| json!({"alg": alg, "kid": kid, "typ": "JWT"});
     let curve = |header| signed_by(&Es256, &curve_key(), &header, &claims());
-    assert_eq!(verify(&config(), &curve(header("curve", "ES256")), now()), Ok(ada()));
+    assert_eq!(
+        verify(&config(), &curve(header("curve", "ES256")), now()),
+        Ok(ada())
+    );
     assert_eq!(verify(&config(), RSA_TOKEN, now()), Ok(ada()));
     let swapped = (401, "token_wrong_algorithm".to_owned());
     assert_eq!(code(&curve(header("curve", "RS256"))), swapped);
     assert_eq!(code(&curve(header("rsa", "ES256"))), swapped);
     for kid in ["weak", "encrypts", "unknown"] {
-        assert_eq!(code(&curve(header(kid, "ES256"))), (401, "token_unknown_key".into()), "{kid}");
+        assert_eq!(
+            code(&curve(header(kid, "ES256"))),
+            (401, "token_unknown_key".into()),
+            "{kid}"
+        );
     }
 }
 
