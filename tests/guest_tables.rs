@@ -286,8 +286,9 @@ async fn a_row_changed_past_the_api_is_known_within_a_minute() {
     let sql = "with changed as (update pulse_rows set status = 'revoked' where id = $1::text::uuid returning 1)
                select to_jsonb(count(*)) from changed";
     let id = event.row_id("Ada");
-    let changed = Database::admin()
-        .await
+    let database = Database::admin().await;
+    database.as_tenant(&event.tenant.id).await;
+    let changed = database
         .json(sql, &[(&id, tokio_postgres::types::Type::TEXT)])
         .await;
     assert_eq!(changed, 1);

@@ -114,13 +114,9 @@ async fn an_expired_or_withdrawn_invitation_is_gone() {
     let sql = "with past as (update invitations set expires_at = now() - interval '1 second'
                where id = $1::text::uuid returning 1) select to_jsonb(count(*)) from past";
     let id = expired.text_at("/id");
-    assert_eq!(
-        Database::admin()
-            .await
-            .json(sql, &[(&id, Type::TEXT)])
-            .await,
-        1
-    );
+    let database = Database::admin().await;
+    database.as_tenant(&tenant.id).await;
+    assert_eq!(database.json(sql, &[(&id, Type::TEXT)]).await, 1);
     let body = json!({"token": expired.text_at("/token"), "password": PASSWORD});
     Client::anonymous()
         .post("/api/invitations/accept", &body)

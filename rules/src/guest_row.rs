@@ -36,27 +36,57 @@ pub const MAX_DATA_BYTES: usize = 32 * 1024;
 pub struct GuestIn {
     /// Display name, at most 200 characters; the email or the code stands in when it is missing.
     #[serde(default)]
+    #[cfg_attr(
+        feature = "schema",
+        schema(max_length = 200, pattern = r"^\s*[^\x00-\x1f\x7f]*\s*$")
+    )]
     pub name: Option<String>,
     /// Email address.
     #[serde(default)]
+    #[cfg_attr(
+        feature = "schema",
+        schema(max_length = 254, pattern = r"^\s*([^\s@]+@[^\s@]+)?\s*$")
+    )]
     pub email: Option<String>,
     /// What is scanned, at most 512 characters.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schema(max_length = 512, pattern = r"^[^\x00]*$"))]
     pub barcode: Option<String>,
     /// Ticket category, at most 80 characters.
     #[serde(default)]
+    #[cfg_attr(
+        feature = "schema",
+        schema(max_length = 80, pattern = r"^\s*[^\x00-\x1f\x7f]*\s*$")
+    )]
     pub category: Option<String>,
     /// `confirmed` (default), `canceled`, `blocked` or `revoked`.
     #[serde(default)]
+    #[cfg_attr(
+        feature = "schema",
+        schema(pattern = r"^\s*(confirmed|canceled|blocked|revoked)?\s*$")
+    )]
     pub status: Option<String>,
     /// First instant of admission, RFC 3339.
     #[serde(default)]
+    #[cfg_attr(
+        feature = "schema",
+        schema(
+            pattern = r"^\s*(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d))?\s*$"
+        )
+    )]
     pub valid_from: Option<String>,
     /// Last instant of admission, RFC 3339.
     #[serde(default)]
+    #[cfg_attr(
+        feature = "schema",
+        schema(
+            pattern = r"^\s*(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d))?\s*$"
+        )
+    )]
     pub valid_until: Option<String>,
     /// What the person at the door must see, at most 2,000 characters.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schema(max_length = 2000))]
     pub attention_note: Option<String>,
     /// Anything else worth keeping, at most 32 KiB.
     #[serde(default)]
@@ -96,28 +126,28 @@ pub struct NewGuest {
 #[allow(missing_docs)]
 pub struct GuestPatch {
     #[serde(default, skip_serializing_if = "Patch::is_absent")]
-    #[cfg_attr(feature = "schema", schema(value_type = Option<String>))]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>, min_length = 1, max_length = 200, pattern = r"^\s*[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*\s*$"))]
     pub name: Patch<String>,
     #[serde(default, skip_serializing_if = "Patch::is_absent")]
-    #[cfg_attr(feature = "schema", schema(value_type = Option<String>))]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>, max_length = 254, pattern = r"^\s*([^\s@]+@[^\s@]+)?\s*$"))]
     pub email: Patch<String>,
     #[serde(default, skip_serializing_if = "Patch::is_absent")]
-    #[cfg_attr(feature = "schema", schema(value_type = Option<String>))]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>, max_length = 512, pattern = r"^[^\x00]*$"))]
     pub barcode: Patch<String>,
     #[serde(default, skip_serializing_if = "Patch::is_absent")]
-    #[cfg_attr(feature = "schema", schema(value_type = Option<String>))]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>, max_length = 80, pattern = r"^\s*[^\x00-\x1f\x7f]*\s*$"))]
     pub category: Patch<String>,
     #[serde(default, skip_serializing_if = "Patch::is_absent")]
-    #[cfg_attr(feature = "schema", schema(value_type = Option<String>))]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>, pattern = r"^\s*(confirmed|canceled|blocked|revoked)?\s*$"))]
     pub status: Patch<String>,
     #[serde(default, skip_serializing_if = "Patch::is_absent")]
-    #[cfg_attr(feature = "schema", schema(value_type = Option<String>))]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>, pattern = r"^\s*(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d))?\s*$"))]
     pub valid_from: Patch<String>,
     #[serde(default, skip_serializing_if = "Patch::is_absent")]
-    #[cfg_attr(feature = "schema", schema(value_type = Option<String>))]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>, pattern = r"^\s*(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d))?\s*$"))]
     pub valid_until: Patch<String>,
     #[serde(default, skip_serializing_if = "Patch::is_absent")]
-    #[cfg_attr(feature = "schema", schema(value_type = Option<String>))]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>, max_length = 2000))]
     pub attention_note: Patch<String>,
     #[serde(default, skip_serializing_if = "Patch::is_absent")]
     #[cfg_attr(feature = "schema", schema(value_type = Option<Object>))]

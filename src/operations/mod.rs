@@ -9,6 +9,8 @@ pub mod metrics;
 pub mod pages;
 pub mod tick;
 
+pub use pages::{serve as page, wants_html};
+
 use crate::platform::http::Module;
 
 /// The routes of operations.

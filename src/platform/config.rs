@@ -25,6 +25,8 @@ pub struct Config {
     pub jurisdictions: bool,
     /// Whether outgoing requests may reach private addresses.
     pub outbound_allow_private: bool,
+    /// How often one credential may call an isolate; none for no limit.
+    pub rate_limit: Option<rules::rate::Limit>,
     /// From which level on lines are written.
     pub log_level: Option<Level>,
     /// Signs the product's own tokens.
@@ -68,6 +70,7 @@ impl Config {
             test_clock: var("TEST_CLOCK") == "1",
             jurisdictions: var("JURISDICTIONS") == "1",
             outbound_allow_private: var("OUTBOUND_ALLOW_PRIVATE") == "1",
+            rate_limit: super::http::limit::parse(&var("RATE_LIMIT")),
             log_level: match var("LOG_LEVEL").as_str() {
                 "warn" => Some(Level::Warn),
                 "error" => Some(Level::Error),

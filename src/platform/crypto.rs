@@ -76,11 +76,14 @@ impl DataKeys {
     /// Seals a credential for the row `owner` names (`tenant/table/row/column`).
     /// The result is `kid.nonce.ciphertext`.
     pub fn seal(&self, owner: &str, secret: &[u8]) -> Result<String> {
+        self.seal_with(random::<12>(), owner, secret)
+    }
+
+    fn seal_with(&self, nonce: [u8; 12], owner: &str, secret: &[u8]) -> Result<String> {
         let (kid, key) = self
             .0
             .first()
             .ok_or_else(|| Error::internal("no data key"))?;
-        let nonce = random::<12>();
         let sealed = Aes256Gcm::new(Key::<Aes256Gcm>::from_slice(key))
             .encrypt(
                 Nonce::from_slice(&nonce),
@@ -127,5 +130,74 @@ impl DataKeys {
         self.0
             .first()
             .is_none_or(|(kid, _)| sealed.split('.').next() != Some(kid.as_str()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OLD: &str = "a:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
+    const NEW: &str = "b:YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXowMTIzNDU=";
+
+    #[test]
+    fn a_sealed_credential_opens_for_its_row_only() {
+        let keys = DataKeys::parse(OLD).unwrap();
+        let sealed = keys
+            .seal_with([7; 12], "t/connections/1/password", b"secret")
+            .unwrap();
+        assert!(!sealed.contains("secret"));
+        assert_eq!(
+            keys.open("t/connections/1/password", &sealed).unwrap(),
+            b"secret"
+        );
+        assert!(keys.open("t/connections/2/password", &sealed).is_err());
+    }
+
+    #[test]
+    fn keys_rotate_and_an_unknown_or_tampered_seal_stays_shut() {
+        let sealed = DataKeys::parse(OLD)
+            .unwrap()
+            .seal_with([7; 12], "o", b"secret")
+            .unwrap();
+        let rotated = DataKeys::parse(&format!("{NEW},{OLD}")).unwrap();
+        assert_eq!(rotated.open("o", &sealed).unwrap(), b"secret");
+        assert!(rotated.is_stale(&sealed));
+        let again = rotated.seal_with([8; 12], "o", b"secret").unwrap();
+        assert!(again.starts_with("b.") && !rotated.is_stale(&again));
+        assert!(DataKeys::parse(NEW).unwrap().open("o", &sealed).is_err());
+        for bad in [
+            "",
+            "a",
+            "a.b",
+            "a..",
+            "a.AAAA.AAAA",
+            &sealed.replace("a.", "b."),
+            &format!("{sealed}A"),
+        ] {
+            assert!(rotated.open("o", bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn keys_that_are_none_are_refused() {
+        for bad in [
+            "",
+            "a",
+            "a:",
+            "a:AAAA",
+            "a:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=,b",
+        ] {
+            assert!(DataKeys::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn comparing_tells_equal_from_different() {
+        assert!(same(b"abc", b"abc") && !same(b"abc", b"abd") && !same(b"abc", b"ab"));
+        assert_eq!(
+            sha256_hex(b""),
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        );
     }
 }

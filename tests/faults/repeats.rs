@@ -71,6 +71,7 @@ async fn the_daily_tick_sweeps_what_is_old_and_nothing_else() {
     let sql = "with aged as (update idempotency_keys set created_at = now() - interval '25 hours'
                where tenant_id = $1::text::uuid and key = 'old' returning 1) select to_jsonb(count(*)) from aged";
     let database = Database::admin().await;
+    database.as_tenant(&tenant.id).await;
     let aged = database
         .json(sql, &[(&tenant.id, tokio_postgres::types::Type::TEXT)])
         .await;

@@ -15,9 +15,18 @@ pub struct Database {
 }
 
 impl Database {
-    /// As the owner of the tables, past the proxy; row-level security is forced on it too.
+    /// As the owner of the tables, past the proxy. Row-level security is forced on it too: see
+    /// [`Database::as_tenant`] and [`Database::definer`].
     pub async fn admin() -> Self {
         Self::at(&stack::variable("PULSE_PG_ADMIN")).await
+    }
+
+    /// As the role of the definer functions, which sees every tenant's rows of the tables it is
+    /// granted.
+    pub async fn definer() -> Self {
+        let database = Self::admin().await;
+        database.run("set role pulse_definer").await;
+        database
     }
 
     /// As the Worker's role, through the strict proxy.

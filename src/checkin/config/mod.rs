@@ -6,6 +6,7 @@
 
 pub mod http;
 mod store;
+mod wire;
 
 use rules::checkin::gate;
 use rules::checkin::settings::Settings;
@@ -17,7 +18,7 @@ use crate::platform::crypto;
 use crate::platform::ctx::Ctx;
 use crate::platform::error::Result;
 use crate::platform::scope::Scope;
-use http::{EnableIn, PulsePatch};
+use wire::{EnableIn, PulsePatch};
 
 /// Enables check-in on a table.
 pub async fn enable(ctx: &Ctx, scope: &Scope, input: EnableIn) -> Result<Value> {

@@ -1,127 +1,19 @@
 //! The route of imports: decode, call, render.
 //!
-//! Invariant: types here are what goes over the wire, and the API document is made from them.
+//! Invariant: nothing is decided here.
 //! Failure: 422 `import_refused` with the wrong lines; 413 for a file that is too large, 415 for one
 //! of another kind.
 
 use std::collections::BTreeMap;
 
-use rules::guest_import::{Duplicates, Format, MAX_BYTES, Problem};
+use rules::guest_import::{Format, MAX_BYTES, Problem};
 use rules::invalid::Invalid;
 use rules::roles::{Resource, Verb};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
 
+use super::wire::{ImportError, ImportQuery, ImportRefused, ImportReport, RefusedLine};
 use super::{Order, Outcome};
 use crate::platform::error::{Error, Result};
 use crate::platform::http::{Access, Answer, Body, Call, Reply, Route, json, routes};
-
-/// How to import.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct ImportQuery {
-    /// Import the right lines although others are wrong. Without it, one wrong line is enough for
-    /// nothing to be imported.
-    pub partial: Option<bool>,
-    /// What to do with a code that an earlier line or a guest on the list has: `reject` the line
-    /// (default), or `keep` both, and a scan of the code is ambiguous.
-    #[param(value_type = Option<String>, pattern = "^(reject|keep)$")]
-    pub duplicates: Option<Duplicates>,
-    /// A JSON object of field to header, for columns that are not recognised or wrongly so; an empty
-    /// header leaves the field out. Fields: `name`, `first_name`, `last_name`, `email`, `barcode`,
-    /// `category`, `status`, `valid_from`, `valid_until`, `attention_note`, `paid`, `blocked`,
-    /// `attention`.
-    #[param(max_length = 4096, example = r#"{"barcode":"Ticket no."}"#)]
-    pub map: Option<String>,
-}
-
-/// What came of an import.
-#[derive(Serialize, ToSchema)]
-pub struct ImportReport {
-    /// Guests that are on the list now.
-    pub imported: u32,
-    /// Lines that are not.
-    pub rejected: u32,
-    /// Lines that hold a guest or should; a quoted line break does not begin a new one.
-    pub lines: u32,
-    /// Fields and the headers they were read from, best first.
-    pub mapping: BTreeMap<String, Vec<String>>,
-    /// The first hundred errors, by line.
-    #[schema(max_items = 100)]
-    pub errors: Vec<ImportError>,
-    /// Errors in all; a line may have several.
-    pub error_count: u32,
-}
-
-/// One thing that is wrong with a line.
-#[derive(Serialize, Deserialize, ToSchema)]
-pub struct ImportError {
-    /// From 1; in a JSON array the place of the record, from 1.
-    pub line: u32,
-    /// The field, if it is one field's.
-    pub field: Option<String>,
-    /// Stable, snake_case.
-    pub code: String,
-    /// One sentence for a person.
-    pub message: String,
-}
-
-impl From<Problem> for ImportError {
-    fn from(problem: Problem) -> Self {
-        let Problem {
-            line,
-            field,
-            code,
-            message,
-        } = problem;
-        Self {
-            line,
-            field,
-            code,
-            message,
-        }
-    }
-}
-
-/// The problem of an import that was refused: what every problem has, and what the import came to.
-#[derive(Serialize, ToSchema)]
-pub struct ImportRefused {
-    /// Names the kind of problem.
-    #[serde(rename = "type")]
-    pub kind: &'static str,
-    /// The status in words.
-    pub title: &'static str,
-    /// 422.
-    pub status: u16,
-    /// One sentence for a person.
-    pub detail: String,
-    /// `import_refused`.
-    pub code: &'static str,
-    /// The first hundred errors, by line.
-    #[schema(max_items = 100)]
-    pub errors: Vec<RefusedLine>,
-    /// As in `x-request-id`.
-    pub request_id: String,
-    /// Lines that are wrong.
-    pub rejected: u32,
-    /// Lines that hold a guest or should; 0 when the file cannot be read.
-    pub lines: u32,
-    /// Fields and the headers they were read from, best first.
-    pub mapping: BTreeMap<String, Vec<String>>,
-    /// Errors in all.
-    pub error_count: u32,
-}
-
-/// One thing that is wrong with a line of a refused import.
-#[derive(Serialize, ToSchema)]
-pub struct RefusedLine {
-    /// Line and field: `/17/email`.
-    pub pointer: String,
-    /// The error.
-    #[serde(flatten)]
-    pub error: ImportError,
-}
 
 /// The routes.
 pub fn routes() -> Vec<Route> {
@@ -191,24 +83,13 @@ fn refused(call: &Call<'_>, report: ImportReport, why: Option<String>) -> Answer
         1 => "One line is wrong; nothing was imported.".to_owned(),
         n => format!("{n} lines are wrong; nothing was imported."),
     });
-    let line = |error: ImportError| {
-        let field = error
-            .field
-            .as_ref()
-            .map(|field| format!("/{field}"))
-            .unwrap_or_default();
-        RefusedLine {
-            pointer: format!("/{}{field}", error.line),
-            error,
-        }
-    };
     let problem = ImportRefused {
         kind: "/docs/problems#import_refused",
         title: "Unprocessable content",
         status: 422,
         detail,
         code: "import_refused",
-        errors: report.errors.into_iter().map(line).collect(),
+        errors: report.errors.into_iter().map(RefusedLine::from).collect(),
         request_id: call.ctx.request_id.clone(),
         rejected: report.rejected,
         lines: report.lines,

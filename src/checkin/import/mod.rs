@@ -10,6 +10,7 @@
 mod batch;
 pub mod http;
 mod store;
+mod wire;
 
 use std::collections::BTreeMap;
 
@@ -25,8 +26,8 @@ use crate::platform::error::{Error, Result};
 use crate::platform::http::Upload;
 use crate::platform::scope::Scope;
 use batch::Staging;
-use http::{ImportError, ImportReport};
 use store::{Settled, Settlement};
+use wire::{ImportError, ImportReport};
 
 /// Most errors that are told one by one.
 const TOLD: usize = 100;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::http::ImportError;
+use super::wire::ImportError;
 use crate::platform::pg::Statement;
 
 /// A guest of the file.

@@ -10,10 +10,11 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::storage::{Kept, Storage};
-use super::store::{self, Flush, PullLog, PullTable};
+use super::store::{self, Flush, Flushed, PullLog, PullTable};
 use super::table::{Position, Table};
 use crate::platform::ctx::Ctx;
 use crate::platform::error::{Error, Result};
+use crate::platform::log::{self, Level};
 use crate::platform::scope::Scope;
 
 /// Entries per statement.
@@ -35,10 +36,13 @@ pub async fn flush(ctx: &Ctx, table: &Table) -> Result<()> {
         }
         // The lines are JSON objects without raw newlines, so they make a list as they are.
         let entries = RawValue::from_string(format!("[{}]", lines.trim_end().replace('\n', ",")))?;
-        let flushed = ctx
-            .pg
-            .call(&scope, &store::FLUSH, &Flush { table_id, entries })
-            .await?;
+        let batch = Flush {
+            table_id,
+            entries,
+            head: table.seq(),
+        };
+        let flushed = ctx.pg.call(&scope, &store::FLUSH, &batch).await?;
+        report(table_id, &flushed);
         if flushed.last_seq <= table.flushed.get() {
             return Err(Error::internal("postgres took no entry"));
         }
@@ -52,6 +56,22 @@ pub async fn flush(ctx: &Ctx, table: &Table) -> Result<()> {
         table.snapshot.set(state.ledger.last_seq());
     }
     Ok(())
+}
+
+/// An entry that does not become a record never holds up the ones behind it, but somebody must look.
+fn report(table: Uuid, flushed: &Flushed) {
+    if flushed.failed.is_empty() && flushed.conflicts.is_empty() {
+        return;
+    }
+    log::write(
+        Level::Error,
+        "flush",
+        &[
+            ("table.id", table.to_string().into()),
+            ("failed", flushed.failed.clone().into()),
+            ("conflicts", flushed.conflicts.clone().into()),
+        ],
+    );
 }
 
 fn mark(table: &Table, seq: u64) -> Result<()> {

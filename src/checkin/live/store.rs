@@ -96,6 +96,8 @@ pub struct Flush {
     pub table_id: Uuid,
     /// A list, oldest first, without a gap.
     pub entries: Box<RawValue>,
+    /// Last entry of the log, so that the minute sweep sees a record that stays behind.
+    pub head: u64,
 }
 
 /// How far Postgres is.
@@ -103,6 +105,12 @@ pub struct Flush {
 pub struct Flushed {
     /// The last entry it has.
     pub last_seq: u64,
+    /// Entries that are kept but could not be shown as records.
+    #[serde(default)]
+    pub failed: Vec<u64>,
+    /// Entries of which Postgres had another version.
+    #[serde(default)]
+    pub conflicts: Vec<u64>,
 }
 
 /// Stores entries; those it has already change nothing.

@@ -7,6 +7,7 @@
 
 pub mod http;
 mod store;
+mod wire;
 
 use rules::guest_row::{self, GuestIn, GuestPatch};
 use rules::name;
@@ -19,10 +20,10 @@ use crate::platform::ctx::Ctx;
 use crate::platform::error::{Error, Result};
 use crate::platform::pg::{Called, Pg};
 use crate::platform::scope::{Credential, Scope};
-pub use http::Row;
-use http::RowsQuery;
 pub use store::Exported;
 use store::{Change, Filter, NewRow, Position, Target};
+pub use wire::Row;
+use wire::RowsQuery;
 
 /// Which guest: the list and the row.
 pub type RowOf = (Uuid, Uuid);

@@ -6,6 +6,7 @@
 
 pub mod http;
 mod store;
+mod wire;
 
 use rules::page::Page;
 use serde_json::{Value, json};
@@ -16,7 +17,7 @@ use crate::platform::ctx::Ctx;
 use crate::platform::error::{Error, Result};
 use crate::platform::object::ObjectAnswer;
 use crate::platform::scope::Scope;
-use http::CheckInsQuery;
+use wire::CheckInsQuery;
 
 /// Decides a scan; `input` is the body as it came.
 pub async fn scan(ctx: &Ctx, scope: &Scope, table: Uuid, input: &str) -> Result<ObjectAnswer> {

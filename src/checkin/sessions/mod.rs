@@ -6,6 +6,7 @@
 
 pub mod http;
 mod store;
+mod wire;
 
 use chrono::Duration;
 use rules::page::Page;
@@ -17,7 +18,7 @@ use crate::platform::ctx::Ctx;
 use crate::platform::error::Result;
 use crate::platform::scope::Scope;
 use crate::platform::token::{self, DeviceToken};
-use http::{SessionIn, SessionPatch, SessionsQuery};
+use wire::{SessionIn, SessionPatch, SessionsQuery};
 
 /// How long a device token lives; the session can be closed at any time.
 pub const DEVICE_TOKEN_DAYS: i64 = 90;

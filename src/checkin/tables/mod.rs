@@ -6,6 +6,7 @@
 
 pub mod http;
 mod store;
+mod wire;
 
 use rules::civil::Zone;
 use rules::invalid::Invalid;
@@ -17,9 +18,9 @@ use crate::platform::ctx::Ctx;
 use crate::platform::error::Result;
 use crate::platform::pg::Called;
 use crate::platform::scope::Scope;
-pub use http::Table;
-use http::{TableIn, TablePatch, TablesQuery};
 use store::{Change, Filter, NewTable, Target};
+pub use wire::Table;
+use wire::{TableIn, TablePatch, TablesQuery};
 
 /// The longest name of a list, in characters.
 pub const NAME_MAX: usize = 120;

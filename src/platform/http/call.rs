@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 use worker::web_sys;
 
+use super::limit;
 use super::route::Access;
 use super::stream::{Upload, too_large};
 use super::strict::Strict;
@@ -68,6 +69,7 @@ impl<'a> Call<'a> {
     pub async fn scope(&self) -> Result<Scope> {
         let credential = self.credential().await?;
         let roles = self.access.roles();
+        limit::count(&self.ctx.config, &credential)?;
         self.early_refusal(&credential, roles)?;
         let tenant = match self.head.tenant.as_str() {
             "" => None,

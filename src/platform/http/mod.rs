@@ -6,6 +6,7 @@
 
 mod call;
 mod document;
+pub(super) mod limit;
 mod problem;
 mod reply;
 mod route;

@@ -1,3 +1,5 @@
+//! What a bearer credential must be, case by case.
+
 use chrono::TimeZone;
 use serde_json::{Value, json};
 

@@ -144,6 +144,6 @@ mod tests {
             (whole(1234567.0), whole(999.4)),
             ("1,234,567".to_owned(), "999".to_owned())
         );
-        assert_eq!((ms(3.14159), ms(25.4)), ("3.1".to_owned(), "25".to_owned()));
+        assert_eq!((ms(3.1278), ms(25.4)), ("3.1".to_owned(), "25".to_owned()));
     }
 }

@@ -5,6 +5,7 @@
 //! operation that answers against its document is shown with the request that did it.
 
 use super::{Tally, cargo};
+use crate::local::seed;
 use crate::project::Project;
 use crate::run;
 use crate::say::Step;
@@ -50,14 +51,18 @@ pub fn ensure(project: &Project) -> Result<PathBuf> {
     Ok(program)
 }
 
-/// Runs it against a stack, with the key of a tenant's admin: a sign-in would not survive the
-/// generated sign-outs.
+/// Runs it against a stack that has the demo event, with the key of that tenant's admin: a sign-in
+/// would not survive the generated sign-outs.
 pub async fn run(
     project: &Project,
     program: &Path,
     url: &str,
     environment: &[(&str, String)],
 ) -> Result<Tally> {
+    let table = seed::demo(url)
+        .await?
+        .table_id
+        .context("the demo event has no table")?;
     let key = key(url).await?;
     let report = project.run_folder().join("logs");
     std::fs::create_dir_all(&report)?;
@@ -68,37 +73,29 @@ pub async fn run(
         .arg(project.at("xtask/schemathesis.toml"));
     command.args(["run", &format!("{url}/openapi.json")]);
     command.args(["--header", &format!("Authorization: Bearer {key}")]);
+    command.args(["--checks", "all", "--max-examples", EXAMPLES, "--seed", "1"]);
     command.args([
-        "--checks",
-        "all",
-        "--max-examples",
-        EXAMPLES,
         "--workers",
         "2",
-    ]);
-    command.args([
         "--generation-database",
         "none",
         "--continue-on-failure",
         "--no-color",
     ]);
     command.envs(environment.iter().map(|(name, value)| (name, value)));
+    command.env("PULSE_TABLE_ID", table);
     cargo::counted(&mut command, |_| None).map(|tally| Tally::one(tally.failed == 0))
 }
 
-/// A new tenant's key with the rights of its admin.
+/// A key with the rights of the demo tenant's admin.
 async fn key(url: &str) -> Result<String> {
     let client = reqwest::Client::builder()
         .timeout(Duration::from_secs(30))
         .build()?;
-    let account = json!({
-        "email": format!("schemathesis-{}@example.com", uuid::Uuid::new_v4()),
-        "password": "a-password-for-one-run",
-        "tenant_name": "Schemathesis",
-    });
+    let login = json!({"email": seed::EMAIL, "password": seed::PASSWORD});
     let reply = client
-        .post(format!("{url}/api/auth/register"))
-        .json(&account)
+        .post(format!("{url}/api/auth/login"))
+        .json(&login)
         .send()
         .await?;
     let session: Value = reply.error_for_status()?.json().await?;

@@ -1,3 +1,5 @@
+//! What a token of an identity provider must be, case by case.
+
 use chrono::TimeZone;
 use jwt_compact::AlgorithmSignature;
 use jwt_compact::alg::{Hs256, Hs256Key, SigningKey as _};
