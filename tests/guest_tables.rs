@@ -377,3 +377,28 @@ async fn a_change_of_an_older_version_is_refused_and_an_unchanged_row_is_not_sen
     }
     change("*", "Dan").await.expect_status(200);
 }
+
+#[tokio::test]
+async fn a_number_no_reader_holds_is_refused_and_breaks_no_list() {
+    let tenant = Tenant::new().await;
+    let path = rows(&tenant.table("UTC").await);
+    for data in [
+        r#"{"n":1.7976931348623157e308}"#,
+        r#"{"deep":[{"n":-1e300}]}"#,
+        r#"{"n":1e-300}"#,
+    ] {
+        let body = format!(r#"{{"name":"Ada","data":{data}}}"#);
+        let call = tenant
+            .client()
+            .call("POST", &path)
+            .body("application/json", body);
+        call.await.problem_of(422).points_at("/data");
+    }
+    let kept = json!({"name": "Bob", "data": {"n": 0.1, "m": 18_446_744_073_709_551_615_u64}});
+    tenant.client().post(&path, &kept).await.expect_status(201);
+    let list = tenant.client().get(&path).await.expect_status(200);
+    assert_eq!(
+        (list.list_at("/items").len(), list.at("/items/0/data")),
+        (1, kept["data"].clone())
+    );
+}

@@ -6,8 +6,10 @@
 //! names. Records end with CR LF.
 //! Failure: none.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 
 use crate::guest_import::{DATA, is_field};
 
@@ -56,7 +58,7 @@ pub struct GuestOut {
     #[serde(default)]
     pub attention_note: Option<String>,
     #[serde(default)]
-    pub data: Map<String, Value>,
+    pub data: BTreeMap<String, Box<RawValue>>,
 }
 
 /// The header; `keys` are the fields of `data` that get a column. A key that an import would take
@@ -90,12 +92,22 @@ pub fn row(guest: &GuestOut, keys: &[String], reader: Reader) -> String {
         text(&guest.valid_until),
         text(&guest.attention_note),
     ];
-    let data = keys.iter().map(|key| match guest.data.get(key) {
-        None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
+    let data = keys.iter().map(|key| {
+        guest
+            .data
+            .get(key)
+            .map(|value| cell(value))
+            .unwrap_or_default()
     });
     line(fields.into_iter().chain(data), reader)
+}
+
+/// A field of `data`: a text as it is, nothing for null, anything else as JSON.
+fn cell(value: &RawValue) -> String {
+    match value.get() {
+        "null" => String::new(),
+        json => serde_json::from_str(json).unwrap_or_else(|_| json.to_owned()),
+    }
 }
 
 /// One record of cells.

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use crate::checkin::guest::Status;
 use crate::invalid::Invalid;
 use crate::patch::Patch;
-use crate::{email, name, time};
+use crate::{data, email, name, time};
 
 /// Longest name, in characters.
 pub const MAX_NAME: usize = 200;
@@ -346,36 +346,8 @@ fn parse_data(data: Map<String, Value>) -> Result<Map<String, Value>, Invalid> {
             format!("Names have at most {MAX_DATA_KEY} characters."),
         ));
     }
-    let bytes = serde_json::to_vec(&data).map_or(usize::MAX, |json| json.len());
-    if bytes > MAX_DATA_BYTES {
-        return Err(Invalid::one(
-            "/data",
-            "too_large",
-            format!("Must have at most {MAX_DATA_BYTES} bytes."),
-        ));
-    }
-    if data
-        .iter()
-        .any(|(key, value)| key.contains('\0') || holds_nul(value))
-    {
-        return Err(Invalid::one(
-            "/data",
-            "control_character",
-            "Must not contain NUL.",
-        ));
-    }
+    data::check("/data", &data, MAX_DATA_BYTES)?;
     Ok(data)
-}
-
-fn holds_nul(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains('\0'),
-        Value::Array(items) => items.iter().any(holds_nul),
-        Value::Object(fields) => fields
-            .iter()
-            .any(|(key, value)| key.contains('\0') || holds_nul(value)),
-        _ => false,
-    }
 }
 
 fn check_order(from: Option<DateTime<Utc>>, until: Option<DateTime<Utc>>, invalid: &mut Invalid) {

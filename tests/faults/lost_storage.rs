@@ -4,7 +4,11 @@
 //! Failure: the answer that changed.
 
 use super::alone;
+use super::crowd::{Crowd, Dice, large_event};
+use futures_util::future::join_all;
 use pulse_tests::control::Control;
+use pulse_tests::database::Database;
+use pulse_tests::history::Replay;
 use pulse_tests::prelude::*;
 
 /// Scans an event into a state worth losing; gives one scan's body and answer.
@@ -103,7 +107,7 @@ async fn an_evicted_object_wakes_as_it_was() {
     let _alone = alone().await;
     let (event, body, first) = lived_in().await;
     let before = event.dashboard().await;
-    Control::here().evict().await;
+    Control::here().evict(&event.table).await;
     assert_eq!(
         event.dashboard().await.position(),
         before.position(),
@@ -130,39 +134,29 @@ async fn an_object_without_storage_rebuilds_itself_from_postgres() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn eviction_in_the_middle_of_a_crowd_loses_nothing() {
-    use super::crowd::{Crowd, Dice, large_event};
-    use pulse_tests::database::Database;
-    use pulse_tests::history::{History, Replay};
+async fn a_crowd_that_wakes_an_evicted_object_loses_nothing() {
     let _alone = alone().await;
     let event = large_event(500).await;
-    let crowd = Crowd {
-        history: History::default(),
-        ..Crowd::default()
-    };
-    let scanners = (0..8).map(|number| {
-        let (event, crowd) = (&event, &crowd);
-        async move {
-            let client = event.phone(&format!("phone {number}")).client().await;
-            let mut dice = Dice::new(number);
-            for _ in 0..150 {
-                let body = json!({"barcode": format!("G{}", dice.roll(500))});
-                crowd.scan(event, &client, body).await;
+    let (crowd, control) = (Crowd::default(), Control::here());
+    for wave in 0..6 {
+        let scanners = (0..16).map(|number| {
+            let (event, crowd) = (&event, &crowd);
+            async move {
+                let client = event.phone(&format!("phone {number}")).client().await;
+                let mut dice = Dice::new(wave * 16 + number);
+                for _ in 0..20 {
+                    let body = json!({"barcode": format!("G{}", dice.roll(500))});
+                    crowd.scan(event, &client, body).await;
+                }
             }
-        }
-    });
-    let evicting = async {
-        for _ in 0..5 {
-            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-            Control::here().evict().await;
-        }
-    };
-    tokio::join!(futures_util::future::join_all(scanners), evicting);
+        });
+        join_all(scanners).await;
+        control.evict(&event.table).await;
+    }
     let dashboard = event.recorded().await;
-    let log = Database::admin()
-        .await
-        .scan_log(&event.tenant.id, &event.table)
-        .await;
+    let database = Database::admin().await;
+    let log = database.scan_log(&event.tenant.id, &event.table).await;
+    assert_eq!(log.len(), 6 * 16 * 20);
     crowd.history.judge(&log);
     Replay::no_guest_twice(&log);
     Replay::of(&log).agrees(&dashboard.counts);

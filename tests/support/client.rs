@@ -168,9 +168,24 @@ impl IntoFuture for Call {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let shown = self.shown.clone();
-            self.attempt()
+            // A kept connection may be closed by the server at the moment it is used again, after a
+            // refusal whose body was left unread for example; asking once more is what any client
+            // does when it only reads.
+            let again = shown
+                .starts_with("GET ")
+                .then(|| self.request.try_clone())
+                .flatten();
+            match (self.attempt().await, again) {
+                (Ok(reply), _) => reply,
+                (Err(_), Some(request)) => Call {
+                    request,
+                    shown: shown.clone(),
+                }
+                .attempt()
                 .await
-                .unwrap_or_else(|error| panic!("{shown}: {error}"))
+                .unwrap_or_else(|error| panic!("{shown}: {error}")),
+                (Err(error), None) => panic!("{shown}: {error}"),
+            }
         })
     }
 }

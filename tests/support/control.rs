@@ -46,9 +46,17 @@ impl Control {
         self.order("/worker/kill", &json!({})).await;
     }
 
-    /// Evicts every object from memory; sockets stay.
-    pub async fn evict(&self) {
-        self.order("/worker/evict", &json!({})).await;
+    /// Puts a table's object out of memory; its sockets stay. Waits until nothing holds it, such as
+    /// a request or an alarm under way.
+    pub async fn evict(&self, table: &str) {
+        stack::eventually("the object is evicted", || async {
+            let reply = self.client.post("/worker/evict", &json!({ "name": table }));
+            let reply = reply.await;
+            let busy = reply.text().contains("active references");
+            assert!(busy || reply.status < 300, "{reply}");
+            (!busy).then_some(())
+        })
+        .await;
     }
 
     /// Kills the runtime, deletes what the objects stored and starts it again.

@@ -24,14 +24,17 @@ pub enum CapacityMode {
     Warn,
 }
 
-/// The settings of a check-in table. Everything is present when written, optional when read.
+/// The settings of a check-in table. Everything is present when written, optional when read, where
+/// `null` means the default.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Settings {
     /// Off: a repeated scan counts on the first record. On: each scan is an entry of its own.
+    #[cfg_attr(feature = "schema", schema(nullable))]
     pub allow_duplicate_scans: bool,
     /// A guest who left may enter again.
+    #[cfg_attr(feature = "schema", schema(nullable))]
     pub allow_reentry: bool,
     /// Entries per guest and local day, 1 to 1,000.
     pub entries_per_day: Option<u32>,
@@ -40,8 +43,10 @@ pub struct Settings {
     /// Guests inside at one time, walk-ins included, 1 to 10,000,000.
     pub capacity: Option<u32>,
     /// What happens at capacity.
+    #[cfg_attr(feature = "schema", schema(nullable))]
     pub capacity_mode: CapacityMode,
     /// Categories that may enter; empty means all.
+    #[cfg_attr(feature = "schema", schema(nullable))]
     pub categories: Vec<String>,
     /// First instant the doors are open.
     #[serde(with = "time::ms_option")]
@@ -50,14 +55,19 @@ pub struct Settings {
     #[serde(with = "time::ms_option")]
     pub closes_at: Option<DateTime<Utc>>,
     /// Weekly hours within that, by the event's wall clock; empty means always.
+    #[cfg_attr(feature = "schema", schema(nullable))]
     pub opening_hours: Vec<Hours>,
     /// Guests who are on no list may be admitted.
+    #[cfg_attr(feature = "schema", schema(nullable))]
     pub walk_ins: bool,
     /// People without an account may scan.
+    #[cfg_attr(feature = "schema", schema(nullable))]
     pub guest_scanning: bool,
     /// Scanners may keep the list and work without a connection.
+    #[cfg_attr(feature = "schema", schema(nullable))]
     pub offline_mode: bool,
     /// Scanners show the guest in a popup.
+    #[cfg_attr(feature = "schema", schema(nullable))]
     pub show_popup: bool,
 }
 

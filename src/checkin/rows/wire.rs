@@ -5,7 +5,7 @@
 
 use rules::checkin::guest::Status;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -34,9 +34,10 @@ pub struct Row {
     pub valid_until: Option<String>,
     /// What the person at the door must see.
     pub attention_note: Option<String>,
-    /// Anything else that was given or imported.
+    /// Anything else that was given or imported, as the database writes it: its numbers may be
+    /// longer than any type here holds.
     #[schema(value_type = Object)]
-    pub data: Map<String, Value>,
+    pub data: Box<RawValue>,
     /// Where the row comes from.
     pub source: Source,
     /// For `If-Match`.

@@ -200,10 +200,7 @@ impl SessionPatch {
 }
 
 fn info(info: Option<&Map<String, Value>>, invalid: &mut Invalid) {
-    let size = info.map_or(0, |info| {
-        serde_json::to_string(info).map_or(usize::MAX, |t| t.len())
-    });
-    if size > 4096 {
-        invalid.add("/device_info", "too_long", "Must have 4096 bytes at most.");
+    if let Some(info) = info {
+        invalid.take(rules::data::check("/device_info", info, 4096));
     }
 }

@@ -13,6 +13,9 @@ use crate::project::Project;
 use crate::say::{self, Step};
 use crate::tools;
 use anyhow::Result;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -74,7 +77,7 @@ pub fn local(
     })
 }
 
-async fn serve(stack: &Stack, folder: &std::path::Path, demo: bool) -> Result<ExitCode> {
+async fn serve(stack: &Stack, folder: &Path, demo: bool) -> Result<ExitCode> {
     let mut lines = vec![("Pulse", format!("{}/", stack.url))];
     if demo {
         let step = Step::begin("demo event");
@@ -111,6 +114,7 @@ async fn serve(stack: &Stack, folder: &std::path::Path, demo: bool) -> Result<Ex
     say::note("Ctrl-C stops it");
     let code = tokio::select! {
         result = super::interrupted() => { result?; ExitCode::SUCCESS }
+        () = echo_failures(folder) => ExitCode::FAILURE,
         () = gone(stack) => {
             say::warn("the runtime ended by itself; see runtime.log");
             ExitCode::FAILURE
@@ -125,9 +129,58 @@ async fn serve(stack: &Stack, folder: &std::path::Path, demo: bool) -> Result<Ex
     Ok(code)
 }
 
+/// Prints what the Worker logs as a failure, for ever.
+async fn echo_failures(folder: &Path) {
+    let path = folder.join("runtime.log");
+    let mut seen = std::fs::metadata(&path).map_or(0, |file| file.len());
+    loop {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let Ok(mut file) = File::open(&path) else {
+            continue;
+        };
+        let mut fresh = Vec::new();
+        if file.seek(SeekFrom::Start(seen)).is_err() || file.read_to_end(&mut fresh).is_err() {
+            continue;
+        }
+        // A line that is still being written waits for its end.
+        let whole = fresh
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |end| end + 1);
+        fresh.truncate(whole);
+        seen += whole as u64;
+        for line in String::from_utf8_lossy(&fresh).lines() {
+            if is_failure(line) {
+                say::note(line);
+            }
+        }
+    }
+}
+
+/// A log line of the Worker above `info`, or one that the runtime itself wrote.
+fn is_failure(line: &str) -> bool {
+    match serde_json::from_str::<serde_json::Value>(line) {
+        Ok(entry) => !matches!(entry["level"].as_str(), Some("info" | "debug")),
+        Err(_) => !line.trim().is_empty(),
+    }
+}
+
 /// Waits until the runtime has gone by itself.
 async fn gone(stack: &Stack) {
     while !stack.runtime.lock().await.has_ended() {
         tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_failure;
+
+    #[test]
+    fn only_failures_are_shown() {
+        assert!(!is_failure(r#"{"level":"info","message":"request"}"#));
+        assert!(is_failure(r#"{"level":"error","message":"request"}"#));
+        assert!(is_failure("workerd/server/server.c++:1: something broke"));
+        assert!(!is_failure(""));
     }
 }

@@ -47,7 +47,7 @@ cargo xtask <command>
 
 /// Runs a command to its end.
 pub fn run(name: &str, mut args: Args) -> Result<ExitCode> {
-    if name == "help" || args.flag("--help") {
+    if matches!(name, "help" | "-h") || args.flag("--help") {
         print!("{HELP}");
         return Ok(ExitCode::SUCCESS);
     }

@@ -75,6 +75,11 @@ impl Address {
         self.0.host_str().unwrap_or_default()
     }
 
+    /// Is the server on this machine?
+    pub fn is_here(&self) -> bool {
+        matches!(self.host(), "localhost" | "127.0.0.1" | "[::1]")
+    }
+
     /// The port.
     pub fn port(&self) -> u16 {
         self.0.port().unwrap_or(5432)
@@ -139,7 +144,8 @@ impl Address {
             run_as: None,
             stop: "TERM",
             grace: Duration::from_secs(1),
-            pidfile: folder.join("tunnel.pid"),
+            // Two commands may have a tunnel each in one folder.
+            pidfile: folder.join(format!("tunnel-{}.pid", std::process::id())),
             marker: "tunnel.mjs".to_owned(),
         };
         let mut tunnel = Guarded::start(spec, Stdio::piped(), Stdio::inherit()).await?;

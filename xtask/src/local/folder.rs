@@ -12,7 +12,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// The pid files that a stack may leave.
-const PARTS: [&str; 4] = ["runtime", "pgbouncer", "postgres", "tunnel"];
+const PARTS: [&str; 3] = ["runtime", "pgbouncer", "postgres"];
 
 /// A folder that is this command's until it is dropped.
 #[derive(Debug)]

@@ -105,6 +105,9 @@ impl Runtime {
         let client = reqwest::Client::builder()
             .timeout(Duration::from_secs(60))
             .build()?;
+        // One log for each life of a stack, the last one kept.
+        let log = folder.join("runtime.log");
+        let _ = std::fs::rename(&log, log.with_extension("log.1"));
         let (ready, process) = launch(project, folder, &config).await?;
         Ok(Self {
             project: project.clone(),

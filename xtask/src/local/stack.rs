@@ -119,10 +119,7 @@ impl Stack {
         let place = options.database.as_ref().unwrap_or(&owner).place();
         step.done(&place);
 
-        let password = match (&options.database, std::env::var("PULSE_APP_PASSWORD")) {
-            (Some(_), Ok(password)) => password,
-            _ => secrets.app_password.clone(),
-        };
+        let password = app_password(options.database.as_ref(), &secrets)?;
         let step = Step::begin("migrations");
         let migrated =
             migrations::migrate(&owner, &project.at("migrations"), Some(&password)).await;
@@ -308,6 +305,20 @@ impl Stack {
         if let Some(postgres) = &self.postgres {
             postgres.lock().await.stop().await;
         }
+    }
+}
+
+/// The password that the Worker's role gets. On a server elsewhere it is not ours to change.
+fn app_password(database: Option<&Address>, secrets: &Secrets) -> Result<String> {
+    let named = std::env::var("PULSE_APP_PASSWORD").unwrap_or_default();
+    match database {
+        Some(_) if !named.is_empty() => Ok(named),
+        Some(server) if !server.is_here() => anyhow::bail!(
+            "DATABASE_URL leads to {}: set PULSE_APP_PASSWORD to the password that {APP_ROLE} has \
+             or gets there, or unset DATABASE_URL to use the embedded server",
+            server.place()
+        ),
+        _ => Ok(secrets.app_password.clone()),
     }
 }
 

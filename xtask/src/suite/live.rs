@@ -152,6 +152,8 @@ impl Live {
             ("TEST_CLOCK", "1"),
             ("CORS_ORIGINS", ORIGIN),
             ("SUPABASE_JWKS_URL", &jwks),
+            // Low enough to be met by a test, high enough for one device of a load test.
+            ("RATE_LIMIT", "8000/50"),
         ];
         for (name, value) in more.into_iter().chain(SUPABASE) {
             vars.insert(name.to_owned(), value.to_owned());
