@@ -4,7 +4,7 @@
 //! Failure: an install that fails leaves no half-installed tool, and says whether the network, the
 //! disk or the build was the cause.
 
-use super::likely_cause;
+use super::download;
 use crate::project::Project;
 use crate::run;
 use crate::say::Step;
@@ -53,7 +53,7 @@ pub fn lacking(project: &Project) -> Result<Vec<&'static str>> {
     Ok(lacking)
 }
 
-/// Installs the tools that are missing, unoptimised in the main: they build in a third of the time.
+/// Installs the tools that are missing, in debug profile: they build in a third of the time.
 pub fn ensure(project: &Project) -> Result<()> {
     for tool in &TOOLS {
         let version = project.locked_version(tool.follows)?;
@@ -80,15 +80,11 @@ pub fn ensure(project: &Project) -> Result<()> {
             .env("CARGO_PROFILE_DEV_DEBUG", "0")
             .env("CARGO_TARGET_DIR", &target);
         let log = project.log(&format!("install-{}", tool.bin))?;
-        let result = run::logged(&step, &mut cargo, &log);
+        let result = download(&step, &mut cargo, &log, "crates.io");
         let _ = std::fs::remove_dir_all(&target);
         if let Err(error) = result {
             let _ = std::fs::remove_dir_all(&folder);
-            let said = std::fs::read_to_string(&log).unwrap_or_default();
-            return match likely_cause(&said, "crates.io") {
-                Some(cause) => Err(error.context(cause)),
-                None => Err(error),
-            };
+            return Err(error);
         }
         step.done("installed");
     }
@@ -123,13 +119,7 @@ pub fn wasm_target(project: &Project) -> Result<()> {
     rustup
         .current_dir(&project.root)
         .args(["target", "add", WASM]);
-    if let Err(error) = run::logged(&step, &mut rustup, &log) {
-        let said = std::fs::read_to_string(&log).unwrap_or_default();
-        return match likely_cause(&said, "static.rust-lang.org") {
-            Some(cause) => Err(error.context(cause)),
-            None => Err(error),
-        };
-    }
+    download(&step, &mut rustup, &log, "static.rust-lang.org")?;
     step.done("added");
     Ok(())
 }

