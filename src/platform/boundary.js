@@ -132,3 +132,9 @@ export function randomBytes(target) {
 export function armAlarm(state, at) {
   state.storage.setAlarm(at);
 }
+
+// Closes a TCP socket for good. Dropping it is not enough: its streams would live until they are
+// collected, and an object with an open stream neither hibernates nor can be evicted.
+export function closeSocket(socket) {
+  socket.close().catch(() => {});
+}

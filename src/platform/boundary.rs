@@ -77,6 +77,9 @@ extern "C" {
     #[wasm_bindgen(js_name = readChunk, catch)]
     pub async fn read_chunk(reader: &JsValue) -> Result<JsValue, JsValue>;
 
+    #[wasm_bindgen(js_name = closeSocket)]
+    pub fn close_socket(socket: &JsValue);
+
     #[wasm_bindgen(js_name = armAlarm)]
     pub fn arm_alarm(state: &JsValue, at: f64);
 

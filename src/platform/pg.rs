@@ -19,8 +19,10 @@ use serde_json::value::RawValue;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Config as PgConfig, NoTls};
 use uuid::Uuid;
-use worker::{Env, Hyperdrive};
+use worker::wasm_bindgen::{JsCast, JsValue};
+use worker::{Env, Hyperdrive, Socket, worker_sys};
 
+use super::boundary;
 use super::error::{Error, Result};
 use super::scope::Scope;
 
@@ -268,18 +270,30 @@ impl Pg {
             .hyperdrive("PG")
             .map_err(|error| Error::internal(format!("binding PG: {error}")))?;
         let target = target(&hyperdrive)?;
-        let socket = hyperdrive
+        let raw: &worker_sys::types::Hyperdrive = hyperdrive.as_ref().unchecked_ref();
+        let socket = raw
             .connect()
-            .map_err(|error| Error::unavailable(&error.to_string()))?;
+            .map_err(|error| Error::unavailable(&format!("{error:?}")))?;
+        let open = Open(socket.clone().into());
         let (client, connection) = target
-            .connect_raw(socket, NoTls)
+            .connect_raw(Socket::from(socket), NoTls)
             .await
             .map_err(|error| Error::unavailable(&error.to_string()))?;
         worker::wasm_bindgen_futures::spawn_local(async move {
             // Its errors reach the statement that is waiting.
             let _ = connection.await;
+            drop(open);
         });
         Ok(client)
+    }
+}
+
+/// A socket that is closed when nobody needs it any more, whichever way that comes about.
+struct Open(JsValue);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        boundary::close_socket(&self.0);
     }
 }
 

@@ -46,6 +46,12 @@ async function stop(code) {
 }
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => stop(0));
 
+/**
+ * The Worker twice: as the assets router calls it, and under a name that is reached without the
+ * router (Miniflare runs it in JavaScript before the Worker), so that a bench measures the Worker alone.
+ */
+const DOORS = 'export * from "./index.js"; export { default, default as direct } from "./index.js";';
+
 /** The Worker as wrangler.toml binds it, with this stack's database, variables and secrets. */
 function workerOptions() {
   const { workerOptions } = unstable_getMiniflareWorkerOptions(path.join(config.project, "wrangler.toml"));
@@ -57,13 +63,13 @@ function workerOptions() {
     name: "pulse",
     modulesRoot: config.build,
     modules: [
+      { type: "ESModule", path: path.join(config.build, "doors.js"), contents: DOORS },
       { type: "ESModule", path: path.join(config.build, "index.js") },
       { type: "CompiledWasm", path: path.join(config.build, "index_bg.wasm") },
     ],
     hyperdrives,
     bindings: { ...workerOptions.bindings, ...config.vars },
-    // A second door without the assets router, so that a bench measures the Worker alone.
-    unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
+    unsafeDirectSockets: [{ host: "127.0.0.1", port: 0, entrypoint: "direct" }],
   };
 }
 
@@ -91,7 +97,7 @@ try {
   if (config.crons) await startCrons(miniflare, path.join(config.project, "wrangler.toml"));
   const ready = {
     url: url.origin,
-    direct_url: (await miniflare.unsafeGetDirectURL()).origin,
+    direct_url: (await miniflare.unsafeGetDirectURL(options.name, "direct")).origin,
     control,
     pid: process.pid,
     runtime_pid: runtimes.at(-1)?.pid,

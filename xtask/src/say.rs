@@ -61,7 +61,7 @@ impl Step {
     /// Says that it is still under way, with what it is at.
     pub fn beat(&self, at: &str) {
         let at: String = at.trim().chars().take(80).collect();
-        eprintln!("    {} ({}) {at}", self.what, time(self.started.elapsed()));
+        eprintln!("    {}: {at}", time(self.started.elapsed()));
     }
 
     /// Says that it is done, and how long it took.

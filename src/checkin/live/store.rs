@@ -4,6 +4,8 @@
 //! once whatever happens, because (`table_id`, `seq`) is its key.
 //! Failure: a table without check-in is 404.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -114,4 +116,7 @@ pub struct Flushed {
 }
 
 /// Stores entries; those it has already change nothing.
-pub const FLUSH: Statement<Flush, Flushed> = Statement::new("select app.flush_scans($1)");
+///
+/// It gives up early: what was sent may be stored all the same, and the next attempt finds out.
+pub const FLUSH: Statement<Flush, Flushed> =
+    Statement::new("select app.flush_scans($1)").patience(Duration::from_secs(3));

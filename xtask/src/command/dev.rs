@@ -22,6 +22,15 @@ use std::time::Duration;
 /// The port when none is given.
 pub const PORT: u16 = 8787;
 
+/// Settings of the Worker that a developer may set in the environment.
+const FROM_ENVIRONMENT: [&str; 5] = [
+    "CORS_ORIGINS",
+    "LOG_LEVEL",
+    "SUPABASE_ISSUER",
+    "SUPABASE_JWKS_URL",
+    "SUPABASE_JWT_SECRET",
+];
+
 /// The command.
 pub fn run(project: &Project, mut args: Args) -> Result<ExitCode> {
     let port = args.parsed("--port")?.unwrap_or(PORT);
@@ -57,7 +66,12 @@ pub fn local(
         folder.clear()?;
         step.done("");
     }
-    let vars = stack::local_vars("local", "info");
+    let mut vars = stack::local_vars("local", "info");
+    for name in FROM_ENVIRONMENT {
+        if let Ok(value) = std::env::var(name) {
+            vars.insert(name.to_owned(), value);
+        }
+    }
     let place = folder.path.clone();
     let options = Options {
         folder,
@@ -104,7 +118,10 @@ async fn serve(stack: &Stack, folder: &Path, demo: bool) -> Result<ExitCode> {
         }
     }
     lines.push(("API", format!("{}/docs", stack.url)));
-    lines.push(("database", stack.owner.url().to_owned()));
+    // Of another server the password is not ours to show.
+    if stack.postgres.is_some() {
+        lines.push(("database", stack.owner.url().to_owned()));
+    }
     println!();
     for (name, value) in lines {
         println!("  {name:<11} {value}");

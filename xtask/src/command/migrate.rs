@@ -48,9 +48,9 @@ pub fn run(project: &Project, mut args: Args) -> Result<ExitCode> {
             outcome.applied.len(),
             outcome.total
         ));
-        if !outcome.app_can_login {
-            say::warn(format!(
-                "{APP_ROLE} cannot sign in yet: run again with PULSE_APP_PASSWORD set"
+        if password.is_none() {
+            say::note(format!(
+                "the password of {APP_ROLE} is as it was; with PULSE_APP_PASSWORD set it is changed"
             ));
         }
         Ok(ExitCode::SUCCESS)

@@ -107,10 +107,15 @@ impl Address {
         url.as_str().parse().unwrap_or_default()
     }
 
-    /// How the server wants TLS: `disable`, `prefer`, `require`, `verify-ca`, `verify-full`.
+    /// How TLS is wanted: `disable`, `require`, `verify-ca`, `verify-full`. When the address does
+    /// not say, a server elsewhere is spoken to over TLS.
     fn tls(&self) -> String {
         let mode = self.0.query_pairs().find(|(name, _)| name == "sslmode");
-        mode.map_or_else(|| "disable".to_owned(), |(_, mode)| mode.into_owned())
+        match mode {
+            Some((_, mode)) => mode.into_owned(),
+            None if self.is_here() => "disable".to_owned(),
+            None => "require".to_owned(),
+        }
     }
 
     /// An address without TLS for the same server, and the tunnel that makes it one when needed.
@@ -190,6 +195,17 @@ mod tests {
                 .unwrap()
                 .url()
                 .ends_with("@127.0.0.1:99/pulse")
+        );
+    }
+
+    #[test]
+    fn a_server_elsewhere_gets_tls_unless_the_address_says_otherwise() {
+        let tls = |url: &str| Address::parse(url).unwrap().tls();
+        assert_eq!(tls("postgres://a:b@127.0.0.1/c"), "disable");
+        assert_eq!(tls("postgres://a:b@db.example/c"), "require");
+        assert_eq!(
+            tls("postgres://a:b@db.example/c?sslmode=disable"),
+            "disable"
         );
     }
 

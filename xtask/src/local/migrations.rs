@@ -37,8 +37,6 @@ pub struct Outcome {
     pub applied: Vec<String>,
     /// How many are in place in all.
     pub total: usize,
-    /// Whether the Worker's role can sign in.
-    pub app_can_login: bool,
 }
 
 /// Reads `NNNN_name.sql` files, in order.
@@ -135,11 +133,12 @@ async fn locked(
         applied.push(file.name.clone());
     }
     check_app_role(client).await?;
-    let app_can_login = set_app_password(client, app_password).await?;
+    if let Some(password) = app_password {
+        set_app_password(client, password).await?;
+    }
     Ok(Outcome {
         applied,
         total: files.len(),
-        app_can_login,
     })
 }
 
@@ -236,22 +235,11 @@ async fn check_app_role(client: &Client) -> Result<()> {
     }
 }
 
-async fn set_app_password(client: &Client, password: Option<&str>) -> Result<bool> {
-    if let Some(password) = password {
-        let verifier = verifier(password);
-        client
-            .batch_execute(&format!(
-                "alter role {APP_ROLE} login password '{verifier}'"
-            ))
-            .await?;
-    }
-    let row = client
-        .query_one(
-            "select rolcanlogin from pg_roles where rolname = $1",
-            &[&APP_ROLE],
-        )
-        .await?;
-    Ok(row.get(0))
+async fn set_app_password(client: &Client, password: &str) -> Result<()> {
+    let verifier = verifier(password);
+    let statement = format!("alter role {APP_ROLE} login password '{verifier}'");
+    client.batch_execute(&statement).await?;
+    Ok(())
 }
 
 /// What Postgres keeps of a password, so that the password itself is in no statement or log.

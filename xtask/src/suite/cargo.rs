@@ -136,18 +136,17 @@ mod tests {
 
     #[test]
     fn a_run_that_breaks_off_is_a_failure() {
+        // Not the harness's own words: this output may be counted itself.
+        let count = |line: &str| (line == "two are fine").then_some((2, 0));
         let mut broken = Command::new("sh");
         broken.args(["-c", "exit 101"]);
-        assert_eq!(
-            counted(&mut broken, count_libtest).unwrap(),
-            Tally::one(false)
-        );
+        assert_eq!(counted(&mut broken, count).unwrap(), Tally::one(false));
         let mut fine = Command::new("sh");
-        fine.args(["-c", "echo 'test result: ok. 2 passed; 0 failed;'"]);
+        fine.args(["-c", "echo 'two are fine'"]);
         let two = Tally {
             passed: 2,
             ..Tally::default()
         };
-        assert_eq!(counted(&mut fine, count_libtest).unwrap(), two);
+        assert_eq!(counted(&mut fine, count).unwrap(), two);
     }
 }
