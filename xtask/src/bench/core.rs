@@ -10,7 +10,7 @@ use super::figures::{Slices, ms, ratio, whole};
 use super::http::{Connection, Head, Reply};
 use super::load::{self, Caller, Pace};
 use super::report::{Report, Table};
-use super::rig::{Baseline, Product, Side};
+use super::rig::{self, Baseline, Ground, Product, Side};
 use super::statements::statement;
 use crate::project::Project;
 use crate::say::Step;
@@ -227,8 +227,8 @@ fn shape(answer: &Value) -> Vec<String> {
 }
 
 /// Runs the whole bench.
-pub async fn run(project: &Project, scale: &Scale) -> Result<Report> {
-    let product = Product::start(project, true).await?;
+pub async fn run(project: &Project, scale: &Scale, scram: bool) -> Result<Report> {
+    let product = Product::start(project, rig::bouncer(scram)?, Ground::Disk).await?;
     let vars = BTreeMap::from([
         (
             "TOKEN_SECRET".to_owned(),
@@ -244,7 +244,7 @@ pub async fn run(project: &Project, scale: &Scale) -> Result<Report> {
         ),
     ]);
     let app = Some(&product.stack.app);
-    let started = Baseline::start(project, product.folder(), "baseline-core", app, vars).await;
+    let started = Baseline::start(project, &product, "baseline-core", app, vars).await;
     let report = match &started {
         Ok(baseline) => measure(&product, baseline, scale).await,
         Err(error) => Err(anyhow::anyhow!("{error:#}")),

@@ -108,6 +108,9 @@ pub async fn run(subject: &Subject, scale: &Scale, report: &mut Report) -> Resul
         for watch in &mut watches {
             watch.crowd.grow(size).await?;
         }
+        for (watch, side) in watches.iter_mut().zip(&subject.sides) {
+            watch.connection = Connection::open(&side.target).await?;
+        }
         let mut found = [Rounds::default(), Rounds::default()];
         for _ in 0..(rounds / TURN).div_ceil(scale.shorter) {
             for (watch, found) in watches.iter_mut().zip(&mut found) {

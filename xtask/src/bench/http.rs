@@ -6,13 +6,15 @@
 use anyhow::{Context, Result, bail};
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// How long an answer is waited for.
 pub const PATIENCE: Duration = Duration::from_secs(30);
+/// workerd hangs up on connections that are idle for five seconds.
+const IDLE: Duration = Duration::from_secs(4);
 
 /// A server on this machine.
 #[derive(Clone, Debug)]
@@ -116,6 +118,8 @@ pub struct Connection {
     buffer: Vec<u8>,
     /// Bytes of `buffer` that the last answer took.
     used: usize,
+    /// When it was last used.
+    at: Instant,
 }
 
 impl Connection {
@@ -127,7 +131,13 @@ impl Connection {
             stream,
             buffer: Vec::with_capacity(16 * 1024),
             used: 0,
+            at: Instant::now(),
         })
+    }
+
+    /// Was it idle for so long that the server may have hung up?
+    pub fn is_stale(&self) -> bool {
+        self.at.elapsed() > IDLE
     }
 
     /// Sends a whole request and waits for its whole answer.
@@ -139,6 +149,7 @@ impl Connection {
             .await
             .with_context(|| format!("no answer within {PATIENCE:?}"))??;
         self.used = head + length;
+        self.at = Instant::now();
         let text = std::str::from_utf8(&self.buffer[..head]).context("the head is not text")?;
         let status = text.get(9..12).and_then(|status| status.parse().ok());
         let status = status.with_context(|| format!("no status in {text:?}"))?;

@@ -17,8 +17,9 @@ mod sockets;
 mod statements;
 
 use crate::args::{Args, Usage};
+use crate::command::build::{self, Profile};
 use crate::project::Project;
-use crate::say;
+use crate::{say, tools};
 use anyhow::Result;
 use pulse_tests::clock::{rfc3339, seconds_from_now};
 use std::process::ExitCode;
@@ -37,7 +38,7 @@ pub struct Scale {
 
 /// What is published.
 const FULL: Scale = Scale {
-    slices: 7,
+    slices: 5,
     slice: Duration::from_millis(1_500),
     shorter: 1,
 };
@@ -52,18 +53,24 @@ const QUICK: Scale = Scale {
 pub fn run(project: &Project, mut args: Args) -> Result<ExitCode> {
     let bench = args.word().unwrap_or_default();
     let quick = args.flag("--quick");
+    let scram = args.flag("--scram");
     let date = args.option("--date")?;
     let machine = args.option("--machine")?;
     args.done()?;
     if !matches!(bench.as_str(), "checkin" | "core") {
         return Err(Usage("bench needs checkin or core".to_owned()).into());
     }
+    if scram && bench != "core" {
+        return Err(Usage("--scram is for bench core".to_owned()).into());
+    }
+    tools::ensure(project)?;
+    build::worker(project, Profile::Release)?;
     let scale = if quick { QUICK } else { FULL };
     let started = Instant::now();
     let report = block_on(async {
         let measured = async {
             match bench.as_str() {
-                "core" => core::run(project, &scale).await,
+                "core" => core::run(project, &scale, scram).await,
                 _ => checkin::run(project, &scale).await,
             }
         };
@@ -81,8 +88,8 @@ pub fn run(project: &Project, mut args: Args) -> Result<ExitCode> {
     let made = format!("`cargo xtask bench {bench}` on {date}: {machine}.");
     let text = report.markdown(&made);
     println!("\n{text}");
-    if quick {
-        say::note("--quick is not written to docs/benchmarks.md");
+    if quick || scram {
+        say::note("not written to docs/benchmarks.md");
     } else {
         report::write(project, &bench, &text)?;
     }

@@ -5,23 +5,22 @@
 //! Failure: a side that does not start ends the bench with its log.
 
 use super::http::Target;
-use crate::command::build::{self, Profile};
 use crate::local::folder::Folder;
 use crate::local::guard::{Guarded, Spec};
 use crate::local::runtime::usage_of;
 use crate::local::stack::{self, Options, Pooler, Stack};
 use crate::local::{bouncer, database::Address};
 use crate::project::{self, Project};
+use crate::run;
 use crate::say::Step;
-use crate::{run, tools};
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 /// One of the two that are compared.
@@ -43,27 +42,90 @@ impl Side {
     }
 }
 
+/// Where objects keep what must last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ground {
+    /// In the project's folder: what durable means on this machine.
+    Disk,
+    /// In memory: what is left when making a write durable costs nothing.
+    Memory,
+}
+
+/// The memory that is mounted as a folder.
+const MEMORY: &str = "/dev/shm";
+/// Writes that are timed.
+const WRITES: u32 = 100;
+
+impl Ground {
+    /// Is it there?
+    pub fn there(self) -> bool {
+        self == Self::Disk || Path::new(MEMORY).is_dir()
+    }
+
+    /// A folder on it, for a stack whose own folder is `folder`.
+    fn folder(self, folder: &Path) -> Result<PathBuf> {
+        let place = match self {
+            Self::Disk => folder.join("kept"),
+            Self::Memory => Path::new(MEMORY).join(format!("pulse-bench-{}", std::process::id())),
+        };
+        std::fs::create_dir_all(&place)
+            .with_context(|| format!("cannot create {}", place.display()))?;
+        Ok(place)
+    }
+}
+
+/// Milliseconds that making a page durable takes in a folder, on average.
+fn durable_ms(folder: &Path) -> Result<f64> {
+    use std::os::unix::fs::FileExt;
+    let path = folder.join("durable");
+    let file = File::create(&path)?;
+    let started = Instant::now();
+    for number in 0..WRITES {
+        file.write_all_at(&[1; 4096], u64::from(number) * 4096)?;
+        file.sync_data()?;
+    }
+    let took = started.elapsed();
+    std::fs::remove_file(path)?;
+    Ok(took.as_secs_f64() * 1e3 / f64::from(WRITES))
+}
+
+/// What stands between the Worker and Postgres in a bench that hardly asks it.
+pub fn any_pooler() -> Pooler {
+    match bouncer::program() {
+        Some(_) => Pooler::Bouncer { scram: false },
+        None => Pooler::Proxy { strict: false },
+    }
+}
+
+/// PgBouncer, which a bench of requests to Postgres needs.
+pub fn bouncer(scram: bool) -> Result<Pooler> {
+    match bouncer::program() {
+        Some(_) => Ok(Pooler::Bouncer { scram }),
+        None => bail!("there is no pgbouncer; {}", bouncer::HOW_TO_GET),
+    }
+}
+
 /// The product with its stack.
 pub struct Product {
     /// What is measured.
     pub side: Side,
     /// Everything around it.
     pub stack: Stack,
+    /// Milliseconds that making a page durable takes where the objects keep theirs.
+    pub durable_ms: f64,
     folder: PathBuf,
+    kept: PathBuf,
 }
 
 impl Product {
-    /// Builds and starts the product behind PgBouncer, or without it behind the plain proxy.
-    pub async fn start(project: &Project, need_bouncer: bool) -> Result<Self> {
-        tools::ensure(project)?;
-        build::worker(project, Profile::Release)?;
-        let pooler = match bouncer::program() {
-            Some(_) => Pooler::Bouncer,
-            None if need_bouncer => bail!("there is no pgbouncer; {}", bouncer::HOW_TO_GET),
-            None => Pooler::Proxy { strict: false },
-        };
+    /// Starts the product, which must be built.
+    pub async fn start(project: &Project, pooler: Pooler, ground: Ground) -> Result<Self> {
         let folder = Folder::fresh(project, "bench")?;
         let path = folder.path.clone();
+        let kept = ground.folder(&path)?;
+        let state = kept.join("pulse");
+        std::fs::create_dir_all(&state)?;
+        std::os::unix::fs::symlink(&state, path.join("state"))?;
         let options = Options {
             folder,
             port: 0,
@@ -73,6 +135,7 @@ impl Product {
             crons: false,
             vars: unlimited(stack::local_vars("local", "warn")),
         };
+        let durable_ms = durable_ms(&kept)?;
         let stack = Stack::start(project, options).await?;
         let url = stack.direct_url.clone();
         let side = Side {
@@ -83,19 +146,17 @@ impl Product {
         Ok(Self {
             side,
             stack,
+            durable_ms,
             folder: path,
+            kept,
         })
-    }
-
-    /// The folder of everything that runs.
-    pub fn folder(&self) -> &Path {
-        &self.folder
     }
 
     /// Stops it and deletes its data.
     pub async fn stop(self) {
         self.stack.stop().await;
         drop(self.stack);
+        let _ = std::fs::remove_dir_all(&self.kept);
         let _ = Folder::claim(&self.folder).and_then(|folder| folder.clear());
     }
 }
@@ -114,19 +175,20 @@ struct Ready {
 }
 
 impl Baseline {
-    /// Starts `bench/<name>.js`; its state and log are in `folder`.
+    /// Starts `bench/<name>.js` beside the product.
     pub async fn start(
         project: &Project,
-        folder: &Path,
+        product: &Product,
         name: &str,
         database: Option<&Address>,
         vars: BTreeMap<String, String>,
     ) -> Result<Self> {
         let step = Step::begin(name);
+        let folder = &product.folder;
         let config = json!({
             "project": project.root,
             "script": project.at("bench").join(name).with_extension("js"),
-            "state": folder.join(name),
+            "state": product.kept.join(name),
             "database_url": database.map(Address::url),
             "vars": vars,
         });

@@ -35,7 +35,7 @@ cargo xtask <command>
                   --guests N (5000)  --scanners N (20)  --rate N a second (50)  --seconds N
                   --seed N  --url URL (http://127.0.0.1:8787)
   bench         checkin | core: against a JavaScript Worker in the same run; docs/benchmarks.md
-                  --quick (not written)  --date TEXT  --machine TEXT
+                  --quick, --scram (neither written)  --date TEXT  --machine TEXT
   build         the Worker into build/          --release (default)  --dev
   migrate       the database to the newest state
                   --database-url URL (or DATABASE_URL); PULSE_APP_PASSWORD sets pulse_app's password

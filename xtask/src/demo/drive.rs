@@ -112,6 +112,9 @@ impl Device {
 
     /// The answer, and whether it was given before.
     async fn send(&mut self, request: &[u8]) -> Result<(Value, bool)> {
+        if self.connection.as_ref().is_some_and(Connection::is_stale) {
+            self.connection = None;
+        }
         let connection = match &mut self.connection {
             Some(connection) => connection,
             empty => empty.insert(Connection::open(&self.target).await?),

@@ -35,8 +35,14 @@ pub fn program() -> Option<PathBuf> {
 }
 
 impl Bouncer {
-    /// Starts a pooler in front of `app`, the Worker's role on the server itself.
-    pub async fn start(folder: &Path, app: &Address, run_as: Option<(u32, u32)>) -> Result<Self> {
+    /// Starts a pooler in front of `app`, the Worker's role on the server itself. Without `scram` it
+    /// asks its clients for no password.
+    pub async fn start(
+        folder: &Path,
+        app: &Address,
+        run_as: Option<(u32, u32)>,
+        scram: bool,
+    ) -> Result<Self> {
         let program = program().with_context(|| format!("no pgbouncer ({HOW_TO_GET})"))?;
         let folder = reachable(folder, run_as)?;
         let port = tools::free_port()?;
@@ -46,11 +52,12 @@ impl Bouncer {
         let ini = format!(
             "[databases]\n{database} = host={host} port={server} dbname={database}\n\n\
              [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n\
-             auth_type = scram-sha-256\nauth_file = {users}\npool_mode = transaction\n\
+             auth_type = {auth}\nauth_file = {users}\npool_mode = transaction\n\
              default_pool_size = 20\nmax_client_conn = 2000\n{prepared}\
              ignore_startup_parameters = extra_float_digits\nserver_round_robin = 1\n\
              log_connections = 0\nlog_disconnections = 0\n",
             prepared = prepared_setting(&program),
+            auth = if scram { "scram-sha-256" } else { "trust" },
             database = app.database(),
             host = app.host(),
             server = app.port(),

@@ -38,7 +38,10 @@ pub enum Pooler {
         strict: bool,
     },
     /// PgBouncer in transaction mode, nothing else: what benches measure behind.
-    Bouncer,
+    Bouncer {
+        /// It asks each connection for a password, by SCRAM.
+        scram: bool,
+    },
     /// The strict proxy in front of PgBouncer.
     ProxyAndBouncer,
 }
@@ -137,14 +140,19 @@ impl Stack {
 
         let mut app = owner.with_role(APP_ROLE, &password)?;
         let mut bouncer = None;
-        if matches!(options.pooler, Pooler::Bouncer | Pooler::ProxyAndBouncer) {
+        let scram = match options.pooler {
+            Pooler::Bouncer { scram } => Some(scram),
+            Pooler::ProxyAndBouncer => Some(true),
+            Pooler::Proxy { .. } => None,
+        };
+        if let Some(scram) = scram {
             let run_as = postgres.as_ref().and_then(Embedded::run_as);
-            let started = Bouncer::start(&folder, &app, run_as).await?;
+            let started = Bouncer::start(&folder, &app, run_as, scram).await?;
             app = started.address.clone();
             bouncer = Some(started);
         }
         let mut proxy = None;
-        if options.pooler != Pooler::Bouncer {
+        if !matches!(options.pooler, Pooler::Bouncer { .. }) {
             let strict = options.pooler != Pooler::Proxy { strict: false };
             let upstream = app.url().to_owned();
             let started = Proxy::start(ProxyOptions {
