@@ -94,8 +94,8 @@ pub fn mint_user(
     sign(&token::USER, &claims, ctx.config.token_secret()?)
 }
 
-/// A device token that lives for `life`, unless its session ends before.
-pub fn mint_device(ctx: &Ctx, device: &DeviceToken, life: Duration) -> Result<String> {
+/// A device token; it works as long as its session does, and `rules::token::DEVICE_TTL` at most.
+pub fn mint_device(ctx: &Ctx, device: &DeviceToken) -> Result<String> {
     let profile = Profile::parse(&device.profile)
         .ok_or_else(|| Error::internal("a device token needs a known profile"))?;
     let (jurisdiction, now) = (device.jurisdiction.into(), ctx.now.timestamp());
@@ -105,8 +105,7 @@ pub fn mint_device(ctx: &Ctx, device: &DeviceToken, life: Duration) -> Result<St
         table,
         ..
     } = *device;
-    let mut claims = DeviceClaims::new(session, tenant, table, profile, jurisdiction, now);
-    claims.exp = now.saturating_add(life.num_seconds());
+    let claims = DeviceClaims::new(session, tenant, table, profile, jurisdiction, now);
     sign(&token::DEVICE, &claims, ctx.config.token_secret()?)
 }
 

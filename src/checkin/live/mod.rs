@@ -217,7 +217,10 @@ impl CheckinTable {
 
     /// What is due: the record, the sockets.
     async fn wake(&self) -> Result<()> {
-        self.hub.sweep(clock::now());
+        let now = clock::now();
+        if self.hub.next_deadline().is_some_and(|at| at <= now) {
+            self.hub.sweep(now);
+        }
         let Some(table) = self.awake()? else {
             return Ok(());
         };

@@ -8,7 +8,6 @@ pub mod http;
 mod store;
 mod wire;
 
-use chrono::Duration;
 use rules::page::Page;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -19,9 +18,6 @@ use crate::platform::error::Result;
 use crate::platform::scope::Scope;
 use crate::platform::token::{self, DeviceToken};
 use wire::{SessionIn, SessionPatch, SessionsQuery};
-
-/// How long a device token lives; the session can be closed at any time.
-pub const DEVICE_TOKEN_DAYS: i64 = 90;
 
 /// Creates a session; the answer holds its device token, this once.
 pub async fn create(ctx: &Ctx, scope: &Scope, input: SessionIn) -> Result<Value> {
@@ -40,7 +36,7 @@ pub async fn create(ctx: &Ctx, scope: &Scope, input: SessionIn) -> Result<Value>
         profile: text_of(&session, "profile"),
         jurisdiction: address(ctx, table, known).await?.jurisdiction,
     };
-    let token = token::mint_device(ctx, &device, Duration::days(DEVICE_TOKEN_DAYS))?;
+    let token = token::mint_device(ctx, &device)?;
     if let Some(fields) = session.as_object_mut() {
         fields.insert("token".to_owned(), token.into());
     }

@@ -6,7 +6,7 @@
 
 mod call;
 mod document;
-pub(super) mod limit;
+pub(crate) mod limit;
 mod problem;
 mod reply;
 mod route;
@@ -21,4 +21,5 @@ pub use reply::{Answer, Body, Reply, created, json, no_content};
 pub(crate) use route::routes;
 pub use route::{Access, Module, Route, Routes};
 pub use serve::serve;
+pub(crate) use serve::{log_request, own_id};
 pub use stream::{Upload, parts};
