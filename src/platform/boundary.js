@@ -57,8 +57,7 @@ export function respondJson(status, type, requestId, timing, body) {
   });
 }
 
-// An object by its name.
-export function stub(namespace, name, jurisdiction, hint) {
+function stub(namespace, name, jurisdiction, hint) {
   const home = jurisdiction ? namespace.jurisdiction(jurisdiction) : namespace;
   const id = home.idFromName(name);
   return hint ? home.get(id, { locationHint: hint }) : home.get(id);

@@ -85,26 +85,6 @@ pub async fn grant(
     check(granted, verb, resource)
 }
 
-/// Lets a device in as [`grant`] does; nothing for other callers, who may have to be asked about.
-pub fn grant_device(
-    table: &Table,
-    who: &object::Caller,
-    verb: Verb,
-    resource: Resource,
-) -> Option<Result<Granted>> {
-    let Credential::Device {
-        session,
-        tenant,
-        table: bound,
-        ..
-    } = &who.credential
-    else {
-        return None;
-    };
-    let granted = device(table, *session, *tenant, *bound);
-    Some(granted.and_then(|granted| check(granted, verb, resource)))
-}
-
 /// Lets the reader of a socket do more than watch. It was let in when it connected; what changed
 /// since is seen at the devices and at the recheck after a pull.
 pub fn grant_reader(

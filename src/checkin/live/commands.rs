@@ -13,7 +13,6 @@ use rules::checkin::entry::{Entry, record};
 use rules::checkin::scan::{Scan, ScanIn};
 use rules::roles::{Resource, Verb};
 use uuid::Uuid;
-use wasm_bindgen::prelude::*;
 
 use super::access::{self, Granted};
 use super::table::Table;
@@ -62,14 +61,6 @@ impl CheckinTable {
             }
             _ => Err(Error::internal(format!("unknown command {command}"))),
         }
-    }
-
-    /// A device's scan that needs nothing but what is in memory; nothing when there is more to it.
-    fn scan_at_once(&self, who: &str, input: &str) -> Option<ObjectAnswer> {
-        let who: Caller = serde_json::from_str(who).ok()?;
-        let table = self.awake().ok()??;
-        let granted = access::grant_device(&table, &who, Verb::Scan, Resource::CheckIn)?.ok()?;
-        self.scan_body(&table, &granted.caller, who.now, input).ok()
     }
 
     /// One reader at a time; whoever waited finds the news already read and reads what came since.
@@ -192,17 +183,6 @@ impl CheckinTable {
         self.stats_changed();
         self.arm(clock::now() + GATHER);
         Ok(())
-    }
-}
-
-#[wasm_bindgen]
-impl CheckinTable {
-    /// The short way of a scan: see `platform/entry.js`. Status and JSON on two lines; nothing when
-    /// the long way has to be taken, which then also says what is wrong.
-    #[wasm_bindgen(js_name = scanNow)]
-    pub fn scan_now(&self, caller: &str, input: &str) -> Option<String> {
-        let answer = self.scan_at_once(caller, input)?;
-        Some(format!("{}\n{}", answer.status, answer.body))
     }
 }
 

@@ -217,10 +217,7 @@ impl CheckinTable {
 
     /// What is due: the record, the sockets.
     async fn wake(&self) -> Result<()> {
-        let now = clock::now();
-        if self.hub.next_deadline().is_some_and(|at| at <= now) {
-            self.hub.sweep(now);
-        }
+        self.hub.sweep(clock::now());
         let Some(table) = self.awake()? else {
             return Ok(());
         };

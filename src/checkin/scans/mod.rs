@@ -5,7 +5,6 @@
 //! Failure: with Postgres away scans go on, and lists are 503.
 
 pub mod http;
-mod short;
 mod store;
 mod wire;
 

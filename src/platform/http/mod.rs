@@ -6,7 +6,7 @@
 
 mod call;
 mod document;
-pub(crate) mod limit;
+pub(super) mod limit;
 mod problem;
 mod reply;
 mod route;
@@ -21,5 +21,4 @@ pub use reply::{Answer, Body, Reply, created, json, no_content};
 pub(crate) use route::routes;
 pub use route::{Access, Module, Route, Routes};
 pub use serve::serve;
-pub(crate) use serve::{log_request, own_id};
 pub use stream::{Upload, parts};

@@ -76,7 +76,7 @@ pub async fn serve(
 }
 
 /// A request id a caller sent is taken over when it is short and plain.
-pub(crate) fn own_id(sent: &str) -> Option<String> {
+fn own_id(sent: &str) -> Option<String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     (!sent.is_empty() && sent.len() <= 128 && sent.chars().all(plain)).then(|| sent.to_owned())
 }
@@ -101,8 +101,7 @@ fn method_not_allowed(allow: &str) -> Answer {
     Err(error)
 }
 
-/// Writes the line of an answered request.
-pub(crate) fn log_request(
+fn log_request(
     ctx: &Ctx,
     method: &str,
     route: &str,
