@@ -98,7 +98,7 @@ fn an_annulment_keeps_the_record_and_hands_the_first_entry_on() {
     );
     assert_eq!((undone.first_of_guest, undone.inside_delta), (false, 0));
     assert_eq!(undone.check_in_time, first.check_in_time);
-    let record = undone.check_in.unwrap();
+    let record = undone.check_in(TABLE).unwrap();
     assert_eq!(
         (record.annulled_at, record.annulled_by),
         (Some(on_day("18:06:00")), Some(device(1)))
@@ -109,7 +109,7 @@ fn an_annulment_keeps_the_record_and_hands_the_first_entry_on() {
             annulled_by: None,
             ..record
         },
-        first.check_in.unwrap()
+        first.check_in(TABLE).unwrap()
     );
     let visits = door.state().ledger.guest(guest(1)).unwrap();
     assert_eq!(visits.first().unwrap().check_in_id, second.check_in_id);

@@ -9,7 +9,6 @@ use checkin_support::*;
 use chrono::TimeDelta;
 use rules::checkin::*;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 /// Everything that can be wrong with a listed guest, in the order it is told.
 const ORDER: [Reason; 8] = [
@@ -164,7 +163,7 @@ fn only_one_of_many_scanners_admits() {
         .count();
     let counted = entries
         .iter()
-        .map(|entry| entry.check_in.as_ref().unwrap().scan_count);
+        .map(|entry| entry.check_in(door.state().table_id).unwrap().scan_count);
     assert_eq!((admitted, counted.max()), (1, Some(64)));
     assert_eq!(door.state().ledger.checked_in(), 1);
     assert!(
@@ -303,7 +302,7 @@ fn anonymous_scanners_see_no_address_and_devices_do() {
         .send(scan_of("A", "1"), &anonymous, on_day("18:00:00"))
         .unwrap();
     assert!(
-        !serde_json::to_string(&answer(outcome.entry))
+        !serde_json::to_string(&answer(outcome.entry, TABLE))
             .unwrap()
             .contains("example.org")
     );
@@ -319,7 +318,7 @@ fn who_scans_is_the_scans_own_word_or_the_sessions() {
     let mut door = Door::with(json!({"allow_duplicate_scans": true}), &["A"]);
     let entry = door.scan("A", "18:00:00");
     assert_eq!(
-        entry.check_in.unwrap().scanner_name.as_deref(),
+        entry.check_in(TABLE).unwrap().scanner_name.as_deref(),
         Some("Door")
     );
     let me = Scanner {
@@ -333,7 +332,10 @@ fn who_scans_is_the_scans_own_word_or_the_sessions() {
         },
         on_day("18:00:01"),
     );
-    assert_eq!(entry.check_in.unwrap().scanner_name.as_deref(), Some("Eve"));
+    assert_eq!(
+        entry.check_in(TABLE).unwrap().scanner_name.as_deref(),
+        Some("Eve")
+    );
     let user = Caller {
         actor: Actor {
             kind: ActorKind::User,
@@ -377,7 +379,7 @@ fn a_repeat_without_its_first_record_at_hand_is_still_an_answer() {
     assert_eq!(decision.repeats.unwrap().seq, 1);
     let entry = record(door.state(), scan, &device, decision, ids, None);
     assert_eq!(
-        (entry.check_in_id, entry.check_in),
+        (entry.check_in_id, entry.check_in(TABLE)),
         (first.check_in_id, None)
     );
 }
@@ -396,13 +398,18 @@ fn an_entry_is_written_as_the_log_holds_it() {
     };
     let entry = door.take(body, on_day("18:00:00.5"));
     let written = serde_json::to_value(&entry).unwrap();
-    let table: Uuid = door.state().table_id;
     assert_eq!(
         written["new_row"],
         json!({"id": entry.row_id, "name": "Eve", "email": null, "category": null, "barcode": null})
     );
-    assert_eq!(written["check_in"]["table_id"], json!(table));
-    assert_eq!(written["check_in"]["row_data"], written["guest"]);
+    assert_eq!(
+        written.get("earlier"),
+        None,
+        "its record is the entry itself"
+    );
+    let record = serde_json::to_value(entry.check_in(TABLE)).unwrap();
+    assert_eq!(record["table_id"], json!(TABLE));
+    assert_eq!(record["row_data"], written["guest"]);
     assert_eq!(written["at"], "2024-06-01T18:00:00.500Z");
     assert_eq!(written["actor"], json!({"kind": "device", "id": device(1)}));
     for (field, expected) in [

@@ -15,12 +15,15 @@ export function head(request) {
   return text;
 }
 
+// Keeps nothing between calls that do not stream.
+const whole = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
 // The body as text, refused with null as soon as it passes `limit` bytes.
 export async function bodyText(request, limit) {
   const declared = Number(request.headers.get('content-length') ?? 0);
   if (declared > limit) return null;
   if (request.body === null) return '';
-  if (declared > 0) return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(await request.arrayBuffer());
+  if (declared > 0) return whole.decode(await request.arrayBuffer());
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
   let text = '';
   let size = 0;
@@ -64,9 +67,8 @@ function stub(namespace, name, jurisdiction, hint) {
 }
 
 // Sends one command to an object; answers "status\nbody".
-export async function callObject(namespace, name, jurisdiction, hint, command, body) {
-  const answer = await stub(namespace, name, jurisdiction, hint).fetch('https://object/' + command, { method: 'POST', body });
-  return answer.status + '\n' + (await answer.text());
+export function callObject(namespace, name, jurisdiction, hint, command, body) {
+  return stub(namespace, name, jurisdiction, hint).command(command, body);
 }
 
 // Hands a WebSocket upgrade to an object.

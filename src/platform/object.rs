@@ -1,7 +1,8 @@
 //! Calls to Durable Objects, and an object's own storage.
 //!
-//! A command is a POST to a constant path; its body is one line of JSON saying who calls and when,
-//! then the input as it came. Answers are JSON; an error travels as [`Error`] with its status.
+//! A command is a call of the object's method (see `entry.js`) with a name and a text: one line of
+//! JSON saying who calls and when, then the input as it came. The answer is a text too: the status,
+//! then JSON, which is an [`Error`] from 400 on.
 //! Invariant: an object is named by its resource's id inside its tenant's jurisdiction.
 //! Failure: an object that cannot be reached or is overloaded is 503 with a wait.
 
@@ -15,6 +16,7 @@ use worker::{State, web_sys};
 use super::boundary;
 use super::ctx::Ctx;
 use super::error::{Error, Result};
+use super::log::{self, Level};
 use super::scope::{Credential, Jurisdiction};
 
 /// Where an object is.
@@ -126,28 +128,37 @@ pub fn open(body: &str) -> Result<(Caller, &str)> {
     Ok((serde_json::from_str(caller)?, input))
 }
 
-/// What an object answers to a command.
-pub fn answer(outcome: Result<ObjectAnswer>) -> worker::Result<worker::Response> {
-    let (status, body) = match outcome {
-        Ok(answer) => (answer.status, answer.body),
-        Err(error) => {
-            if let Some(context) = error.context.as_ref().filter(|_| error.status >= 500) {
-                super::log::write(
-                    super::log::Level::Error,
-                    "object",
-                    &[
-                        ("code", error.code.as_ref().into()),
-                        ("context", context.as_str().into()),
-                    ],
-                );
-            }
-            (
-                error.status,
-                serde_json::to_string(&error).unwrap_or_default(),
-            )
-        }
-    };
+/// What an object answers to a command, as it travels.
+pub fn answer(outcome: Result<ObjectAnswer>) -> String {
+    let (status, body) = sent(outcome);
+    format!("{status}\n{body}")
+}
+
+/// Why an object does not take a WebSocket.
+pub fn refuse(error: Error) -> worker::Result<worker::Response> {
+    let (status, body) = sent(Err(error));
     Ok(boundary::respond(status, "", &body.into())?.into())
+}
+
+fn sent(outcome: Result<ObjectAnswer>) -> (u16, String) {
+    let error = match outcome {
+        Ok(answer) => return (answer.status, answer.body),
+        Err(error) => error,
+    };
+    if let Some(context) = error.context.as_ref().filter(|_| error.status >= 500) {
+        log::write(
+            Level::Error,
+            "object",
+            &[
+                ("code", error.code.as_ref().into()),
+                ("context", context.as_str().into()),
+            ],
+        );
+    }
+    (
+        error.status,
+        serde_json::to_string(&error).unwrap_or_default(),
+    )
 }
 
 /// An object's SQLite.

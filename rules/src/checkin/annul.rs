@@ -156,7 +156,7 @@ pub fn annul(
             check_in_id,
             seq: visit.seq,
         }),
-        check_in: original.check_in.clone().map(|check_in| CheckIn {
+        earlier: original.check_in(state.table_id).map(|check_in| CheckIn {
             scan_count: visit.scans,
             last_scanned_at: visit.last_scanned_at,
             annulled_at: Some(now),

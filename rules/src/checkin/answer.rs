@@ -4,13 +4,14 @@
 //! Failure: none.
 
 use serde::Serialize;
+use uuid::Uuid;
 
 use super::entry::{CheckIn, Entry, FirstEntry};
 use super::guest::GuestView;
 use super::verdict::{Reason, Verdict, Warning};
 
 /// The body of an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ScanAnswer<'a> {
     /// What to do.
@@ -22,7 +23,7 @@ pub struct ScanAnswer<'a> {
     /// What to know besides.
     pub warnings: &'a [Warning],
     /// The record.
-    pub check_in: Option<&'a CheckIn>,
+    pub check_in: Option<CheckIn>,
     /// The guest.
     pub guest: Option<&'a GuestView>,
     /// When and where the guest first entered.
@@ -31,14 +32,14 @@ pub struct ScanAnswer<'a> {
     pub seq: u64,
 }
 
-/// The answer of a log entry.
-pub fn answer(entry: &Entry) -> ScanAnswer<'_> {
+/// The answer of a log entry of this table.
+pub fn answer(entry: &Entry, table_id: Uuid) -> ScanAnswer<'_> {
     ScanAnswer {
         verdict: entry.verdict,
         reason: entry.reason,
         explanation: &entry.explanation,
         warnings: &entry.warnings,
-        check_in: entry.check_in.as_ref(),
+        check_in: entry.check_in(table_id),
         guest: entry.guest.as_ref(),
         first_entry: entry.first_entry.as_ref(),
         seq: entry.seq,

@@ -36,6 +36,9 @@ use crate::civil::Zone;
 use crate::invalid::Invalid;
 use crate::time;
 
+/// The table of every case.
+const TABLE: Uuid = Uuid::from_u128(1);
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -107,7 +110,7 @@ impl Case {
         if self.scans.len() != self.expect.len() {
             return Err("every step needs an expectation".to_owned());
         }
-        let mut journal = Journal::new(State::new(Uuid::from_u128(1), Config::default()));
+        let mut journal = Journal::new(State::new(TABLE, Config::default()));
         self.state
             .put(&mut journal)
             .map_err(|invalid| format!("state: {}", codes(&invalid)))?;
@@ -226,8 +229,7 @@ impl Step {
 }
 
 fn body_of(mut body: Map<String, Value>, place: usize) -> Result<ScanIn, String> {
-    body.entry("table_id")
-        .or_insert_with(|| json!(Uuid::from_u128(1)));
+    body.entry("table_id").or_insert_with(|| json!(TABLE));
     body.entry("nonce")
         .or_insert_with(|| json!(format!("step {}", place + 1)));
     ScanIn::deserialize(Value::Object(body)).map_err(|error| format!("scan: {error}"))
@@ -261,7 +263,7 @@ fn seen(Outcome { entry, replayed }: Outcome<'_>) -> Value {
         "clock_skew_ms": entry.clock_skew_ms,
         "recorded": Entry::is_admission(entry) && !replayed,
     });
-    let answer = serde_json::to_value(answer(entry)).unwrap_or_default();
+    let answer = serde_json::to_value(answer(entry, TABLE)).unwrap_or_default();
     if let (Some(fields), Value::Object(answer)) = (observed.as_object_mut(), answer) {
         fields.extend(answer);
     }

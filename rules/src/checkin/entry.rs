@@ -156,9 +156,10 @@ pub struct Entry {
     /// What is annulled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub annuls: Option<Annuls>,
-    /// The record as answered.
+    /// The earlier record a repeat or an annulment is answered with, as it was then. An entry that
+    /// creates a record is that record: see [`Entry::check_in`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub check_in: Option<CheckIn>,
+    pub earlier: Option<CheckIn>,
 }
 
 /// A record as answered and listed.
@@ -235,7 +236,7 @@ pub fn record(
     caller: &Caller,
     decision: Decision,
     ids: Ids,
-    original: Option<&CheckIn>,
+    original: Option<CheckIn>,
 ) -> Entry {
     let nonce_key = scan.nonce_key(caller.origin());
     let walk_in = matches!(scan.target, Target::WalkIn(_));
@@ -245,7 +246,7 @@ pub fn record(
         Target::WalkIn(guest) => guest.barcode,
     };
     let times = scan.times;
-    let mut entry = Entry {
+    Entry {
         seq: state.ledger.last_seq() + 1,
         kind: Kind::Scan,
         nonce_key,
@@ -281,23 +282,29 @@ pub fn record(
         new_row: decision.new_row,
         notes: scan.notes,
         annuls: None,
-        check_in: None,
-    };
-    entry.check_in = match decision.repeats {
-        None => Some(CheckIn::of(&entry, state.table_id)),
-        Some(repeated) => original.map(|original| CheckIn {
-            scan_count: repeated.scans.saturating_add(1),
-            last_scanned_at: repeated.last_scanned_at.max(times.check_in_time),
-            ..original.clone()
-        }),
-    };
-    entry
+        earlier: decision
+            .repeats
+            .zip(original)
+            .map(|(repeated, original)| CheckIn {
+                scan_count: repeated.scans.saturating_add(1),
+                last_scanned_at: repeated.last_scanned_at.max(times.check_in_time),
+                ..original
+            }),
+    }
 }
 
 impl Entry {
     /// An admission was recorded: the answer's status is 201 the first time.
     pub fn is_admission(&self) -> bool {
         matches!(self.effect, Effect::Admit | Effect::Exit)
+    }
+
+    /// The record as answered: new, or the earlier one; none for a repeat whose record is not known.
+    pub fn check_in(&self, table_id: Uuid) -> Option<CheckIn> {
+        match self.effect {
+            Effect::Admit | Effect::Exit | Effect::Refuse => Some(CheckIn::of(self, table_id)),
+            Effect::Repeat | Effect::Annul => self.earlier.clone(),
+        }
     }
 }
 

@@ -96,7 +96,7 @@ impl Journal {
         let original = decision
             .repeats
             .and_then(|visit| self.record(visit.check_in_id));
-        let original = original.and_then(|entry| entry.check_in.as_ref());
+        let original = original.and_then(|entry| entry.check_in(self.state.table_id));
         let entry = record(&self.state, scan, caller, decision, ids, original);
         let place = self.append(entry);
         self.outcome(place, false).ok_or_else(Invalid::default)

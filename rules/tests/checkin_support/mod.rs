@@ -12,6 +12,9 @@ use rules::invalid::Invalid;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+/// The table of every test.
+pub const TABLE: Uuid = Uuid::from_u128(0xAA);
+
 pub fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
 }
@@ -82,7 +85,7 @@ impl Door {
             timezone: Zone::parse(timezone).unwrap(),
         };
         Self {
-            journal: Journal::new(State::new(Uuid::from_u128(0xAA), config)),
+            journal: Journal::new(State::new(TABLE, config)),
             made: 0,
         }
     }

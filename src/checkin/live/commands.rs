@@ -13,6 +13,7 @@ use rules::checkin::entry::{Entry, record};
 use rules::checkin::scan::{Scan, ScanIn};
 use rules::roles::{Resource, Verb};
 use uuid::Uuid;
+use worker::wasm_bindgen::prelude::*;
 
 use super::access::{self, Granted};
 use super::table::Table;
@@ -27,9 +28,23 @@ use crate::platform::scope::Credential;
 /// Marks an answer that was given before.
 pub const REPLAYED: u16 = 208;
 
+#[wasm_bindgen(
+    wasm_bindgen = worker::wasm_bindgen,
+    wasm_bindgen_futures = worker::wasm_bindgen_futures,
+    js_sys = worker::js_sys
+)]
 impl CheckinTable {
-    /// Runs one command.
-    pub(super) async fn command(&self, command: &str, body: &str) -> Result<ObjectAnswer> {
+    /// Runs a command for the Worker: see `platform::object`.
+    pub async fn command(&self, name: String, body: String) -> String {
+        object::answer(self.run(&name, &body).await)
+    }
+}
+
+impl CheckinTable {
+    async fn run(&self, command: &str, body: &str) -> Result<ObjectAnswer> {
+        if command == "ping" {
+            return ok(200, "{}".to_owned());
+        }
         let (who, input) = object::open(body)?;
         // What the object reads for itself is told apart from what the request read.
         let ctx = self.ctx(Some(format!("{}.object", who.request_id)));
@@ -126,12 +141,12 @@ impl CheckinTable {
                 self.recorded(&entry)?;
                 ok(
                     if entry.is_admission() { 201 } else { 200 },
-                    body_of(&entry)?,
+                    body_of(table, &entry)?,
                 )
             }
             // What was answered before is answered again, whatever has changed since.
             (entry, _) => match table.storage.by_nonce(&nonce_key)? {
-                Some(earlier) => ok(REPLAYED, body_of(&serde_json::from_str(&earlier)?)?),
+                Some(earlier) => ok(REPLAYED, body_of(table, &serde_json::from_str(&earlier)?)?),
                 None => entry.and_then(|_| self.succeeded()),
             },
         }
@@ -151,7 +166,7 @@ impl CheckinTable {
         if let Some(nonce_key) = request.nonce_key(caller.origin(), check_in)
             && let Some(earlier) = table.storage.by_nonce(&nonce_key)?
         {
-            return ok(REPLAYED, body_of(&serde_json::from_str(&earlier)?)?);
+            return ok(REPLAYED, body_of(table, &serde_json::from_str(&earlier)?)?);
         }
         let original = table.creation_of(check_in)?.ok_or_else(Error::not_found)?;
         let entry = annul(&table.state.borrow(), &original, &request, caller, now);
@@ -167,7 +182,7 @@ impl CheckinTable {
             return self.succeeded();
         }
         self.recorded(&entry)?;
-        ok(200, body_of(&entry)?)
+        ok(200, body_of(table, &entry)?)
     }
 
     /// The place in the log is taken and the nonce is not: another instance has gone on without
@@ -195,21 +210,15 @@ fn entry_of(table: &Table, scan: Scan, caller: &Scanner) -> Result<Entry> {
     let state = table.state.borrow();
     let decision = decide(&state, &scan, caller, ids)?;
     let original = match &decision.repeats {
-        Some(repeated) => table.entry(repeated.seq)?.check_in,
+        Some(repeated) => table.entry(repeated.seq)?.check_in(state.table_id),
         None => None,
     };
-    Ok(record(
-        &state,
-        scan,
-        caller,
-        decision,
-        ids,
-        original.as_ref(),
-    ))
+    Ok(record(&state, scan, caller, decision, ids, original))
 }
 
-fn body_of(entry: &Entry) -> Result<String> {
-    Ok(serde_json::to_string(&answer(entry))?)
+fn body_of(table: &Table, entry: &Entry) -> Result<String> {
+    let table_id = table.identity.borrow().table_id;
+    Ok(serde_json::to_string(&answer(entry, table_id))?)
 }
 
 fn ok(status: u16, body: String) -> Result<ObjectAnswer> {

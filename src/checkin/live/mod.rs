@@ -39,7 +39,7 @@ use crate::platform::ctx::Ctx;
 use crate::platform::error::{Error, Result};
 use crate::platform::live::Hub;
 use crate::platform::log::{self, Level};
-use crate::platform::object::{self, Caller, ObjectAnswer};
+use crate::platform::object::{self, Caller};
 use crate::platform::scope::Scope;
 use storage::Storage;
 use table::Table;
@@ -79,25 +79,12 @@ impl DurableObject for CheckinTable {
         }
     }
 
+    /// Only a WebSocket comes as a request.
     async fn fetch(&self, request: Request) -> worker::Result<Response> {
-        let raw = request.inner();
-        if raw.method() == "GET" {
-            return match self.upgrade(&Head::of(raw)).await {
-                Ok(response) => Ok(response.into()),
-                Err(error) => object::answer(Err(error)),
-            };
+        match self.upgrade(&Head::of(request.inner())).await {
+            Ok(response) => Ok(response.into()),
+            Err(error) => object::refuse(error),
         }
-        let url = raw.url();
-        let command = url.rsplit('/').next().unwrap_or_default();
-        if command == "ping" {
-            return object::answer(Ok(ObjectAnswer {
-                status: 200,
-                body: "{}".to_owned(),
-            }));
-        }
-        let body = boundary::body_text(raw, f64::from(u32::MAX)).await?;
-        let body = body.as_string().unwrap_or_default();
-        object::answer(self.command(command, &body).await)
     }
 
     async fn alarm(&self) -> worker::Result<Response> {
@@ -217,7 +204,10 @@ impl CheckinTable {
 
     /// What is due: the record, the sockets.
     async fn wake(&self) -> Result<()> {
-        self.hub.sweep(clock::now());
+        let now = clock::now();
+        if self.hub.next_deadline().is_some_and(|at| at <= now) {
+            self.hub.sweep(now);
+        }
         let Some(table) = self.awake()? else {
             return Ok(());
         };

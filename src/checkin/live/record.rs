@@ -29,7 +29,8 @@ pub async fn flush(ctx: &Ctx, table: &Table) -> Result<()> {
     let _one_at_a_time = table.flushing.lock().await;
     let scope = scope_of(table);
     let table_id = table.identity.borrow().table_id;
-    while table.flushed.get() < table.seq() {
+    let end = table.seq();
+    while table.flushed.get() < end {
         let lines = table.storage.log_after(table.flushed.get(), BATCH)?;
         if lines.is_empty() {
             return Err(Error::internal("the log ends before its last entry"));

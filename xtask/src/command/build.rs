@@ -11,6 +11,9 @@ use crate::{run, tools};
 use anyhow::{Context, Result, bail};
 use std::process::{Command, ExitCode};
 
+/// What stands in front of the Rust side.
+const ENTRY: &str = "src/platform/entry.js";
+
 /// How the Worker is compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Profile {
@@ -106,7 +109,27 @@ fn package(project: &Project, profile: Profile, step: &Step) -> Result<()> {
         .env("ESBUILD_BIN", project.npm_bin("esbuild"))
         .env("WASM_OPT_BIN", project.npm_bin("wasm-opt"))
         .env("WASM_BINDGEN_BIN", bindgen);
-    run::logged(step, &mut command, &project.log("worker-build")?)
+    run::logged(step, &mut command, &project.log("worker-build")?)?;
+    enter(project, step)
+}
+
+/// Puts the entry in front of what worker-build made, in one script.
+fn enter(project: &Project, step: &Step) -> Result<()> {
+    let script = project.build_folder().join("index.js");
+    let mut esbuild = Command::new(project.npm_bin("esbuild"));
+    esbuild
+        .current_dir(&project.root)
+        .args([
+            ENTRY,
+            "--bundle",
+            "--minify",
+            "--format=esm",
+            "--target=es2022",
+        ])
+        .args(["--external:./index_bg.wasm", "--external:cloudflare:*"])
+        .arg("--allow-overwrite")
+        .arg(format!("--outfile={}", script.display()));
+    run::logged(step, &mut esbuild, &project.log("entry")?)
 }
 
 /// Everything that decides what `build/` holds.
@@ -121,6 +144,7 @@ fn fingerprint(project: &Project, profile: Profile) -> Result<String> {
         project.locked_version("worker")?,
         project.locked_version("wasm-bindgen")?,
         project::sha256(std::fs::read(project.at("package-lock.json"))?),
+        project::sha256(std::fs::read(project.at(ENTRY))?),
         profile.folder().to_owned(),
     ];
     Ok(format!("{} {}\n", project::sha256(bytes), tools.join(" ")))
