@@ -19,6 +19,7 @@ mod imports;
 mod imports_vendors;
 mod live_connection;
 mod members;
+mod offline;
 mod operations;
 mod sign_in;
 mod strange_inputs;

@@ -151,6 +151,10 @@ impl Operation {
             ("POST", "/pulse/check-ins") => {
                 json!({"table_id": table, "row_id": ids.row, "nonce": Uuid::new_v4().to_string()})
             }
+            ("POST", "/pulse/check-ins/sync") => {
+                let nonce = Uuid::new_v4().to_string();
+                json!({"table_id": table, "items": [{"row_id": ids.row, "nonce": nonce}]})
+            }
             ("POST", "/pulse/check-ins/{}/annul") => json!({"table_id": table}),
             ("POST", "/pulse/sessions") => json!({"table_id": table, "name": "Walk"}),
             ("PATCH", "/pulse/sessions/{}") => json!({"name": "Renamed by the walk"}),

@@ -42,7 +42,7 @@ fn settings_have_the_published_defaults_and_every_field() {
             "allow_duplicate_scans": false, "allow_reentry": false, "entries_per_day": null,
             "max_entries": null, "capacity": null, "capacity_mode": "hard", "categories": [],
             "opens_at": null, "closes_at": null, "opening_hours": [], "walk_ins": true,
-            "guest_scanning": false, "offline_mode": true, "show_popup": true
+            "guest_scanning": false, "offline_mode": true, "show_popup": true, "questions": []
         })
     );
     assert_eq!(
@@ -344,7 +344,7 @@ fn a_body_is_read_strictly() {
     );
     for bad in [
         json!({"table_id": table, "barcode": "A"}),
-        json!({"barcode": "A", "nonce": "n"}),
+        json!({"table_id": "1", "barcode": "A", "nonce": "n"}),
         json!({"table_id": table, "barcode": "A", "nonce": "n", "direction": "up"}),
         json!({"table_id": table, "barcode": "A", "nonce": "n", "forced": true}),
         json!({"table_id": table, "barcode": "A", "nonce": "n", "scanned_at": "2024-06-01 18:00:00"}),

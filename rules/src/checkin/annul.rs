@@ -6,9 +6,11 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::Map;
 use uuid::Uuid;
 
 use super::caller::Caller;
+use super::conflict;
 use super::entry::{Annuls, CheckIn, Entry, FirstEntry, Kind};
 use super::refusal::moment;
 use super::state::State;
@@ -118,8 +120,8 @@ pub fn annul(
     let now = time::to_ms(now);
     may_annul(state, original, caller, now)?;
     let (visits, visit) = visit(state, original).ok_or(AnnulRefusal::AlreadyAnnulled)?;
-    let mut rest = visits.clone();
-    rest.remove(visit.seq);
+    let rest = visits.without(visit.seq);
+    let (_, reelected) = conflict::changes(&state.ledger, visits, &rest, None);
     let (before, after) = (visits.standing(), rest.standing());
     let check_in_id = original.check_in_id;
     let nonce_key = request.nonce_key(caller.origin(), check_in_id);
@@ -141,11 +143,18 @@ pub fn annul(
             gate: state.ledger.gate_name(first.gate).map(str::to_owned),
         }),
         session_id: caller.session_id,
+        device: caller.device.clone(),
         actor: caller.actor,
         scanner: caller.scanner.clone(),
         effect: Effect::Annul,
         first_of_guest: before.checked_in && !after.checked_in,
         inside_delta: before.inside_delta(after),
+        arrived: original.arrived.map(|_| after.entered),
+        offline: None,
+        conflict: None,
+        reelected,
+        answers: Map::new(),
+        questions: Vec::new(),
         scanned_at: None,
         sent_at: None,
         received_at: now,

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::entry::{CheckIn, Entry, FirstEntry};
 use super::guest::GuestView;
+use super::question::Question;
 use super::verdict::{Reason, Verdict, Warning};
 
 /// The body of an answer.
@@ -28,6 +29,10 @@ pub struct ScanAnswer<'a> {
     pub guest: Option<&'a GuestView>,
     /// When and where the guest first entered.
     pub first_entry: Option<&'a FirstEntry>,
+    /// People of the ticket who have entered; of tickets for several.
+    pub arrived: Option<u32>,
+    /// What the guest has to be asked, when the answer is `incomplete`.
+    pub questions: &'a [Question],
     /// Place in the log.
     pub seq: u64,
 }
@@ -42,6 +47,8 @@ pub fn answer(entry: &Entry, table_id: Uuid) -> ScanAnswer<'_> {
         check_in: entry.check_in(table_id),
         guest: entry.guest.as_ref(),
         first_entry: entry.first_entry.as_ref(),
+        arrived: entry.arrived,
+        questions: &entry.questions,
         seq: entry.seq,
     }
 }

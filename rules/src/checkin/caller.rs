@@ -47,6 +47,8 @@ pub struct Caller {
     pub actor: Actor,
     /// The scanner session, for a paired device.
     pub session_id: Option<Uuid>,
+    /// The session's name.
+    pub device: Option<String>,
     /// Where that session stands; a scan may name another gate.
     pub gate: Option<String>,
     /// Who holds the device; a scan may name another person.

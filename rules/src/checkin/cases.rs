@@ -221,6 +221,7 @@ impl Step {
         Caller {
             actor: Actor { kind, id: session },
             session_id: Some(session),
+            device: Some(format!("Scanner {name}")),
             gate: self.session_gate.clone(),
             scanner: None,
             manager: self.manager,

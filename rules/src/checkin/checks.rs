@@ -2,13 +2,16 @@
 //!
 //! Invariant: the first check that fails is the reason. An entry that may not be made twice is
 //! allowed when the guest has no entry, or only exits, or re-entry is on and the latest visit by
-//! corrected time is an exit.
+//! corrected time is an exit; for a ticket of several people the same holds for as many as it has
+//! room for.
 //! Failure: none.
 
 use chrono::{DateTime, Utc};
 
+use super::going::Going;
 use super::guest::Status;
 use super::hours;
+use super::question::{Judged, Question};
 use super::refusal::Refusal;
 use super::roster::Found;
 use super::scan::Scan;
@@ -17,26 +20,32 @@ use super::state::State;
 use super::subject::{Place, Subject, Who};
 use super::verdict::Direction;
 
-/// The first check that fails.
+/// The first check that fails. What depends on what the guest did before (entering once more,
+/// limits, capacity) and questions are not asked of a scan that a device decided by itself: what
+/// stands then follows from the visits (see `conflict`).
 pub(crate) fn first_refusal<'a>(
     state: &'a State,
     scan: &'a Scan,
     subject: &Subject<'a>,
     place: &Place<'a>,
+    going: &Going,
 ) -> Option<Refusal<'a>> {
     let settings = &state.config.settings;
     let at = scan.times.check_in_time;
-    listing(state, subject)
-        .or_else(|| category(settings, subject))
-        .or_else(|| match scan.direction {
-            Direction::Exit => None,
-            Direction::Entry => gate(state, subject, place)
-                .or_else(|| validity(subject, at))
-                .or_else(|| opening(state, at))
-                .or_else(|| again(state, subject))
-                .or_else(|| limits(state, subject, at))
-                .or_else(|| capacity(state, scan, subject)),
-        })
+    let anywhere = listing(state, subject).or_else(|| category(settings, subject));
+    if anywhere.is_some() || scan.direction == Direction::Exit {
+        return anywhere;
+    }
+    let here = gate(state, subject, place)
+        .or_else(|| validity(subject, at))
+        .or_else(|| opening(state, at));
+    if here.is_some() || scan.offline.is_some() {
+        return here;
+    }
+    again(state, subject, going)
+        .or_else(|| limits(state, subject, at))
+        .or_else(|| capacity(state, going))
+        .or_else(|| questions(state, scan, subject))
 }
 
 fn listing<'a>(state: &State, subject: &Subject<'a>) -> Option<Refusal<'a>> {
@@ -115,16 +124,24 @@ fn opening<'a>(state: &State, at: DateTime<Utc>) -> Option<Refusal<'a>> {
     })
 }
 
-fn again<'a>(state: &'a State, subject: &Subject<'a>) -> Option<Refusal<'a>> {
-    let settings = &state.config.settings;
-    let (first, last) = (subject.first()?, subject.last()?);
-    let left = (last.direction == Direction::Exit).then_some(last.at);
-    let allowed = settings.allow_duplicate_scans || (settings.allow_reentry && left.is_some());
-    let gate = state.ledger.gate_name(first.gate);
-    (!allowed).then_some(Refusal::AlreadyIn {
+fn again<'a>(state: &'a State, subject: &Subject<'a>, going: &Going) -> Option<Refusal<'a>> {
+    let room = going.before.room(going.again, going.party.into());
+    if room >= going.people.into() {
+        return None;
+    }
+    let (Some(first), true) = (subject.first(), room == 0) else {
+        return Some(Refusal::PartyFull {
+            party: going.party,
+            room,
+        });
+    };
+    let last = subject
+        .last()
+        .filter(|last| last.direction == Direction::Exit);
+    Some(Refusal::AlreadyIn {
         first: first.at,
-        gate,
-        left,
+        gate: state.ledger.gate_name(first.gate),
+        left: last.map(|last| last.at),
     })
 }
 
@@ -137,31 +154,58 @@ fn limits<'a>(state: &State, subject: &Subject<'a>, at: DateTime<Utc>) -> Option
         let zone = &state.config.timezone;
         let day = zone.local_day(at);
         let day = zone.start_of(day)..zone.start_of(day.next());
+        let entries = subject.visits().entries();
         if used(
             limit,
-            subject
-                .entries()
-                .filter(|entry| day.contains(&entry.at))
-                .count(),
+            entries.filter(|entry| day.contains(&entry.at)).count(),
         ) {
             return Some(Refusal::DailyLimit { limit });
         }
     }
     let limit = settings
         .max_entries
-        .filter(|limit| used(*limit, subject.entries().count()));
+        .filter(|limit| used(*limit, subject.visits().entries().count()));
     limit.map(|limit| Refusal::TotalLimit { limit })
 }
 
-fn capacity<'a>(state: &State, scan: &Scan, subject: &Subject<'a>) -> Option<Refusal<'a>> {
+fn capacity<'a>(state: &State, going: &Going) -> Option<Refusal<'a>> {
     let settings = &state.config.settings;
     let capacity = settings
         .capacity
         .filter(|_| settings.capacity_mode == CapacityMode::Hard)?;
     let inside = state.ledger.inside();
-    let one_more = subject
-        .standing()
-        .inside_delta(subject.standing_after(scan))
-        > 0;
-    (one_more && inside >= capacity).then_some(Refusal::Full { capacity, inside })
+    let more = u32::try_from(going.inside_delta()).unwrap_or(0);
+    (more > 0 && inside.saturating_add(more) > capacity)
+        .then_some(Refusal::Full { capacity, inside })
+}
+
+fn questions<'a>(state: &'a State, scan: &Scan, subject: &Subject<'a>) -> Option<Refusal<'a>> {
+    let (mut missing, mut wrong) = (None, None);
+    for question in open_questions(state, subject) {
+        match question.judge(scan.answers.get(&question.id)) {
+            Judged::Good => {}
+            Judged::Wrong => wrong = wrong.or(Some(question.text.as_str())),
+            Judged::Missing if question.required => {
+                missing = missing.or(Some(question.text.as_str()));
+            }
+            Judged::Missing => {}
+        }
+    }
+    let wrong_first = wrong.map(|question| Refusal::WrongAnswer { question });
+    let missing = missing.filter(|_| scan.questions_supported);
+    wrong_first.or_else(|| missing.map(|question| Refusal::Unanswered { question }))
+}
+
+/// What this guest has not answered yet.
+pub(crate) fn open_questions<'a>(
+    state: &'a State,
+    subject: &Subject<'a>,
+) -> impl Iterator<Item = &'a Question> {
+    let category = subject.category();
+    let row = subject.row_id();
+    let all = state.config.settings.questions.iter();
+    all.filter(move |question| {
+        let answered = row.is_some_and(|row| state.ledger.answered(row, &question.id));
+        question.concerns(category) && !answered
+    })
 }

@@ -31,8 +31,12 @@ pub struct Counters {
     pub total: u32,
     /// Distinct guests with an entry that stands.
     pub checked_in: u32,
-    /// Guests inside now.
+    /// People inside now.
     pub inside: u32,
+    /// People who entered: more than `checked_in` where tickets are for several.
+    pub arrived: u32,
+    /// Entries that are one too many: a ticket was let in twice.
+    pub conflicts: u32,
     /// Walk-ins that stand.
     pub walk_ins: u32,
     /// Scans of guests who were in already.
@@ -221,6 +225,8 @@ impl State {
             total,
             checked_in: ledger.checked_in(),
             inside: ledger.inside(),
+            arrived: ledger.arrived(),
+            conflicts: ledger.conflicts(),
             walk_ins: ledger.walk_ins(),
             duplicates: ledger.duplicates(),
             refused: ledger.refused().clone(),

@@ -4,6 +4,8 @@
 //! [`State::apply`] folds the entry made of the decision. Checks run in one order, so a scan has
 //! one reason: code, status, category, gate, validity, opening, duplicate, limits, capacity.
 //! Exits are checked for code, status and category only.
+//! What a device decided without a connection is kept to: who went through is recorded, whatever the
+//! rules say now, and who was turned away stays turned away.
 //! Failure: a walk-in on a table that takes none is refused as invalid; everything else is an
 //! answer. `force` overrides every refusal but those of the code.
 
@@ -11,14 +13,17 @@ use uuid::Uuid;
 
 use super::caller::Caller;
 use super::checks;
+use super::conflict::{self, Conflict, Maker, Reelected};
 use super::entry::{FirstEntry, NewRow};
+use super::going::Going;
 use super::guest::GuestView;
-use super::refusal::Refusal;
-use super::scan::Scan;
+use super::question::Question;
+use super::refusal::{Refusal, moment};
+use super::scan::{Offline, Scan};
 use super::state::State;
 use super::subject::{Place, Subject, Who};
 use super::verdict::{Direction, Effect, Reason, Verdict, Warning};
-use super::visits::Visit;
+use super::visits::{Again, Visit};
 use crate::invalid::Invalid;
 
 /// New ids a scan may need, made by the caller.
@@ -55,8 +60,22 @@ pub struct Decision {
     pub overrode: Option<Reason>,
     /// The guest becomes checked in.
     pub first_of_guest: bool,
-    /// Change of the guests inside, −1 to 1.
-    pub inside_delta: i8,
+    /// Change of the people inside.
+    pub inside_delta: i32,
+    /// How many people go.
+    pub people: u16,
+    /// How many the ticket is for.
+    pub party: u16,
+    /// People of the ticket who have entered, this scan counted; of tickets for several.
+    pub arrived: Option<u32>,
+    /// The rule for entering once more that held.
+    pub again: Again,
+    /// The entry is one too many.
+    pub conflict: Option<Conflict>,
+    /// Other entries of which that changes.
+    pub reelected: Vec<Reelected>,
+    /// What the guest has not answered yet.
+    pub questions: Vec<Question>,
     /// Of a duplicate: the guest's first entry, on whose record it counts. The log entry at its
     /// `seq` has the record to answer with.
     pub repeats: Option<Visit>,
@@ -72,7 +91,13 @@ pub fn decide(state: &State, scan: &Scan, caller: &Caller, ids: Ids) -> Result<D
     );
     let subject = match Subject::find(state, scan) {
         Ok(subject) => subject,
-        Err(refusal) => return Ok(Decision::draft(scan, &place).refuse(state, scan, &refusal)),
+        Err(refusal) => {
+            let mut decision = Decision::draft(scan, &place).refuse(state, scan, &refusal);
+            if scan.offline.is_some_and(Offline::admitted) {
+                decision.warnings.push(Warning::AdmittedOffline);
+            }
+            return Ok(decision);
+        }
     };
     let mut draft = Decision::draft(scan, &place);
     let guest = subject.view(caller.sees_email());
@@ -82,10 +107,20 @@ pub fn decide(state: &State, scan: &Scan, caller: &Caller, ids: Ids) -> Result<D
         at: first.at,
         gate: state.ledger.gate_name(first.gate).map(str::to_owned),
     });
-    match checks::first_refusal(state, scan, &subject, &place) {
-        None => Ok(draft.record(state, scan, &subject, ids, None)),
-        Some(refusal) if scan.force && refusal.can_be_forced() => {
-            Ok(draft.record(state, scan, &subject, ids, Some(&refusal)))
+    if let Some(told) = scan.offline.filter(|told| !told.admitted()) {
+        return Ok(draft.turned_away(told));
+    }
+    let going = Going::of(state, scan, &subject, ids);
+    let happened = scan.force || scan.offline.is_some();
+    let maker = Maker {
+        session_id: caller.session_id,
+        device: caller.device.as_deref(),
+        gate: place.name(),
+    };
+    match checks::first_refusal(state, scan, &subject, &place, &going) {
+        None => Ok(draft.record(state, scan, &subject, ids, &going, maker, None)),
+        Some(refusal) if happened && refusal.can_be_forced() => {
+            Ok(draft.record(state, scan, &subject, ids, &going, maker, Some(&refusal)))
         }
         Some(Refusal::WalkInsOff) => Err(Invalid::one(
             "/walk_in",
@@ -97,7 +132,11 @@ pub fn decide(state: &State, scan: &Scan, caller: &Caller, ids: Ids) -> Result<D
             if matches!(refusal, Refusal::AlreadyIn { .. }) {
                 decision.verdict = Verdict::Duplicate;
                 decision.effect = Effect::Repeat;
-                decision.repeats = subject.first().copied();
+                decision.repeats = subject.visits().first_recorded().copied();
+            }
+            if decision.reason == Some(Reason::Incomplete) {
+                let open = checks::open_questions(state, &subject);
+                decision.questions = open.cloned().collect();
             }
             Ok(decision)
         }
@@ -124,6 +163,13 @@ impl Decision {
             overrode: None,
             first_of_guest: false,
             inside_delta: 0,
+            people: 1,
+            party: 1,
+            arrived: None,
+            again: Again::default(),
+            conflict: None,
+            reelected: Vec::new(),
+            questions: Vec::new(),
             repeats: None,
             new_row: None,
         }
@@ -137,17 +183,45 @@ impl Decision {
         self
     }
 
-    /// An entry or an exit, `overridden` by force.
+    /// A device without a connection turned the guest away.
+    fn turned_away(mut self, told: Offline) -> Self {
+        self.verdict = told.verdict;
+        self.effect = Effect::Refuse;
+        self.reason = told.reason.or(Some(Reason::AlreadyCheckedIn));
+        self.explanation = "Turned away by a device without a connection.".to_owned();
+        self
+    }
+
+    /// An entry or an exit, `overridden` because it already happened.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts of one decision, named by their types"
+    )]
     fn record(
         mut self,
         state: &State,
         scan: &Scan,
         subject: &Subject<'_>,
         ids: Ids,
+        going: &Going,
+        maker: Maker<'_>,
         overridden: Option<&Refusal<'_>>,
     ) -> Self {
-        let (before, after) = (subject.standing(), subject.standing_after(scan));
-        self.inside_delta = before.inside_delta(after);
+        let (before, after) = (going.before, going.after);
+        self.inside_delta = going.inside_delta();
+        self.people = going.people;
+        self.party = going.party;
+        self.again = going.again;
+        self.arrived = (going.party > 1).then_some(after.entered);
+        let new = (state.ledger.last_seq() + 1, maker);
+        (self.conflict, self.reelected) =
+            conflict::changes(&state.ledger, subject.visits(), &going.visits, Some(new));
+        if self.conflict.is_some() {
+            self.warnings.push(Warning::DuplicateConflict);
+        }
+        if scan.offline.is_some() && overridden.is_some() {
+            self.warnings.push(Warning::AdmittedOffline);
+        }
         self.first_of_guest = after.checked_in && !before.checked_in;
         self.overrode = overridden.map(Refusal::reason);
         match scan.direction {
@@ -155,7 +229,7 @@ impl Decision {
             Direction::Exit => {
                 self.effect = Effect::Exit;
                 self.explanation = "Checked out.".to_owned();
-                if !before.inside {
+                if before.inside == 0 {
                     self.warnings.push(Warning::NotInside);
                     self.explanation = "Checked out; was not inside.".to_owned();
                 }
@@ -164,6 +238,18 @@ impl Decision {
         if let Some(refusal) = overridden {
             let rule = refusal.sentence(&state.config.timezone, scan.times.check_in_time);
             self.explanation = format!("{} Overridden: {rule}", self.explanation);
+        }
+        if let Some(conflict) = &self.conflict {
+            self.explanation = format!(
+                "{} This ticket was let in twice: {} by {}.",
+                self.explanation,
+                moment(
+                    &state.config.timezone,
+                    conflict.at,
+                    scan.times.check_in_time
+                ),
+                conflict.device.as_deref().unwrap_or("another device"),
+            );
         }
         if let Who::WalkIn(guest) = subject.who {
             self.row_id = Some(ids.row);
@@ -176,6 +262,7 @@ impl Decision {
                 email: guest.email.clone(),
                 category: guest.category.clone(),
                 barcode: guest.barcode.clone(),
+                party: going.party,
             });
         }
         self
@@ -189,15 +276,26 @@ impl Decision {
             (false, _) => "Checked in again.",
         }
         .to_owned();
+        if let Some(arrived) = self.arrived {
+            self.explanation = format!(
+                "{} of {} are in.",
+                arrived.min(self.party.into()),
+                self.party
+            );
+        }
         if self.first_entry.as_ref().is_none_or(|first| at < first.at) {
             self.first_entry = Some(FirstEntry {
                 at,
                 gate: self.gate.clone(),
             });
         }
-        let inside = state.ledger.inside() + u32::from(self.inside_delta > 0);
+        let inside = state
+            .ledger
+            .inside()
+            .saturating_add_signed(self.inside_delta);
         if let Some(capacity) = state.config.settings.capacity
             && self.inside_delta > 0
+            && scan.offline.is_none()
             && inside > capacity
         {
             self.warnings.push(Warning::CapacityReached);

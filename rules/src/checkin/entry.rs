@@ -6,14 +6,18 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::caller::{Actor, Caller, Scanner};
+use super::conflict::{Conflict, Reelected};
 use super::decide::{Decision, Ids};
-use super::guest::GuestView;
+use super::guest::{GuestView, is_one, one};
+use super::question::Question;
 use super::scan::{Scan, Target};
 use super::state::State;
 use super::verdict::{Direction, Effect, Reason, Verdict, Warning};
+use super::visits::Again;
 use crate::time;
 
 /// What an entry is.
@@ -50,6 +54,9 @@ pub struct NewRow {
     pub category: Option<String>,
     /// The code given at the door.
     pub barcode: Option<String>,
+    /// How many people came.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub party: u16,
 }
 
 /// Which record an annulment is about.
@@ -103,6 +110,9 @@ pub struct Entry {
     /// With which device.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_id: Option<Uuid>,
+    /// Its name then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
     /// By whom.
     pub actor: Actor,
     /// Who held the device.
@@ -114,8 +124,35 @@ pub struct Entry {
     pub effect: Effect,
     /// The guests checked in change by one: up with `admit`, down with `annul`.
     pub first_of_guest: bool,
-    /// Change of the guests inside, −1 to 1.
-    pub inside_delta: i8,
+    /// Change of the people inside.
+    pub inside_delta: i32,
+    /// How many people went.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub people: u16,
+    /// How many the ticket is for.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub party: u16,
+    /// People of the ticket who have entered, this scan counted; of tickets for several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arrived: Option<u32>,
+    /// The rule for entering once more that held.
+    #[serde(default)]
+    pub again: Again,
+    /// What a device without a connection had told the guest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offline: Option<Verdict>,
+    /// The entry is one too many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conflict: Option<Conflict>,
+    /// Other records whose conflict changed by this entry.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reelected: Vec<Reelected>,
+    /// Answers to questions.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub answers: Map<String, Value>,
+    /// What the guest has to be asked first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub questions: Vec<Question>,
     /// When it happened, clock corrected.
     #[serde(with = "time::ms")]
     pub check_in_time: DateTime<Utc>,
@@ -186,6 +223,8 @@ pub struct CheckIn {
     pub gate: Option<String>,
     /// With which device.
     pub session_id: Option<Uuid>,
+    /// Its name then.
+    pub device: Option<String>,
     /// Who held the device.
     pub scanner_name: Option<String>,
     /// Their e-mail address.
@@ -212,6 +251,15 @@ pub struct CheckIn {
     pub overrode: Option<Reason>,
     /// The guest was on no list.
     pub walk_in: bool,
+    /// How many people went.
+    pub people: u16,
+    /// What a device without a connection had told the guest; null when it was decided here.
+    pub offline: Option<Verdict>,
+    /// The entry is one too many: the ticket was let in before.
+    pub conflict: Option<Conflict>,
+    /// Answers to questions, by their ids.
+    #[cfg_attr(feature = "schema", schema(value_type = Object))]
+    pub answers: Map<String, Value>,
     /// Scans counted on this record, the first included.
     pub scan_count: u32,
     /// The latest of those scans, clock corrected.
@@ -262,6 +310,7 @@ pub fn record(
         first_entry: decision.first_entry,
         gate: decision.gate,
         session_id: caller.session_id,
+        device: caller.device.clone(),
         actor: caller.actor,
         scanner: scan.scanner.or_else(|| caller.scanner.clone()),
         check_in_id: decision
@@ -270,6 +319,15 @@ pub fn record(
         effect: decision.effect,
         first_of_guest: decision.first_of_guest,
         inside_delta: decision.inside_delta,
+        people: decision.people,
+        party: decision.party,
+        arrived: decision.arrived,
+        again: decision.again,
+        offline: scan.offline.map(|told| told.verdict),
+        conflict: decision.conflict,
+        reelected: decision.reelected,
+        answers: scan.answers,
+        questions: decision.questions,
         check_in_time: times.check_in_time,
         scanned_at: times.scanned_at,
         sent_at: times.sent_at,
@@ -322,6 +380,7 @@ impl CheckIn {
             barcode: entry.barcode.clone(),
             gate: entry.gate.clone(),
             session_id: entry.session_id,
+            device: entry.device.clone(),
             scanner_name: scanner.name,
             scanner_email: scanner.email,
             check_in_time: entry.check_in_time,
@@ -333,6 +392,10 @@ impl CheckIn {
             forced: entry.forced,
             overrode: entry.overrode,
             walk_in: entry.walk_in,
+            people: entry.people,
+            offline: entry.offline,
+            conflict: entry.conflict.clone(),
+            answers: entry.answers.clone(),
             scan_count: 1,
             last_scanned_at: entry.check_in_time,
             row_data: entry.guest.clone(),

@@ -7,7 +7,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::conflict::{Conflict, Reelected};
 use super::entry::Entry;
+use super::guest::one;
 use super::verdict::{Direction, Effect, Reason, Verdict};
 use crate::time;
 
@@ -65,6 +67,15 @@ pub struct ScanEvent {
     pub forced: bool,
     /// The guest was on no list.
     pub walk_in: bool,
+    /// How many people went.
+    #[serde(default = "one")]
+    pub people: u16,
+    /// The ticket was let in before.
+    #[serde(default)]
+    pub conflict: Option<Conflict>,
+    /// Other records whose conflict changed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reelected: Vec<Reelected>,
     /// When it happened; of an annulment, when it was received.
     #[serde(with = "time::ms")]
     pub at: DateTime<Utc>,
@@ -113,6 +124,9 @@ impl ScanEvent {
             session_id: entry.session_id,
             forced: entry.forced,
             walk_in: entry.walk_in,
+            people: entry.people,
+            conflict: entry.conflict.clone(),
+            reelected: entry.reelected.clone(),
             at: if annulment {
                 entry.received_at
             } else {

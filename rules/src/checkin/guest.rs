@@ -62,7 +62,13 @@ pub struct Row {
     /// What the person at the door must see.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attention_note: Option<String>,
+    /// How many people the ticket is for, 1 to [`MAX_PARTY`].
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub party: u16,
 }
+
+/// Most people of one ticket.
+pub const MAX_PARTY: u16 = 1_000;
 
 /// What a scanner shows of a guest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,6 +87,9 @@ pub struct GuestView {
     pub attention_note: Option<String>,
     /// Whether the guest may come at all.
     pub status: Status,
+    /// How many people the ticket is for; left out when it is one.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub party: u16,
 }
 
 impl GuestView {
@@ -93,8 +102,18 @@ impl GuestView {
             category: row.category.clone(),
             attention_note: row.attention_note.clone(),
             status: row.status,
+            party: row.party,
         }
     }
+}
+
+pub(crate) fn one() -> u16 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+pub(crate) fn is_one(count: &u16) -> bool {
+    *count == 1
 }
 
 /// A code as it is looked up: trimmed, absent when blank.

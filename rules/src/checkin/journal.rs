@@ -92,6 +92,7 @@ impl Journal {
         if let Some(place) = self.nonces.get(&scan.nonce_key(caller.origin())).copied() {
             return self.outcome(place, true).ok_or_else(Invalid::default);
         }
+        let ids = scan.ids(self.state.table_id, caller.origin(), ids);
         let decision = decide(&self.state, &scan, caller, ids)?;
         let original = decision
             .repeats

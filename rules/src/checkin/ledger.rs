@@ -4,7 +4,7 @@
 //! nothing; counters always equal a recount from the visits and the log.
 //! Failure: none; an entry about a visit that does not stand changes no counter of guests.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::entry::{Entry, Kind};
 use super::event::ScanEvent;
 use super::labels::{Label, Labels};
-use super::verdict::{Direction, Effect, Reason};
+use super::verdict::{Direction, Effect, Reason, Verdict};
 use super::visits::{Standing, Visit, Visits};
 
 /// Minutes of arrivals that are kept, counted back from the latest one.
@@ -34,7 +34,7 @@ pub struct GateCount {
 }
 
 /// What one scanner did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
     /// Scans received from it, whatever their verdict.
     #[serde(rename = "n")]
@@ -42,6 +42,9 @@ pub struct Seen {
     /// When the latest was received.
     #[serde(rename = "t", with = "chrono::serde::ts_milliseconds")]
     pub last_seen_at: DateTime<Utc>,
+    /// Its name in the latest.
+    #[serde(rename = "d", default)]
+    pub device: Option<String>,
 }
 
 /// The fold of the log.
@@ -50,6 +53,8 @@ pub struct Ledger {
     last_seq: u64,
     checked_in: u32,
     inside: u32,
+    arrived: u32,
+    conflicts: u32,
     walk_ins: u32,
     duplicates: u32,
     refused: BTreeMap<Reason, u32>,
@@ -59,6 +64,8 @@ pub struct Ledger {
     categories: Labels,
     by_category: BTreeMap<Label, u32>,
     sessions: BTreeMap<Uuid, Seen>,
+    devices: Labels,
+    answered: HashMap<Uuid, BTreeSet<String>>,
     recent: VecDeque<ScanEvent>,
     guests: HashMap<Uuid, Visits>,
 }
@@ -79,6 +86,7 @@ impl Ledger {
                     visits.repeat(entry.check_in_id, entry.check_in_time);
                 }
             }
+            Effect::Refuse if entry.verdict == Verdict::Duplicate => self.duplicates += 1,
             Effect::Refuse => {
                 if let Some(reason) = entry.reason {
                     *self.refused.entry(reason).or_default() += 1;
@@ -91,10 +99,12 @@ impl Ledger {
             let seen = Seen {
                 scans: 0,
                 last_seen_at: entry.received_at,
+                device: None,
             };
             let seen = self.sessions.entry(session).or_insert(seen);
             seen.scans += 1;
             seen.last_seen_at = seen.last_seen_at.max(entry.received_at);
+            seen.device.clone_from(&entry.device);
         }
         if self.recent.len() == RECENT {
             self.recent.pop_front();
@@ -123,9 +133,35 @@ impl Ledger {
         self.checked_in
     }
 
-    /// Guests inside now.
+    /// People inside now.
     pub fn inside(&self) -> u32 {
         self.inside
+    }
+
+    /// People who entered: more than guests checked in where tickets are for several.
+    pub fn arrived(&self) -> u32 {
+        self.arrived
+    }
+
+    /// Entries that are one too many.
+    pub fn conflicts(&self) -> u32 {
+        self.conflicts
+    }
+
+    /// Has this guest answered the question?
+    pub fn answered(&self, row: Uuid, question: &str) -> bool {
+        let answered = self.answered.get(&row);
+        answered.is_some_and(|answered| answered.contains(question))
+    }
+
+    /// The session of a device in a [`Visit`].
+    pub fn session_of(&self, device: Label) -> Option<Uuid> {
+        self.devices.name(device).and_then(|id| id.parse().ok())
+    }
+
+    /// The name of a device, as it was at its last scan.
+    pub fn device_name(&self, session: Uuid) -> Option<&str> {
+        self.sessions.get(&session)?.device.as_deref()
     }
 
     /// Walk-ins that stand.
@@ -169,8 +205,8 @@ impl Ledger {
     }
 
     /// What a scanner did.
-    pub fn session(&self, session: Uuid) -> Option<Seen> {
-        self.sessions.get(&session).copied()
+    pub fn session(&self, session: Uuid) -> Option<&Seen> {
+        self.sessions.get(&session)
     }
 
     /// The last entries as events, oldest first.
@@ -181,20 +217,31 @@ impl Ledger {
     fn add(&mut self, entry: &Entry) {
         let Some(row) = entry.row_id else { return };
         let gate = self.gates.label(entry.gate.as_deref());
+        let session = entry.session_id.map(|session| session.to_string());
+        let device = self.devices.label(session.as_deref());
+        if !entry.answers.is_empty() {
+            let answered = self.answered.entry(row).or_default();
+            answered.extend(entry.answers.keys().cloned());
+        }
         let visits = self.guests.entry(row).or_default();
-        let before = visits.standing();
+        let before = Tally::of(visits);
         visits.insert(Visit {
             seq: entry.seq,
             check_in_id: entry.check_in_id,
             at: entry.check_in_time,
             gate,
+            device,
             direction: entry.direction,
             walk_in: entry.walk_in,
+            offline: entry.offline.is_some(),
+            again: entry.again,
+            people: entry.people,
+            party: entry.party,
             scans: 1,
             last_scanned_at: entry.check_in_time,
         });
-        let after = visits.standing();
-        if after.checked_in && !before.checked_in {
+        let after = Tally::of(visits);
+        if after.standing.checked_in && !before.standing.checked_in {
             let category = entry
                 .guest
                 .as_ref()
@@ -217,11 +264,11 @@ impl Ledger {
         let Some(visits) = self.guests.get_mut(&row) else {
             return;
         };
-        let (before, category) = (visits.standing(), visits.category);
+        let (before, category) = (Tally::of(visits), visits.category);
         let Some(visit) = visits.remove(annuls.seq) else {
             return;
         };
-        let after = visits.standing();
+        let after = Tally::of(visits);
         if visits.is_empty() {
             self.guests.remove(&row);
         }
@@ -234,14 +281,17 @@ impl Ledger {
         }
     }
 
-    fn restate(&mut self, before: Standing, after: Standing, category: Label) {
+    fn restate(&mut self, before: Tally, after: Tally, category: Label) {
+        self.conflicts = (self.conflicts + after.conflicts).saturating_sub(before.conflicts);
+        let (before, after) = (before.standing, after.standing);
+        self.inside = (self.inside + after.inside).saturating_sub(before.inside);
+        self.arrived = (self.arrived + after.entered).saturating_sub(before.entered);
         let move_by_one = |count: &mut u32, was: bool, is: bool| match (was, is) {
             (false, true) => *count += 1,
             (true, false) => *count = count.saturating_sub(1),
             _ => {}
         };
         move_by_one(&mut self.checked_in, before.checked_in, after.checked_in);
-        move_by_one(&mut self.inside, before.inside, after.inside);
         let of_category = self.by_category.entry(category).or_default();
         move_by_one(of_category, before.checked_in, after.checked_in);
     }
@@ -266,6 +316,26 @@ impl Ledger {
     fn depart(&mut self, minute: i64) {
         if let Some(count) = self.arrivals.get_mut(&minute) {
             *count = count.saturating_sub(1);
+        }
+    }
+}
+
+/// What a guest adds to the counters.
+#[derive(Clone, Copy)]
+struct Tally {
+    standing: Standing,
+    conflicts: u32,
+}
+
+impl Tally {
+    fn of(visits: &Visits) -> Self {
+        let conflicts = match visits.is_empty() {
+            true => 0,
+            false => visits.too_many().count(),
+        };
+        Self {
+            standing: visits.standing(),
+            conflicts: u32::try_from(conflicts).unwrap_or(u32::MAX),
         }
     }
 }

@@ -69,6 +69,19 @@ pub enum Refusal<'a> {
         capacity: u32,
         inside: u32,
     },
+    /// More people than the ticket has room for.
+    PartyFull {
+        party: u16,
+        room: u32,
+    },
+    /// A required question has no answer.
+    Unanswered {
+        question: &'a str,
+    },
+    /// An answer does not fit its question.
+    WrongAnswer {
+        question: &'a str,
+    },
 }
 
 impl Refusal<'_> {
@@ -89,7 +102,10 @@ impl Refusal<'_> {
                 Reason::EventNotOpen
             }
             Self::AlreadyIn { .. } => Reason::AlreadyCheckedIn,
-            Self::DailyLimit { .. } | Self::TotalLimit { .. } => Reason::LimitReached,
+            Self::DailyLimit { .. } | Self::TotalLimit { .. } | Self::PartyFull { .. } => {
+                Reason::LimitReached
+            }
+            Self::Unanswered { .. } | Self::WrongAnswer { .. } => Reason::Incomplete,
             Self::Full { .. } => Reason::CapacityReached,
         }
     }
@@ -174,6 +190,14 @@ impl Refusal<'_> {
             Self::TotalLimit { limit } => format!("All {limit} entries are used."),
             Self::Full { capacity, inside } => {
                 format!("The venue is full: {inside} inside, room for {capacity}.")
+            }
+            Self::PartyFull { party, room: 0 } => format!("The ticket is for {party}; all are in."),
+            Self::PartyFull { party, room } => {
+                format!("The ticket is for {party}; {room} more may enter.")
+            }
+            Self::Unanswered { question } => format!("Ask first: {question}"),
+            Self::WrongAnswer { question } => {
+                format!("The answer does not fit the question: {question}")
             }
         }
     }

@@ -7,23 +7,31 @@ use std::fmt::Write;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
+use serde_json::{Map, Value};
+use uuid::{Builder, Uuid};
 
 use super::caller::Scanner;
 use super::clock::Times;
+use super::decide::Ids;
+use super::guest::MAX_PARTY;
 use super::guest::tidy;
-use super::verdict::Direction;
+use super::verdict::{Direction, Reason, Verdict};
+use crate::data;
 use crate::email;
 use crate::invalid::Invalid;
 use crate::name;
 use crate::time;
 
-/// The body of `POST /pulse/check-ins`, and of a scan over a socket.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Most bytes of the answers to questions, as JSON.
+const MAX_ANSWERS: usize = 8 * 1024;
+
+/// The body of `POST /pulse/check-ins`, an item of a batch, and of a scan over a socket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ScanIn {
-    /// The check-in table.
+    /// The check-in table. May be left out in a batch and over a socket, which have one.
+    #[serde(default)]
     pub table_id: Uuid,
     /// The code that was read, at most 512 characters after trimming.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -65,6 +73,38 @@ pub struct ScanIn {
     /// Who scans, when it is not the session's person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scanner: Option<Scanner>,
+    /// How many people of the ticket go, 1 to 1,000; all that may, when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub people: Option<u16>,
+    /// Answers to the table's questions by their ids; at most 8 KiB.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    #[cfg_attr(feature = "schema", schema(value_type = Object))]
+    pub answers: Map<String, Value>,
+    /// `false` from a device that cannot ask: questions do not hold its guests up.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub questions_supported: bool,
+    /// What the device told the guest when it had no connection. The server keeps to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offline: Option<Offline>,
+}
+
+/// What a device without a connection told the guest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Offline {
+    /// `accepted` means that the guest went through.
+    pub verdict: Verdict,
+    /// Why not, with the other verdicts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+}
+
+impl Offline {
+    /// The guest went through.
+    pub fn admitted(self) -> bool {
+        self.verdict == Verdict::Accepted
+    }
 }
 
 /// A guest who is on no list.
@@ -115,6 +155,37 @@ pub struct Scan {
     pub notes: Option<String>,
     /// Who scans, when it is not the session's person.
     pub scanner: Option<Scanner>,
+    /// How many people go, if that was said.
+    pub people: Option<u16>,
+    /// Answers to questions.
+    pub answers: Map<String, Value>,
+    /// Whether the device can ask.
+    pub questions_supported: bool,
+    /// What it told the guest without a connection.
+    pub offline: Option<Offline>,
+}
+
+impl Default for ScanIn {
+    fn default() -> Self {
+        Self {
+            table_id: Uuid::nil(),
+            barcode: None,
+            row_id: None,
+            walk_in: None,
+            nonce: String::new(),
+            direction: Direction::default(),
+            scanned_at: None,
+            sent_at: None,
+            gate: None,
+            force: false,
+            notes: None,
+            scanner: None,
+            people: None,
+            answers: Map::new(),
+            questions_supported: true,
+            offline: None,
+        }
+    }
 }
 
 impl ScanIn {
@@ -127,6 +198,17 @@ impl ScanIn {
         let notes = name::optional_lines("/notes", self.notes.as_deref(), 2_000);
         let notes = invalid.take(notes);
         let scanner = self.scanner.and_then(|scanner| scanner.parse(&mut invalid));
+        if self
+            .people
+            .is_some_and(|people| !(1..=MAX_PARTY).contains(&people))
+        {
+            invalid.add("/people", "out_of_range", "A whole number, 1 to 1000.");
+        }
+        invalid.take(data::check("/answers", &self.answers, MAX_ANSWERS));
+        let told = self.offline;
+        if told.is_some_and(|told| told.verdict == Verdict::Refused && told.reason.is_none()) {
+            invalid.add("/offline/reason", "required", "Say why it was refused.");
+        }
         let target = match (self.barcode, self.row_id, self.walk_in) {
             (Some(code), None, None) => invalid.take(barcode("/barcode", &code)).map(Target::Code),
             (None, Some(row), None) => Some(Target::Row(row)),
@@ -155,6 +237,10 @@ impl ScanIn {
                 force: self.force,
                 notes: notes.flatten(),
                 scanner,
+                people: self.people,
+                answers: self.answers,
+                questions_supported: self.questions_supported,
+                offline: self.offline,
             }),
             _ => Err(invalid),
         }
@@ -236,6 +322,36 @@ impl Scan {
         key.push_str(&self.nonce);
         key
     }
+
+    /// The ids to record it under. Those of a scan that a device decided by itself follow from the
+    /// scan, so that they do not depend on the order of arrival and the device knows them too.
+    pub fn ids(&self, table_id: Uuid, origin: Uuid, fresh: Ids) -> Ids {
+        if self.offline.is_none() {
+            return fresh;
+        }
+        let key = self.nonce_key(origin);
+        let at = self.times.scanned_at.unwrap_or(self.times.check_in_time);
+        let millis = u64::try_from(at.timestamp_millis()).unwrap_or_default();
+        let id = |kind: &str| {
+            let hash = Uuid::new_v5(&table_id, format!("{kind}|{key}").as_bytes()).into_bytes();
+            let mut random = [0; 10];
+            random.copy_from_slice(hash.split_at(6).1);
+            Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
+        };
+        Ids {
+            check_in: id("check-in"),
+            row: id("row"),
+        }
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+fn is_yes(flag: &bool) -> bool {
+    *flag
 }
 
 fn part(key: &mut String, kind: char, text: &str) {

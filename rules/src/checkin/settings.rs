@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::hours::{self, Hours};
+use super::question::{self, Question};
 use super::reading::Fields;
+use super::visits::Again;
 use crate::invalid::Invalid;
 use crate::time;
 
@@ -69,6 +71,9 @@ pub struct Settings {
     /// Scanners show the guest in a popup.
     #[cfg_attr(feature = "schema", schema(nullable))]
     pub show_popup: bool,
+    /// What is asked at the door, at most 20.
+    #[cfg_attr(feature = "schema", schema(nullable))]
+    pub questions: Vec<Question>,
 }
 
 impl Default for Settings {
@@ -88,11 +93,21 @@ impl Default for Settings {
             guest_scanning: false,
             offline_mode: true,
             show_popup: true,
+            questions: Vec::new(),
         }
     }
 }
 
 impl Settings {
+    /// When a guest may enter once more.
+    pub fn again(&self) -> Again {
+        match (self.allow_duplicate_scans, self.allow_reentry) {
+            (true, _) => Again::Always,
+            (false, true) => Again::AfterExit,
+            (false, false) => Again::Never,
+        }
+    }
+
     /// Settings from what was sent; fields that are absent keep their default.
     pub fn parse(value: &Value, base: &str) -> Result<Self, Invalid> {
         Self::default().patch(value, base)
@@ -143,6 +158,12 @@ impl Settings {
             let read = hours::parse(value, &fields.pointer("opening_hours"));
             if let Some(read) = fields.invalid.take(read) {
                 next.opening_hours = read;
+            }
+        }
+        if let Some(value) = fields.raw("questions") {
+            let read = question::parse(value, &fields.pointer("questions"));
+            if let Some(read) = fields.invalid.take(read) {
+                next.questions = read;
             }
         }
         if let (Some(opens), Some(closes)) = (next.opens_at, next.closes_at)

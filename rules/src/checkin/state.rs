@@ -74,6 +74,7 @@ impl From<&NewRow> for Row {
             email,
             category,
             barcode,
+            party,
         } = row.clone();
         Self {
             id,
@@ -85,6 +86,7 @@ impl From<&NewRow> for Row {
             valid_from: None,
             valid_until: None,
             attention_note: None,
+            party,
         }
     }
 }

@@ -3,13 +3,18 @@
 //! Invariant: a subject is one guest of the list, or a walk-in that is on no list.
 //! Failure: a code or row that means nobody, or several guests, is a refusal.
 
+use std::sync::LazyLock;
+
+use uuid::Uuid;
+
 use super::gate::{self, Gate};
 use super::guest::{GuestView, Row, Status};
 use super::refusal::Refusal;
 use super::roster::Found;
 use super::scan::{Scan, Target, WalkIn};
 use super::state::State;
-use super::visits::{Standing, Visit, Visits};
+use super::verdict::Direction;
+use super::visits::{Again, Standing, Visit, Visits};
 
 /// Whom a scan is about.
 pub(crate) enum Who<'a> {
@@ -64,6 +69,14 @@ impl<'a> Subject<'a> {
         }
     }
 
+    /// The guest's row; none for a walk-in.
+    pub fn row_id(&self) -> Option<Uuid> {
+        match self.who {
+            Who::Listed(row) => Some(row.id),
+            Who::WalkIn(_) => None,
+        }
+    }
+
     pub fn view(&self, with_email: bool) -> GuestView {
         match self.who {
             Who::Listed(row) => GuestView::of(row, with_email),
@@ -74,20 +87,39 @@ impl<'a> Subject<'a> {
                 category: guest.category.clone(),
                 attention_note: None,
                 status: Status::Confirmed,
+                party: 1,
             },
         }
     }
 
-    pub fn standing(&self) -> Standing {
-        self.visits.map(Visits::standing).unwrap_or_default()
+    /// What the guest did so far.
+    pub fn visits(&self) -> &'a Visits {
+        static NONE: LazyLock<Visits> = LazyLock::new(Visits::default);
+        self.visits.unwrap_or(&NONE)
     }
 
-    pub fn standing_after(&self, scan: &Scan) -> Standing {
-        let at = scan.times.check_in_time;
-        match self.visits {
-            Some(visits) => visits.standing_after(scan.direction, at),
-            None => Visits::default().standing_after(scan.direction, at),
+    /// How many people the ticket is for; a walk-in is as many as come.
+    pub fn party(&self, scan: &Scan) -> u16 {
+        match self.who {
+            Who::Listed(row) => row.party,
+            Who::WalkIn(_) => scan.people.unwrap_or(1),
         }
+    }
+
+    /// How many people this scan is about: those it says, or all that may still enter or are inside,
+    /// and one when there are none. A device that decided by itself knows how many went; if it does
+    /// not say, all did.
+    pub fn people(&self, scan: &Scan, again: Again, before: Standing) -> u16 {
+        let party = self.party(scan);
+        if scan.offline.is_some() {
+            return scan.people.unwrap_or(party);
+        }
+        let most = match scan.direction {
+            Direction::Entry => before.room(again, party.into()),
+            Direction::Exit => before.inside,
+        };
+        let most = u16::try_from(most).unwrap_or(party).clamp(1, party.max(1));
+        scan.people.unwrap_or(most)
     }
 
     /// The first entry.
@@ -98,11 +130,6 @@ impl<'a> Subject<'a> {
     /// The latest entry or exit.
     pub fn last(&self) -> Option<&'a Visit> {
         self.visits.and_then(Visits::last)
-    }
-
-    /// Entries that stand.
-    pub fn entries(&self) -> impl Iterator<Item = &'a Visit> {
-        self.visits.into_iter().flat_map(Visits::entries)
     }
 }
 

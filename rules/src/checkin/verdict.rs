@@ -49,6 +49,8 @@ pub enum Reason {
     EventNotOpen,
     /// Several guests share the code.
     Ambiguous,
+    /// Questions must be answered first.
+    Incomplete,
     /// Walk-ins are off. Only ever overridden: without `force` such a scan is refused as invalid.
     WalkInsNotAllowed,
 }
@@ -64,6 +66,10 @@ pub enum Warning {
     CapacityReached,
     /// The guest left without having been inside.
     NotInside,
+    /// The ticket was let in twice; see the record's conflict.
+    DuplicateConflict,
+    /// A device without a connection let the guest in though the rules say no.
+    AdmittedOffline,
 }
 
 /// What a scan does to the record.

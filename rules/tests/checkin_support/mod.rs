@@ -44,6 +44,7 @@ pub fn row(number: u128, code: &str) -> Row {
         valid_from: None,
         valid_until: None,
         attention_note: None,
+        party: 1,
     }
 }
 
@@ -54,6 +55,7 @@ pub fn caller(number: u128) -> Caller {
             id: device(number),
         },
         session_id: Some(device(number)),
+        device: Some(format!("Device {number}")),
         gate: None,
         scanner: Some(Scanner {
             name: Some("Door".to_owned()),

@@ -149,6 +149,7 @@ fn session(table: &Table, id: Uuid) -> Result<Granted> {
                 id,
             },
             session_id: Some(id),
+            device: Some(device.name.clone()),
             gate: device.gate.clone(),
             scanner,
             manager: false,
@@ -250,6 +251,7 @@ fn staff_caller(role: Role, kind: ActorKind, id: Uuid) -> Granted {
         caller: Caller {
             actor: Actor { kind, id },
             session_id: None,
+            device: None,
             gate: None,
             scanner: None,
             manager: rules::roles::may(role, Verb::Override, Resource::CheckIn),

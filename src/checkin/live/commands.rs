@@ -54,6 +54,10 @@ impl CheckinTable {
                 let granted = self.grant(&ctx, &table, &who, Verb::Scan).await?;
                 self.scan_body(&table, &granted.caller, who.now, input)
             }
+            "sync" => {
+                let granted = self.grant(&ctx, &table, &who, Verb::Scan).await?;
+                self.sync(&table, &granted.caller, who.now, input)
+            }
             "annul" => {
                 let granted = self.grant(&ctx, &table, &who, Verb::Annul).await?;
                 self.annul(&table, &granted.caller, who.now, input)
@@ -119,8 +123,21 @@ impl CheckinTable {
         now: DateTime<Utc>,
         input: &str,
     ) -> Result<ObjectAnswer> {
-        let scan = decode::<ScanIn>(input)?;
-        if scan.table_id != table.identity.borrow().table_id {
+        let answer = self.scan_one(table, caller, now, decode(input)?)?;
+        self.stats_changed();
+        Ok(answer)
+    }
+
+    /// One scan, alone or of a batch.
+    pub(super) fn scan_one(
+        &self,
+        table: &Table,
+        caller: &Scanner,
+        now: DateTime<Utc>,
+        scan: ScanIn,
+    ) -> Result<ObjectAnswer> {
+        let table_id = table.identity.borrow().table_id;
+        if scan.table_id != table_id && !scan.table_id.is_nil() {
             return Err(Error::not_found());
         }
         let scan = scan.parse(now)?;
@@ -182,6 +199,7 @@ impl CheckinTable {
             return self.succeeded();
         }
         self.recorded(&entry)?;
+        self.stats_changed();
         ok(200, body_of(table, &entry)?)
     }
 
@@ -195,7 +213,6 @@ impl CheckinTable {
     /// After an entry is in the log: tell who watches, and see to it that Postgres gets it.
     fn recorded(&self, entry: &Entry) -> Result<()> {
         self.announce(entry)?;
-        self.stats_changed();
         self.arm(clock::now() + GATHER);
         Ok(())
     }
@@ -203,11 +220,12 @@ impl CheckinTable {
 
 fn entry_of(table: &Table, scan: Scan, caller: &Scanner) -> Result<Entry> {
     let received_at = scan.times.received_at;
-    let ids = Ids {
+    let state = table.state.borrow();
+    let fresh = Ids {
         check_in: id_at(received_at),
         row: id_at(received_at),
     };
-    let state = table.state.borrow();
+    let ids = scan.ids(state.table_id, caller.origin(), fresh);
     let decision = decide(&state, &scan, caller, ids)?;
     let original = match &decision.repeats {
         Some(repeated) => table.entry(repeated.seq)?.check_in(state.table_id),

@@ -18,6 +18,7 @@ mod commands;
 mod record;
 mod storage;
 mod store;
+mod sync;
 mod table;
 
 pub use commands::REPLAYED;

@@ -8,13 +8,15 @@ use rules::checkin::annul::AnnulIn;
 use rules::checkin::dashboard::Dashboard;
 use rules::checkin::entry::CheckIn;
 use rules::checkin::scan::ScanIn;
+use rules::invalid::Invalid;
 use rules::roles::{Resource, Verb};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-use super::wire::{CheckIns, CheckInsQuery, OfTable, ScanAnswer};
+use super::wire::{CheckIns, CheckInsQuery, OfTable, ScanAnswer, SyncIn, Synced};
 use crate::checkin::{address, live::REPLAYED};
-use crate::platform::error::Error;
+use crate::platform::error::{Error, Result};
 use crate::platform::http::{Access, Answer, Body, Call, Reply, Route, decode, json, routes};
 use crate::platform::object::{self, ObjectAnswer};
 
@@ -22,6 +24,7 @@ use crate::platform::object::{self, ObjectAnswer};
 pub fn routes() -> Vec<Route> {
     routes![
         __path_scan, scan => Access::May(Verb::Scan, Resource::CheckIn);
+        __path_sync, sync => Access::May(Verb::Scan, Resource::CheckIn);
         __path_list, list => Access::May(Verb::Read, Resource::CheckIn);
         __path_get, get => Access::May(Verb::Read, Resource::CheckIn);
         __path_annul, annul => Access::May(Verb::Annul, Resource::CheckIn);
@@ -37,19 +40,36 @@ pub fn routes() -> Vec<Route> {
 async fn scan(call: Call<'_>) -> Answer {
     let scope = call.scope().await?;
     let body = call.text().await?;
-    let Ok(target) = serde_json::from_str::<Target>(&body) else {
-        // What is wrong with it is told as precisely as for any body.
-        return Err(decode::<ScanIn>(&body)
-            .err()
-            .unwrap_or_else(Error::not_found));
-    };
-    answered(super::scan(call.ctx, &scope, target.table_id, &body).await?)
+    let table = target::<ScanIn>(&body)?;
+    answered(super::scan(call.ctx, &scope, table, &body).await?)
 }
 
-/// Enough of a scan to know where to send it.
+/// Takes up to 200 scans, such as a device queued without a connection; each is answered. A scan
+/// with `offline` says what the device told the guest, and the server keeps to it: the earliest
+/// entry of a ticket stands, whatever the order of arrival, and a later one names it as its
+/// `conflict`. An item that is wrong does not keep the others from being recorded.
+#[utoipa::path(post, path = "/pulse/check-ins/sync", operation_id = "sync_scans",
+    request_body = SyncIn, responses((status = 200, body = Synced)))]
+async fn sync(call: Call<'_>) -> Answer {
+    let scope = call.scope().await?;
+    let body = call.text().await?;
+    let table = target::<SyncIn>(&body)?;
+    answered(super::sync(call.ctx, &scope, table, &body).await?)
+}
+
+/// Enough of a body to know where to send it.
 #[derive(Deserialize)]
 struct Target {
     table_id: Uuid,
+}
+
+/// The table of a body. What is wrong with it is told as precisely as for any body.
+fn target<T: DeserializeOwned>(body: &str) -> Result<Uuid> {
+    if let Ok(target) = serde_json::from_str::<Target>(body) {
+        return Ok(target.table_id);
+    }
+    decode::<T>(body)?;
+    Err(Invalid::one("/table_id", "missing_field", "missing field `table_id`.").into())
 }
 
 fn answered(answer: ObjectAnswer) -> Answer {

@@ -24,6 +24,11 @@ pub async fn scan(ctx: &Ctx, scope: &Scope, table: Uuid, input: &str) -> Result<
     ask(ctx, scope, table, "scan", input).await
 }
 
+/// Takes a batch of scans.
+pub async fn sync(ctx: &Ctx, scope: &Scope, table: Uuid, input: &str) -> Result<ObjectAnswer> {
+    ask(ctx, scope, table, "sync", input).await
+}
+
 /// Undoes an admission. Without `table` its record is looked up.
 pub async fn annul(
     ctx: &Ctx,

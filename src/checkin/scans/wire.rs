@@ -5,7 +5,10 @@
 
 use rules::checkin::entry::{CheckIn, FirstEntry};
 use rules::checkin::guest::GuestView;
+use rules::checkin::question::Question;
+use rules::checkin::scan::ScanIn;
 use rules::checkin::verdict::{Reason, Verdict, Warning};
+use rules::invalid::FieldError;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -33,8 +36,66 @@ pub struct ScanAnswer {
     /// When and where the guest first entered.
     #[schema(required = true)]
     pub first_entry: Option<FirstEntry>,
+    /// People of the ticket who have entered; of tickets for several.
+    #[schema(required = true)]
+    pub arrived: Option<u32>,
+    /// What the guest has to be asked, when the answer is `incomplete`.
+    pub questions: Vec<Question>,
     /// Place in the table's log.
     pub seq: u64,
+}
+
+/// A batch of scans.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SyncIn {
+    /// The check-in table.
+    #[expect(dead_code, reason = "the object reads it")]
+    pub table_id: Uuid,
+    /// When the batch was sent, by the device's clock; for items that do not say themselves.
+    #[expect(dead_code, reason = "the object reads it")]
+    pub sent_at: Option<chrono::DateTime<chrono::Utc>>,
+    /// Scans, in any order.
+    #[schema(min_items = 1, max_items = 200)]
+    #[expect(dead_code, reason = "the object reads it")]
+    pub items: Vec<ScanIn>,
+}
+
+/// What became of a batch.
+#[derive(Serialize, ToSchema)]
+pub struct Synced {
+    /// One for each item, in their order.
+    pub results: Vec<SyncResult>,
+    /// Place of the last entry in the table's log.
+    pub seq: u64,
+}
+
+/// What became of one item.
+#[derive(Serialize, ToSchema)]
+pub struct SyncResult {
+    /// As for a single scan: 201 when an admission was recorded, 200 for any other verdict or a
+    /// replay, 4xx when the item is wrong and will never be taken.
+    pub status: u16,
+    /// It had been answered before.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub replayed: bool,
+    /// As for a single scan.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answer: Option<ScanAnswer>,
+    /// Why the item was not taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<SyncError>,
+}
+
+/// Why an item was not taken.
+#[derive(Serialize, ToSchema)]
+pub struct SyncError {
+    /// Stable.
+    pub code: String,
+    /// One sentence.
+    pub detail: String,
+    /// The wrong fields.
+    pub errors: Vec<FieldError>,
 }
 
 /// A page of records.
