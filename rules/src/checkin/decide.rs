@@ -3,7 +3,8 @@
 //! Invariant: a pure function of the state, the scan and who scans; nothing changes before
 //! [`State::apply`] folds the entry made of the decision. Checks run in one order, so a scan has
 //! one reason: code, status, category, gate, validity, opening, duplicate, limits, capacity.
-//! Exits are checked for code, status and category only.
+//! Exits are checked for code, status and category only. A signed ticket that no row has as its
+//! plain code stands for its guest's row, whose checks it adds its own to.
 //! Failure: a walk-in on a table that takes none is refused as invalid; everything else is an
 //! answer. `force` overrides every refusal but those of the code.
 
@@ -16,7 +17,7 @@ use super::guest::GuestView;
 use super::refusal::Refusal;
 use super::scan::Scan;
 use super::state::State;
-use super::subject::{Place, Subject, Who};
+use super::subject::{self, Place, Subject, Who};
 use super::verdict::{Direction, Effect, Reason, Verdict, Warning};
 use super::visits::Visit;
 use crate::invalid::Invalid;
@@ -70,7 +71,8 @@ pub fn decide(state: &State, scan: &Scan, caller: &Caller, ids: Ids) -> Result<D
         &state.config.gates,
         scan.gate.as_deref().or(caller.gate.as_deref()),
     );
-    let subject = match Subject::find(state, scan) {
+    let ticket = subject::presented(state, scan);
+    let subject = match Subject::find(state, scan, ticket.as_ref()) {
         Ok(subject) => subject,
         Err(refusal) => return Ok(Decision::draft(scan, &place).refuse(state, scan, &refusal)),
     };

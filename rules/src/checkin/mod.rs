@@ -30,6 +30,7 @@ pub mod scan;
 pub mod settings;
 pub mod state;
 mod subject;
+pub mod ticket;
 pub mod verdict;
 pub mod visits;
 
@@ -49,5 +50,6 @@ pub use roster::{Found, Roster};
 pub use scan::{Scan, ScanIn, Target, WalkIn};
 pub use settings::{CapacityMode, Settings};
 pub use state::{Config, State};
+pub use ticket::{Ticket, Tickets};
 pub use verdict::{Direction, Effect, Reason, Verdict, Warning};
 pub use visits::{Standing, Visit, Visits};
