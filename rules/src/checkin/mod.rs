@@ -10,6 +10,7 @@
 pub mod annul;
 pub mod answer;
 pub mod caller;
+#[cfg(feature = "server")]
 pub mod cases;
 mod checks;
 pub mod clock;

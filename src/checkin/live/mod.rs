@@ -19,6 +19,7 @@ mod record;
 mod storage;
 mod store;
 mod table;
+mod tickets;
 
 pub use commands::REPLAYED;
 

@@ -11,6 +11,7 @@
 //! Failure: every other text is [`Unreadable`], with why. Nothing in it may be believed then.
 
 mod body;
+#[cfg(feature = "server")]
 pub mod cases;
 mod keys;
 mod known;
