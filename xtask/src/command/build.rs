@@ -47,11 +47,13 @@ pub fn run(project: &Project, mut args: Args) -> Result<ExitCode> {
         return Err(Usage("--dev and --release exclude each other".to_owned()).into());
     }
     tools::ensure(project)?;
-    let scanner = scanner::build(project, Variant::Served)?;
     worker(project, if dev { Profile::Dev } else { Profile::Release })?;
     for (what, Size { raw, gzip }) in [
         ("Worker", size(project)?),
-        ("rules for the browser", scanner::size(&scanner)?),
+        (
+            "rules for the browser",
+            scanner::size(&project.at(scanner::SERVED))?,
+        ),
     ] {
         let (raw, gzip) = (raw / 1024, gzip / 1024);
         say::note(format!("{what}: {raw} KiB, {gzip} KiB gzipped"));
@@ -59,9 +61,10 @@ pub fn run(project: &Project, mut args: Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Builds the Worker and puts third-party page files in place. The tools must be there.
+/// Builds the Worker and puts in place what its pages load. The tools must be there.
 pub fn worker(project: &Project, profile: Profile) -> Result<()> {
     vendor(project)?;
+    scanner::build(project, Variant::Served)?;
     let step = Step::begin(format!("Worker ({})", profile.folder()));
     compile(project, profile)?;
     let fingerprint = fingerprint(project, profile)?;

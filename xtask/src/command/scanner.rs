@@ -20,7 +20,17 @@ pub const NAME: &str = "pulse_scanner_core";
 /// The profile that makes it small.
 const PROFILE: &str = "browser";
 /// Where the pages find it.
-const SERVED: &str = "web/public/wasm";
+pub const SERVED: &str = "web/public/wasm";
+
+/// What the compiler uses of wasm, and every browser of the last years has.
+const FEATURES: [&str; 6] = [
+    "--enable-bulk-memory",
+    "--enable-multivalue",
+    "--enable-mutable-globals",
+    "--enable-nontrapping-float-to-int",
+    "--enable-reference-types",
+    "--enable-sign-ext",
+];
 
 /// What is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,7 +119,9 @@ fn package(project: &Project, compiled: &Path, folder: &Path, step: &Step) -> Re
     let mut optimise = Command::new(project.node());
     optimise
         .arg(project.npm_bin("wasm-opt"))
-        .args(["-Oz", "--all-features", "-o"])
+        .arg("-Oz")
+        .args(FEATURES)
+        .arg("-o")
         .arg(&module)
         .arg(&module);
     run::logged(step, &mut optimise, &project.log("wasm-opt")?)?;
@@ -127,6 +139,7 @@ fn fingerprint(project: &Project, compiled: &Path) -> Result<String> {
     let tools = [
         project.locked_version("wasm-bindgen")?,
         project::sha256(std::fs::read(project.at("package-lock.json"))?),
+        FEATURES.join(" "),
     ];
     Ok(format!("{} {}\n", project::sha256(bytes), tools.join(" ")))
 }

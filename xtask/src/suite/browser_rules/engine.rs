@@ -16,7 +16,7 @@ pub struct Order(Vec<String>);
 
 impl Order {
     /// An order.
-    pub fn new<'a>(operation: &str, texts: impl IntoIterator<Item = &'a str>) -> Self {
+    pub fn new<'a>(operation: &'a str, texts: impl IntoIterator<Item = &'a str>) -> Self {
         let texts = std::iter::once(operation).chain(texts);
         Self(texts.map(str::to_owned).collect())
     }

@@ -56,22 +56,34 @@ fn case_files(project: &Project, module: &Path) -> Result<Tally> {
     let theirs = in_wasm(project, module, &orders)?;
     let mut tally = Tally::default();
     for (((kind, name, _), order), theirs) in files.iter().zip(&orders).zip(theirs) {
-        let (ours, theirs) = (cases_of(&Native::default().obey(order))?, cases_of(&theirs)?);
-        let mut failed = 0;
-        for (place, case) in ours.iter().enumerate() {
-            let same = theirs.get(place) == Some(case) && case["passed"] == true;
-            if !same {
-                failed += 1;
-                let theirs = theirs.get(place).unwrap_or(&Value::Null);
-                say::warn(format!("{name}: here {case}, in wasm {theirs}"));
-            }
+        let (ours, theirs) = (
+            cases_of(&Native::default().obey(order))?,
+            cases_of(&theirs)?,
+        );
+        let failed = disagreements(&ours, &theirs);
+        for place in &failed {
+            let [here, there] = [&ours, &theirs].map(|all| all.get(*place));
+            say::warn(format!("{name}: here {here:?}, in wasm {there:?}"));
         }
-        failed += theirs.len().saturating_sub(ours.len());
-        say::note(format!("{name} ({kind}): {} cases, {failed} differ or fail", ours.len()));
+        let failed = failed.len();
+        say::note(format!(
+            "{name} ({kind}): {} cases, {failed} differ or fail",
+            ours.len()
+        ));
         tally.passed += ours.len().saturating_sub(failed);
         tally.failed += failed;
     }
     Ok(tally)
+}
+
+/// The places where the two do not both say that a case passed, in the same words.
+fn disagreements(ours: &[Value], theirs: &[Value]) -> Vec<usize> {
+    let places = 0..ours.len().max(theirs.len());
+    let agreed = |place: &usize| match (ours.get(*place), theirs.get(*place)) {
+        (Some(here), Some(there)) => here == there && here["passed"] == true,
+        _ => false,
+    };
+    places.filter(|place| !agreed(place)).collect()
 }
 
 /// Kind, name and text of every file; a kind without one is an error.
@@ -87,7 +99,7 @@ fn read_case_files(project: &Project) -> Result<Vec<(String, String, String)>> {
         }
     }
     files.sort();
-    for kind in ::rules::cases::KINDS {
+    for kind in rules::cases::KINDS {
         if !files.iter().any(|(of, _, _)| of == kind) {
             bail!("no case file of kind {kind} in {}", folder.display());
         }
@@ -128,7 +140,9 @@ fn random_scans(project: &Project, module: &Path) -> Result<Tally> {
                 let none = String::new();
                 let [here, there] = [&ours, &theirs].map(|all| all.get(place).unwrap_or(&none));
                 let asked = orders.get(place).map(Order::to_string).unwrap_or_default();
-                say::warn(format!("seed {seed}: {asked}\n  here    {here}\n  in wasm {there}"));
+                say::warn(format!(
+                    "seed {seed}: {asked}\n  here    {here}\n  in wasm {there}"
+                ));
             }
         }
         tally.add(&Tally::one(same));
@@ -154,15 +168,72 @@ fn met(orders: &[Order], answers: &[String]) -> Tally {
         }
     }
     let wanted = [
-        "accepted", "duplicate", "refused", "replayed", "invalid", "malformed", "not_found",
-        "unknown_code", "canceled", "blocked", "revoked", "not_yet_valid", "no_longer_valid",
-        "wrong_category", "wrong_gate", "already_checked_in", "limit_reached", "capacity_reached",
-        "event_not_open", "ambiguous", "already_annulled", "too_late",
+        "accepted",
+        "duplicate",
+        "refused",
+        "replayed",
+        "invalid",
+        "malformed",
+        "not_found",
+        "unknown_code",
+        "canceled",
+        "blocked",
+        "revoked",
+        "not_yet_valid",
+        "no_longer_valid",
+        "wrong_category",
+        "wrong_gate",
+        "already_checked_in",
+        "limit_reached",
+        "capacity_reached",
+        "event_not_open",
+        "ambiguous",
+        "already_annulled",
+        "too_late",
     ];
-    let missing: Vec<_> = wanted.iter().filter(|word| !words.contains(**word)).collect();
-    say::note(format!("{scans} random scans at {TABLES} tables, {} kinds of answers", words.len()));
+    let missing: Vec<_> = wanted
+        .iter()
+        .filter(|word| !words.contains(**word))
+        .collect();
+    say::note(format!(
+        "{scans} random scans at {TABLES} tables, {} kinds of answers",
+        words.len()
+    ));
     if !missing.is_empty() {
         say::warn(format!("chance never met {missing:?}"));
     }
     Tally::one(missing.is_empty() && scans >= SCANS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_case_agrees_only_when_both_say_that_it_passed() {
+        let fine = json!({"id": "a", "passed": true, "detail": ""});
+        let failed = json!({"id": "a", "passed": false, "detail": "no"});
+        let other = json!({"id": "b", "passed": true, "detail": ""});
+        let one = |case: &Value| vec![case.clone()];
+        assert!(disagreements(&one(&fine), &one(&fine)).is_empty());
+        for theirs in [one(&failed), one(&other), vec![]] {
+            assert_eq!(disagreements(&one(&fine), &theirs), [0]);
+        }
+        assert_eq!(disagreements(&one(&failed), &one(&failed)), [0]);
+        assert_eq!(disagreements(&[], &one(&fine)), [0]);
+    }
+
+    #[test]
+    fn chance_meets_enough_and_is_the_same_each_time() {
+        let mut runs = [Engine::default(), Engine::default()];
+        for engine in &mut runs {
+            (0..TABLES).for_each(|seed| scans::at_a_table(seed, engine));
+        }
+        let [one, other] = runs;
+        assert_eq!(one.answers, other.answers);
+        assert_eq!(met(&one.orders, &one.answers), Tally::one(true));
+        let few = &one.orders[..100];
+        assert_eq!(met(few, &one.answers[..100]), Tally::one(false));
+    }
 }
