@@ -15,6 +15,9 @@ use super::state::State;
 use super::ticket::{self, Presented, Ticket, Unreadable};
 use super::visits::{Standing, Visit, Visits};
 
+/// The first and the last instant of admission.
+pub(crate) type Span = (Option<DateTime<Utc>>, Option<DateTime<Utc>>);
+
 /// Whom a scan is about.
 pub(crate) enum Who<'a> {
     Listed(&'a Row),
@@ -92,7 +95,7 @@ impl<'a> Subject<'a> {
     }
 
     /// When the guest may enter: by the list, and by the ticket.
-    pub fn validity(&self) -> [(Option<DateTime<Utc>>, Option<DateTime<Utc>>); 2] {
+    pub fn validity(&self) -> [Span; 2] {
         let listed = match self.who {
             Who::Listed(row) => (row.valid_from, row.valid_until),
             Who::Bearer(_) | Who::WalkIn(_) => (None, None),

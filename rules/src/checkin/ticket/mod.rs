@@ -103,9 +103,9 @@ pub fn parse(code: &str) -> Result<Unproven, Unreadable> {
     let mut signed = BASE32_NOPAD
         .decode(text.as_bytes())
         .map_err(|_| Unreadable::Broken)?;
-    if !signed
+    if signed
         .first()
-        .is_none_or(|version| *version == body::VERSION)
+        .is_some_and(|version| *version != body::VERSION)
     {
         return Err(Unreadable::OtherVersion);
     }
