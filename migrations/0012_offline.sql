@@ -47,7 +47,7 @@ $$;
 -- rows up to rows_seq as read before, so the object pulls until a page is empty.
 -- Without sorts, so that pages come off the index in order: after an import the statistics are late, and a plan
 -- made for an empty list would read and sort all of a full one for every page.
-create or replace function app.pull_table(p jsonb) returns jsonb language plpgsql
+create or replace function app.pull_list(p jsonb) returns jsonb language plpgsql
 set search_path = pg_catalog, public, app, pg_temp set enable_sort = off as $$
 declare
   v_table   uuid := (p ->> 'table_id')::uuid;

@@ -24,5 +24,7 @@ mod operations;
 mod sign_in;
 mod strange_inputs;
 mod tenancy;
+mod tickets;
+mod tickets_issued;
 mod tokens;
 mod writes;

@@ -146,6 +146,10 @@ impl Operation {
             ("POST", "/pulse/tables/{}/rows") => json!({"name": "Walker"}),
             ("PATCH", "/pulse/tables/{}/rows/{}") => json!({"name": "Renamed by the walk"}),
             ("POST", "/pulse/tables/{}/import") => json!("name,barcode\nWalker,walk-1\n"),
+            ("POST", "/pulse/tables/{}/tickets" | "/pulse/tables/{}/tickets/revoke") => {
+                json!({"row_ids": [ids.row]})
+            }
+            ("POST", "/pulse/tables/{}/ticket-key") => json!({}),
             ("POST", "/pulse") => json!({"table_id": table}),
             ("PATCH", "/pulse/{}") => json!({"settings": {"show_popup": false}}),
             ("POST", "/pulse/check-ins") => {

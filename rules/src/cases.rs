@@ -19,7 +19,7 @@ pub struct CaseResult {
 }
 
 /// The kinds of case files.
-pub const KINDS: [&str; 4] = ["checkin", "outbound", "recovery", "roles"];
+pub const KINDS: [&str; 5] = ["checkin", "outbound", "recovery", "roles", "ticket"];
 
 /// Runs the cases of a file's text.
 pub fn run(kind: &str, json: &str) -> Result<Vec<CaseResult>, Invalid> {
@@ -28,6 +28,7 @@ pub fn run(kind: &str, json: &str) -> Result<Vec<CaseResult>, Invalid> {
         "outbound" => crate::outbound::cases::run(json),
         "recovery" => crate::live::cases::run(json),
         "roles" => crate::roles::cases::run(json),
+        "ticket" => crate::checkin::ticket::cases::run(json),
         _ => Err(Invalid::one(
             "",
             "unknown_kind",

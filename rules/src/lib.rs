@@ -11,24 +11,38 @@
         clippy::indexing_slicing
     )
 )]
+#[cfg(feature = "server")]
 pub mod cases;
 pub mod checkin;
 pub mod civil;
+#[cfg(feature = "server")]
 pub mod data;
 pub mod email;
+#[cfg(feature = "server")]
 pub mod export;
+#[cfg(feature = "server")]
 pub mod guest_import;
+#[cfg(feature = "server")]
 pub mod guest_row;
 pub mod id;
+#[cfg(feature = "server")]
 pub mod idempotency;
 pub mod invalid;
+#[cfg(feature = "server")]
 pub mod live;
 pub mod name;
+#[cfg(feature = "server")]
 pub mod outbound;
+#[cfg(feature = "server")]
 pub mod page;
+#[cfg(feature = "server")]
 pub mod password;
+#[cfg(feature = "server")]
 pub mod patch;
+#[cfg(feature = "server")]
 pub mod rate;
+#[cfg(feature = "server")]
 pub mod roles;
 pub mod time;
+#[cfg(feature = "server")]
 pub mod token;

@@ -1,6 +1,12 @@
 //! The case files of the platform's rules pass; a wrong expectation and a wrong file are told.
 
-const FILES: [(&str, &str, usize); 3] = [
+const FILES: [(&str, &str, usize); 5] = [
+    (
+        "checkin",
+        include_str!("cases/checkin_ticket_cases.json"),
+        15,
+    ),
+    ("ticket", include_str!("cases/ticket_cases.json"), 45),
     ("recovery", include_str!("cases/recovery_cases.json"), 16),
     ("outbound", include_str!("cases/outbound_cases.json"), 30),
     ("roles", include_str!("cases/roles_cases.json"), 50),

@@ -13,6 +13,7 @@ pub mod rows;
 pub mod scans;
 pub mod sessions;
 pub mod tables;
+pub mod tickets;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -37,13 +38,14 @@ pub fn routes() -> Vec<Module> {
     lists.extend(rows::http::routes());
     lists.extend(import::http::routes());
     lists.extend(export::routes());
+    lists.extend(tickets::http::routes());
     let mut doors = config::http::routes();
     doors.extend(scans::http::routes());
     doors.extend(sessions::http::routes());
     vec![
         Module {
             tag: "Guest lists",
-            about: "Tables of guests: their rows, import and export.",
+            about: "Tables of guests: their rows, import and export, signed tickets.",
             routes: lists,
         },
         Module {

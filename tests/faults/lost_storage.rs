@@ -133,6 +133,29 @@ async fn an_object_without_storage_rebuilds_itself_from_postgres() {
     event.recorded().await;
 }
 
+/// Keys and revocations of signed tickets live through both.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_revoked_ticket_stays_revoked_whatever_the_object_forgets() {
+    let _alone = alone().await;
+    let event = Event::with_guests(["Ada", "Bob", "Cleo"]).open().await;
+    let path = format!("/pulse/tables/{}/tickets", event.table);
+    let issued = event.client().post(&path, &json!({"all": true})).await;
+    let codes = issued.expect_status(201).list_at("/items");
+    let code = |nth: usize| codes[nth]["code"].as_str().expect("a code");
+    let body = json!({"row_ids": [event.row_id("Ada")]});
+    let revoked = event.client().post(&format!("{path}/revoke"), &body).await;
+    revoked.expect_status(200);
+    event.door().scan(code(0)).await.refused("revoked");
+    Control::here().evict(&event.table).await;
+    event.door().scan(code(0)).await.refused("revoked");
+    event.door().scan(code(1)).await.accepted();
+    event.recorded().await;
+    Control::here().wipe_objects().await;
+    event.door().scan(code(0)).await.refused("revoked");
+    event.door().scan(code(1)).await.duplicate();
+    event.door().scan(code(2)).await.accepted();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crowd_that_wakes_an_evicted_object_loses_nothing() {
     let _alone = alone().await;

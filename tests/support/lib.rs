@@ -16,6 +16,7 @@ pub mod socket;
 pub mod stack;
 pub mod supabase;
 pub mod tenant;
+pub mod tickets;
 pub mod token;
 
 /// What nearly every test uses.

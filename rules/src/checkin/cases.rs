@@ -11,8 +11,9 @@
 //!   "expect": [{"verdict": "accepted", "counts": {"inside": 1}}, {"error": "too_late"}]}]}
 //! ```
 //! A step is one of `scan` (a request body; `table_id` and `nonce` are filled in), `annul` (the
-//! number of an earlier step, from 1), `set` (settings, gates, timezone), `upsert` (a row) and
-//! `remove` (a row's id). Rows without an id are numbered from 1. What is expected must be part of
+//! number of an earlier step, from 1), `set` (the table's state), `upsert` (a row) and
+//! `remove` (a row's id). A table may have `tickets` (keys and revoked serials) and be
+//! `without_list`. Rows without an id are numbered from 1. What is expected must be part of
 //! what is observed: the answer, the log entry's own fields, `replayed`, `counts`, `error` (the
 //! code of a refusal) and `explains` (part of the explanation). Absent fields match `null`.
 
@@ -31,6 +32,7 @@ use super::guest::Row;
 use super::journal::{Journal, NotAnnulled, Outcome};
 use super::scan::ScanIn;
 use super::state::{Config, State};
+use super::ticket::Tickets;
 use crate::cases::CaseResult;
 use crate::civil::Zone;
 use crate::invalid::Invalid;
@@ -67,6 +69,8 @@ struct Table {
     timezone: Option<String>,
     #[serde(default)]
     roster: Vec<Value>,
+    without_list: Option<bool>,
+    tickets: Option<Tickets>,
 }
 
 #[derive(Default, Deserialize)]
@@ -141,6 +145,10 @@ impl Table {
         }
         if let Some(timezone) = &self.timezone {
             state.config.timezone = Zone::parse(timezone)?;
+        }
+        state.without_list = self.without_list.unwrap_or(state.without_list);
+        if let Some(tickets) = self.tickets {
+            state.tickets = tickets;
         }
         for (place, guest) in self.roster.into_iter().enumerate() {
             state.roster.upsert(row(guest, place + 1)?);

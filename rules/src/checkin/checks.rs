@@ -49,22 +49,30 @@ pub(crate) fn first_refusal<'a>(
 }
 
 fn listing<'a>(state: &State, subject: &Subject<'a>) -> Option<Refusal<'a>> {
+    let revoked = subject.ticket.is_some_and(|presented| presented.revoked);
+    let revoked = revoked.then_some(Refusal::Revoked);
     match subject.who {
         Who::Listed(row) => match row.status {
-            Status::Confirmed => None,
+            Status::Confirmed => revoked,
             Status::Canceled => Some(Refusal::Canceled),
             Status::Blocked => Some(Refusal::Blocked),
             Status::Revoked => Some(Refusal::Revoked),
         },
+        Who::Bearer(_) => revoked.or((!state.without_list).then_some(Refusal::NotListed)),
         Who::WalkIn(guest) => {
             let code = guest.barcode.as_deref();
-            if code.is_some_and(|code| state.roster.find(code) != Found::Nobody) {
+            if code.is_some_and(|code| means_somebody(state, code)) {
                 Some(Refusal::CodeTaken)
             } else {
                 (!state.config.settings.walk_ins).then_some(Refusal::WalkInsOff)
             }
         }
     }
+}
+
+/// Is it the code of a guest, or a ticket of this table?
+fn means_somebody(state: &State, code: &str) -> bool {
+    state.roster.find(code) != Found::Nobody || state.tickets.read(state.table_id, code).is_ok()
 }
 
 fn category<'a>(settings: &'a Settings, subject: &Subject<'a>) -> Option<Refusal<'a>> {
@@ -96,14 +104,14 @@ fn gate<'a>(state: &'a State, subject: &Subject<'a>, place: &Place<'a>) -> Optio
 }
 
 fn validity<'a>(subject: &Subject<'a>, at: DateTime<Utc>) -> Option<Refusal<'a>> {
-    let Who::Listed(row) = subject.who else {
-        return None;
-    };
-    let early = row.valid_from.filter(|from| at < *from);
-    let late = row.valid_until.filter(|until| at > *until);
-    early
-        .map(|from| Refusal::NotYetValid { from })
-        .or_else(|| late.map(|until| Refusal::NoLongerValid { until }))
+    let mut spans = subject.validity().into_iter();
+    spans.find_map(|(from, until)| {
+        let early = from.filter(|from| at < *from);
+        let late = until.filter(|until| at > *until);
+        early
+            .map(|from| Refusal::NotYetValid { from })
+            .or_else(|| late.map(|until| Refusal::NoLongerValid { until }))
+    })
 }
 
 fn opening<'a>(state: &State, at: DateTime<Utc>) -> Option<Refusal<'a>> {

@@ -3,7 +3,8 @@
 //! Invariant: a pure function of the state, the scan and who scans; nothing changes before
 //! [`State::apply`] folds the entry made of the decision. Checks run in one order, so a scan has
 //! one reason: code, status, category, gate, validity, opening, duplicate, limits, capacity.
-//! Exits are checked for code, status and category only.
+//! Exits are checked for code, status and category only. A signed ticket that no row has as its
+//! plain code stands for its guest's row, whose checks it adds its own to.
 //! What a device decided without a connection is kept to: who went through is recorded, whatever the
 //! rules say now, and who was turned away stays turned away.
 //! Failure: a walk-in on a table that takes none is refused as invalid; everything else is an
@@ -21,7 +22,7 @@ use super::question::Question;
 use super::refusal::{Refusal, moment};
 use super::scan::{Offline, Scan};
 use super::state::State;
-use super::subject::{Place, Subject, Who};
+use super::subject::{self, Place, Subject, Who};
 use super::verdict::{Direction, Effect, Reason, Verdict, Warning};
 use super::visits::{Again, Visit};
 use crate::invalid::Invalid;
@@ -89,7 +90,8 @@ pub fn decide(state: &State, scan: &Scan, caller: &Caller, ids: Ids) -> Result<D
         &state.config.gates,
         scan.gate.as_deref().or(caller.gate.as_deref()),
     );
-    let subject = match Subject::find(state, scan) {
+    let ticket = subject::presented(state, scan);
+    let subject = match Subject::find(state, scan, ticket.as_ref()) {
         Ok(subject) => subject,
         Err(refusal) => {
             let mut decision = Decision::draft(scan, &place).refuse(state, scan, &refusal);

@@ -58,6 +58,15 @@ impl Journal {
         }
     }
 
+    /// A table with the log it had before. `state` has an empty ledger.
+    pub fn resumed(state: State, log: Vec<Entry>) -> Self {
+        let mut journal = Self::new(state);
+        for entry in log {
+            journal.append(entry);
+        }
+        journal
+    }
+
     /// The state.
     pub fn state(&self) -> &State {
         &self.state

@@ -10,6 +10,7 @@
 pub mod annul;
 pub mod answer;
 pub mod caller;
+#[cfg(feature = "server")]
 pub mod cases;
 mod checks;
 pub mod clock;
@@ -33,6 +34,7 @@ pub mod scan;
 pub mod settings;
 pub mod state;
 mod subject;
+pub mod ticket;
 pub mod verdict;
 pub mod visits;
 
@@ -54,5 +56,6 @@ pub use roster::{Found, Roster};
 pub use scan::{Offline, Scan, ScanIn, Target, WalkIn};
 pub use settings::{CapacityMode, Settings};
 pub use state::{Config, State};
+pub use ticket::{Ticket, Tickets};
 pub use verdict::{Direction, Effect, Reason, Verdict, Warning};
 pub use visits::{Again, Standing, Visit, Visits};

@@ -7,6 +7,7 @@
 use chrono::{DateTime, Utc};
 
 use super::hours::Minute;
+use super::ticket::Unreadable;
 use super::verdict::Reason;
 use crate::civil::{Weekday, Zone};
 
@@ -16,6 +17,12 @@ use crate::civil::{Weekday, Zone};
 pub enum Refusal<'a> {
     /// No guest has this code or row.
     Unknown,
+    /// Without a guest list, only signed tickets mean anybody.
+    NoList,
+    /// It looks like a signed ticket and is none of this table.
+    NoTicket(Unreadable),
+    /// A signed ticket of a guest who was taken off the list.
+    NotListed,
     /// Several guests share the code.
     Ambiguous {
         guests: usize,
@@ -88,10 +95,11 @@ impl Refusal<'_> {
     /// The stable word.
     pub fn reason(&self) -> Reason {
         match self {
-            Self::Unknown => Reason::UnknownCode,
+            Self::NoTicket(Unreadable::RevokedKey) => Reason::Revoked,
+            Self::Unknown | Self::NoList | Self::NoTicket(_) => Reason::UnknownCode,
             Self::Ambiguous { .. } | Self::CodeTaken => Reason::Ambiguous,
             Self::WalkInsOff => Reason::WalkInsNotAllowed,
-            Self::Canceled => Reason::Canceled,
+            Self::Canceled | Self::NotListed => Reason::Canceled,
             Self::Blocked => Reason::Blocked,
             Self::Revoked => Reason::Revoked,
             Self::WrongCategory { .. } => Reason::WrongCategory,
@@ -114,7 +122,11 @@ impl Refusal<'_> {
     pub fn can_be_forced(&self) -> bool {
         !matches!(
             self,
-            Self::Unknown | Self::Ambiguous { .. } | Self::CodeTaken
+            Self::Unknown
+                | Self::NoList
+                | Self::NoTicket(_)
+                | Self::Ambiguous { .. }
+                | Self::CodeTaken
         )
     }
 
@@ -123,6 +135,17 @@ impl Refusal<'_> {
         let moment = |at| moment(zone, at, now);
         match self {
             Self::Unknown => "This code is not on the list.".to_owned(),
+            Self::NoList => {
+                "This scanner has no guest list: it reads signed tickets only.".to_owned()
+            }
+            Self::NoTicket(why) => match why {
+                Unreadable::OtherTable => "This is a ticket of another event.",
+                Unreadable::OtherVersion => "This ticket is of a kind this scanner cannot read.",
+                Unreadable::RevokedKey => "This ticket was revoked, with all of its kind.",
+                _ => "This is no ticket of this event.",
+            }
+            .to_owned(),
+            Self::NotListed => "The guest of this ticket is not on the list any more.".to_owned(),
             Self::Ambiguous { guests } => {
                 format!("{guests} guests share this code. Find the guest by name.")
             }

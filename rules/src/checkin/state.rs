@@ -14,6 +14,7 @@ use super::guest::{Row, Status};
 use super::ledger::Ledger;
 use super::roster::Roster;
 use super::settings::Settings;
+use super::ticket::Tickets;
 use crate::civil::Zone;
 
 /// How a table is scanned.
@@ -39,6 +40,12 @@ pub struct State {
     pub config: Config,
     /// The guest list.
     pub roster: Roster,
+    /// There is no guest list here: signed tickets are judged by what they say.
+    #[serde(default)]
+    pub without_list: bool,
+    /// The keys of signed tickets, and which of those were revoked.
+    #[serde(default)]
+    pub tickets: Tickets,
     /// The fold of the log.
     pub ledger: Ledger,
 }
@@ -50,6 +57,8 @@ impl State {
             table_id,
             config,
             roster: Roster::default(),
+            without_list: false,
+            tickets: Tickets::default(),
             ledger: Ledger::default(),
         }
     }

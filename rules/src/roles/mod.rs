@@ -123,6 +123,10 @@ pub enum Resource {
     PulseConfig,
     /// The key with which anonymous guests scan.
     GuestKey,
+    /// A signed ticket.
+    Ticket,
+    /// The key that signs the tickets of a table; its public part is read.
+    TicketKey,
     /// A scan and what came of it.
     CheckIn,
     /// A paired scanner.

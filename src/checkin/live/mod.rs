@@ -20,6 +20,7 @@ mod storage;
 mod store;
 mod sync;
 mod table;
+mod tickets;
 
 pub use commands::REPLAYED;
 

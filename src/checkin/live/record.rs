@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::storage::{Kept, Storage};
 use super::store::{self, Flush, Flushed, PullLog, PullTable};
 use super::table::{Position, Table};
+use super::tickets;
 use crate::platform::ctx::Ctx;
 use crate::platform::error::{Error, Result};
 use crate::platform::log::{self, Level};
@@ -95,10 +96,12 @@ pub async fn pull(ctx: &Ctx, table: &Table) -> Result<()> {
         let pulled = ctx.pg.call(&scope, &store::PULL_TABLE, &ask).await?;
         let news = !pulled.rows.is_empty()
             || !pulled.devices.is_empty()
+            || pulled.tickets.is_some()
             || pulled.config.config_seq != known;
         if pulled.config.config_seq != known {
             table.configure(pulled.config)?;
         }
+        tickets::take(table, pulled.tickets)?;
         take(table, pulled.rows, pulled.devices)?;
         if !news {
             return Ok(());
@@ -114,6 +117,8 @@ fn ask_of(table: &Table, config_seq: i64) -> PullTable {
         row_id: position.row_id,
         devices_seq: position.devices_seq,
         config_seq,
+        tickets_seq: position.tickets_seq,
+        ticket_serial: position.ticket_serial,
         limit: PAGE,
     }
 }
@@ -174,6 +179,8 @@ pub async fn rebuild(ctx: &Ctx, storage: Storage, tenant: Uuid, table_id: Uuid) 
         row_id: start.row_id,
         devices_seq: start.devices_seq,
         config_seq: -1,
+        tickets_seq: start.tickets_seq,
+        ticket_serial: start.ticket_serial,
         limit: PAGE,
     };
     let pulled = ctx.pg.call(&scope, &store::PULL_TABLE, &first).await?;
@@ -196,6 +203,7 @@ pub async fn rebuild(ctx: &Ctx, storage: Storage, tenant: Uuid, table_id: Uuid) 
         }
     }
     table.flushed.set(table.seq());
+    tickets::take(&table, pulled.tickets)?;
     take(&table, pulled.rows, pulled.devices)?;
     pull(ctx, &table).await?;
     table.keep()?;

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::table::{Device, Identity};
 use crate::platform::pg::Statement;
 use rules::checkin::guest::Row;
+use rules::checkin::ticket::TicketKey;
 
 /// Where to go on reading.
 #[derive(Serialize)]
@@ -27,6 +28,10 @@ pub struct PullTable {
     pub devices_seq: i64,
     /// The change of the configuration that is known, -1 for none.
     pub config_seq: i64,
+    /// After this change of a ticket key or of a revocation, -1 before the first.
+    pub tickets_seq: i64,
+    /// After this revoked ticket within that change.
+    pub ticket_serial: u32,
     /// At most this many guests.
     pub limit: u32,
 }
@@ -40,6 +45,8 @@ pub struct Pulled {
     pub rows: Vec<PulledRow>,
     /// Scanner sessions in the order of their changes.
     pub devices: Vec<PulledDevice>,
+    /// Ticket keys and revocations, if any are new.
+    pub tickets: Option<PulledTickets>,
 }
 
 /// A guest as Postgres has it.
@@ -63,6 +70,17 @@ pub struct PulledDevice {
     pub device: Device,
     /// Its place in the changes.
     pub change_seq: i64,
+}
+
+/// News of signed tickets.
+#[derive(Deserialize)]
+pub struct PulledTickets {
+    /// Every key of the list.
+    pub keys: Vec<TicketKey>,
+    /// Serial numbers of tickets that were revoked.
+    pub revoked: Vec<u32>,
+    /// How far that reaches: a change, and a ticket within it.
+    pub position: (i64, u32),
 }
 
 /// What changed since a position.

@@ -64,6 +64,7 @@ pub struct Device {
 
 /// How far the object has read in Postgres.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Position {
     /// Change of the last guest row.
     pub rows_seq: i64,
@@ -71,6 +72,10 @@ pub struct Position {
     pub row_id: Option<Uuid>,
     /// Change of the last scanner session.
     pub devices_seq: i64,
+    /// Change of the last ticket key or revocation.
+    pub tickets_seq: i64,
+    /// That ticket; those of one transaction share a change.
+    pub ticket_serial: u32,
 }
 
 impl Default for Position {
@@ -79,6 +84,8 @@ impl Default for Position {
             rows_seq: -1,
             row_id: None,
             devices_seq: -1,
+            tickets_seq: -1,
+            ticket_serial: 0,
         }
     }
 }
@@ -119,6 +126,7 @@ impl Table {
         let identity: Identity = serde_json::from_str(identity)?;
         let number = |key: &str| meta.get(key).and_then(|n| n.parse().ok()).unwrap_or(0_u64);
         let mut state = State::new(identity.table_id, identity.config.clone());
+        state.tickets = super::tickets::kept(&meta)?;
         let mut snapshot = number("snapshot_seq");
         match storage
             .snapshot::<Ledger>()?

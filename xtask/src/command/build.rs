@@ -1,14 +1,17 @@
-//! `cargo xtask build`: the Worker, as wrangler uploads it and Miniflare serves it.
+//! `cargo xtask build`: the Worker, as wrangler uploads it and Miniflare serves it, and the rules
+//! that its pages load.
 //!
 //! Invariant: `build/` holds the Worker of the present sources and profile; when nothing changed
 //! since the last build, the steps after the compiler are skipped.
 //! Failure: the compiler's messages are shown as they are; a later step that fails shows its log.
 
 use crate::args::{Args, Usage};
+use crate::command::scanner::{self, Variant};
 use crate::project::{self, Project, scrub};
 use crate::say::{self, Step};
 use crate::{run, tools};
 use anyhow::{Context, Result, bail};
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 /// What stands in front of the Rust side.
@@ -48,14 +51,23 @@ pub fn run(project: &Project, mut args: Args) -> Result<ExitCode> {
     }
     tools::ensure(project)?;
     worker(project, if dev { Profile::Dev } else { Profile::Release })?;
-    let Size { raw, gzip } = size(project)?;
-    say::note(format!("{} KiB, {} KiB gzipped", raw / 1024, gzip / 1024));
+    for (what, Size { raw, gzip }) in [
+        ("Worker", size(project)?),
+        (
+            "rules for the browser",
+            scanner::size(&project.at(scanner::SERVED))?,
+        ),
+    ] {
+        let (raw, gzip) = (raw / 1024, gzip / 1024);
+        say::note(format!("{what}: {raw} KiB, {gzip} KiB gzipped"));
+    }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Builds the Worker and puts third-party page files in place. The tools must be there.
+/// Builds the Worker and puts in place what its pages load. The tools must be there.
 pub fn worker(project: &Project, profile: Profile) -> Result<()> {
     vendor(project)?;
+    scanner::build(project, Variant::Served)?;
     let step = Step::begin(format!("Worker ({})", profile.folder()));
     compile(project, profile)?;
     let fingerprint = fingerprint(project, profile)?;
@@ -166,10 +178,10 @@ fn vendor(project: &Project) -> Result<()> {
     Ok(())
 }
 
-/// Sizes of the built Worker in bytes: raw and as Cloudflare counts it, gzipped.
+/// Sizes in bytes: raw, and gzipped as it is downloaded and as Cloudflare counts a Worker.
 #[derive(Clone, Copy, Debug)]
 pub struct Size {
-    /// Script and module together.
+    /// All files together.
     pub raw: usize,
     /// The same, gzipped.
     pub gzip: usize,
@@ -177,12 +189,17 @@ pub struct Size {
 
 /// Measures the built Worker.
 pub fn size(project: &Project) -> Result<Size> {
+    let folder = project.build_folder();
+    size_of(&["index.js", "index_bg.wasm"].map(|file| folder.join(file)))
+}
+
+/// Measures files.
+pub fn size_of(files: &[PathBuf]) -> Result<Size> {
     use std::io::Write;
     let mut size = Size { raw: 0, gzip: 0 };
-    for file in ["index.js", "index_bg.wasm"] {
-        let path = project.build_folder().join(file);
+    for path in files {
         let bytes =
-            std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
         encoder.write_all(&bytes)?;
         size.raw += bytes.len();

@@ -8,6 +8,7 @@ mod cases;
 mod dev;
 mod migrate;
 mod openapi;
+pub mod scanner;
 mod serve;
 
 pub use dev::PORT;
@@ -36,7 +37,8 @@ cargo xtask <command>
                   --seed N  --url URL (http://127.0.0.1:8787)
   bench         checkin | core: against a JavaScript Worker in the same run; docs/benchmarks.md
                   --quick, --scram (neither written)  --date TEXT  --machine TEXT
-  build         the Worker into build/          --release (default)  --dev
+  build         the Worker into build/, the rules for the browser into web/public/wasm/
+                  --release (default)  --dev (the Worker)
   migrate       the database to the newest state
                   --database-url URL (or DATABASE_URL); PULSE_APP_PASSWORD sets pulse_app's password
   deploy-check  verifies wrangler.toml and prints the deploy steps

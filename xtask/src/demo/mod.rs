@@ -4,7 +4,7 @@
 //! its own; the same seed gives the same event.
 //! Failure: exit code 1 when the dashboard does not say what the scanners were told.
 
-mod dice;
+pub mod dice;
 mod drive;
 mod plan;
 mod tally;

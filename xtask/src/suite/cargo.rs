@@ -20,12 +20,14 @@ pub fn fmt(project: &Project) -> Result<Tally> {
     Ok(Tally::one(status.success()))
 }
 
-/// No lint fires, neither here nor in what the Worker alone compiles.
+/// No lint fires, neither here nor in what is compiled for wasm alone.
 pub fn clippy(project: &Project) -> Result<Tally> {
     let mut tally = Tally::default();
     let worker = [
         "--package",
         "pulse",
+        "--package",
+        "pulse-scanner-core",
         "--lib",
         "--target",
         "wasm32-unknown-unknown",
@@ -49,6 +51,8 @@ pub fn host(project: &Project, filter: Option<&str>) -> Result<Tally> {
         "rules",
         "--package",
         "pulse",
+        "--package",
+        "pulse-scanner-core",
         "--package",
         "xtask",
         "--lib",

@@ -5,6 +5,7 @@
 //! Failure: exit code 1 when anything failed. The last line is `N passed, N failed`.
 
 mod browser;
+mod browser_rules;
 mod cargo;
 mod live;
 mod migrations;
@@ -21,7 +22,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 /// A step by its name, and what it is.
-const STEPS: [(&str, &str); 11] = [
+const STEPS: [(&str, &str); 12] = [
     ("fmt", "formatting"),
     ("clippy", "lints, for this machine and for wasm"),
     (
@@ -35,6 +36,10 @@ const STEPS: [(&str, &str); 11] = [
     (
         "wasm",
         "release build of the Worker, size and start-up limits",
+    ),
+    (
+        "browser-rules",
+        "the rules in wasm against the rules here, and their size",
     ),
     ("deploy", "wrangler.toml against the code"),
     ("e2e", "end-to-end tests through the strict proxy"),
@@ -91,7 +96,7 @@ impl Tally {
 pub fn run(project: &Project, mut args: Args) -> Result<ExitCode> {
     if args.flag("--list") {
         for (name, what) in STEPS {
-            println!("{name:<13} {what}");
+            println!("{name:<14} {what}");
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -154,6 +159,7 @@ fn step(project: &Project, live: &mut Live, name: &str, filter: Option<&str>) ->
         "host" => cargo::host(project, filter),
         "migrate" => migrations::run(project),
         "wasm" => worker::run(project),
+        "browser-rules" => browser_rules::run(project),
         "deploy" => crate::deploy::check(project),
         "e2e" => live.e2e(filter),
         "browser" => live.browser(),
@@ -181,10 +187,10 @@ fn summary(rows: &[(&str, Tally, Duration)]) -> ExitCode {
                 format!("{passed} passed, {failed} FAILED"),
             ),
         };
-        println!("{mark} {name:<13} {:>12}   {result}", time(*took));
+        println!("{mark} {name:<14} {:>12}   {result}", time(*took));
     }
     let took: Duration = rows.iter().map(|(_, _, took)| *took).sum();
-    println!("  {:<13} {:>12}\n", "in all", time(took));
+    println!("  {:<14} {:>12}\n", "in all", time(took));
     println!("{} passed, {} failed", total.passed, total.failed);
     if total.failed == 0 {
         ExitCode::SUCCESS

@@ -1,0 +1,132 @@
+//! A table in memory, as a scanner without a connection keeps it.
+//!
+//! Invariant: the log is what this scanner did, and its state the fold of it; a snapshot that is
+//! loaded again is the same table.
+//! Failure: what the rules refuse is told, and nothing is recorded.
+
+use rules::checkin::journal::{NotAnnulled, Outcome};
+use rules::checkin::{Actor, ActorKind, AnnulIn, Caller, Entry, Ids, Journal, Row, State, answer};
+
+use uuid::Uuid;
+
+use crate::wire::{self, Annulled, Device, Kept, Problem, Scanned};
+
+/// A table with its scanner.
+pub struct Table {
+    journal: Journal,
+    device: Device,
+}
+
+impl Table {
+    /// Takes in a table; the reason when it is none.
+    pub fn load(json: &str) -> Result<Self, String> {
+        let kept: Kept = wire::read(json).map_err(|problem| problem.detail)?;
+        let mut state = State::new(kept.table_id, kept.config);
+        state.tickets = kept.tickets;
+        match kept.roster {
+            Some(rows) => state.roster = rows.into(),
+            None => state.without_list = true,
+        }
+        Ok(Self {
+            journal: Journal::resumed(state, kept.log),
+            device: kept.caller,
+        })
+    }
+
+    /// Decides and records a scan.
+    pub fn scan(&mut self, json: &str) -> String {
+        let Scanned { scan, now, ids } = match wire::read(json) {
+            Ok(scanned) => scanned,
+            Err(problem) => return wire::text(&wire::Outcome::from(problem)),
+        };
+        let table_id = self.journal.state().table_id;
+        if scan.table_id != table_id && !scan.table_id.is_nil() {
+            return wire::text(&wire::Outcome::from(unknown(
+                "There is no such table here.",
+            )));
+        }
+        let ids = Ids {
+            check_in: ids.check_in,
+            row: ids.row,
+        };
+        let caller = self.caller();
+        wire::text(&match self.journal.scan(scan, &caller, ids, now) {
+            Ok(outcome) => done(&outcome, table_id),
+            Err(invalid) => Problem::from(invalid).into(),
+        })
+    }
+
+    /// Undoes an admission.
+    pub fn annul(&mut self, json: &str) -> String {
+        let Annulled {
+            check_in_id,
+            nonce,
+            now,
+        } = match wire::read(json) {
+            Ok(annulled) => annulled,
+            Err(problem) => return wire::text(&wire::Outcome::from(problem)),
+        };
+        let request = AnnulIn {
+            table_id: None,
+            nonce,
+        };
+        let (caller, table_id) = (self.caller(), self.journal.state().table_id);
+        wire::text(
+            &match self.journal.annul(check_in_id, request, &caller, now) {
+                Ok(outcome) => done(&outcome, table_id),
+                Err(NotAnnulled::Unknown) => unknown("There is no such check-in here.").into(),
+                Err(NotAnnulled::Invalid(invalid)) => Problem::from(invalid).into(),
+                Err(NotAnnulled::Refused(refusal)) => {
+                    Problem::new(refusal.code(), refusal.message()).into()
+                }
+            },
+        )
+    }
+
+    /// The log after an entry.
+    pub fn log_after(&self, seq: u64) -> String {
+        let after = |entry: &&Entry| entry.seq > seq;
+        wire::text(&self.journal.log().iter().filter(after).collect::<Vec<_>>())
+    }
+
+    /// The whole table. Guests are ordered, so that equal tables give equal text.
+    pub fn snapshot(&self) -> String {
+        let state = self.journal.state();
+        let mut rows: Vec<Row> = state.roster.rows().cloned().collect();
+        rows.sort_unstable_by_key(|row| row.id);
+        wire::text(&Kept {
+            table_id: state.table_id,
+            config: state.config.clone(),
+            tickets: state.tickets.clone(),
+            roster: (!state.without_list).then_some(rows),
+            caller: self.device.clone(),
+            log: self.journal.log().to_vec(),
+        })
+    }
+
+    fn caller(&self) -> Caller {
+        Caller {
+            actor: Actor {
+                kind: ActorKind::Device,
+                id: self.device.session_id,
+            },
+            session_id: Some(self.device.session_id),
+            device: self.device.name.clone(),
+            gate: self.device.gate.clone(),
+            scanner: self.device.scanner.clone(),
+            manager: false,
+        }
+    }
+}
+
+fn done<'a>(outcome: &Outcome<'a>, table_id: Uuid) -> wire::Outcome<'a> {
+    wire::Outcome::Done {
+        replayed: outcome.replayed,
+        recorded: outcome.entry.is_admission() && !outcome.replayed,
+        answer: answer(outcome.entry, table_id),
+    }
+}
+
+fn unknown(detail: &str) -> Problem {
+    Problem::new("not_found", detail)
+}
