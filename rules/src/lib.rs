@@ -28,6 +28,7 @@ pub mod outbound;
 pub mod page;
 pub mod password;
 pub mod patch;
+pub mod qr;
 pub mod rate;
 pub mod roles;
 pub mod time;

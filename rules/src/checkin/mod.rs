@@ -9,12 +9,14 @@
 
 pub mod annul;
 pub mod answer;
+pub mod badge;
 pub mod caller;
 pub mod cases;
 mod checks;
 pub mod clock;
 pub mod dashboard;
 pub mod decide;
+pub mod device;
 pub mod entry;
 pub mod event;
 pub mod gate;
@@ -36,8 +38,9 @@ pub mod visits;
 pub use annul::{AnnulIn, AnnulRefusal, annul, may_annul};
 pub use answer::{ScanAnswer, answer};
 pub use caller::{Actor, ActorKind, Caller, Scanner};
-pub use dashboard::{About, Counters, Dashboard, Device, LivePosition, Record};
+pub use dashboard::{About, Counters, Dashboard, LivePosition, Record};
 pub use decide::{Decision, Ids, decide};
+pub use device::{DeviceView, Known, Report, StatusIn};
 pub use entry::{Annuls, CheckIn, Entry, FirstEntry, Kind, NewRow, record};
 pub use event::{EventType, ScanEvent};
 pub use gate::Gate;

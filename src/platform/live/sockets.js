@@ -88,6 +88,17 @@ export function lastSeen(hub, ws) {
   return Math.max(reader(hub, ws).since, ping === null ? 0 : ping.getTime());
 }
 
+// The open sockets whose attachment holds `mark`: when each was last seen, a space, its attachment; one
+// a line.
+export function present(hub, mark) {
+  let text = '';
+  for (const ws of hub.state.getWebSockets()) {
+    const attachment = attachmentOf(ws);
+    if (ws.readyState === 1 && attachment.includes(mark)) text += `${lastSeen(hub, ws)} ${attachment}\n`;
+  }
+  return text;
+}
+
 export function publish(hub, channel, text) {
   const set = hub.channels.get(channel);
   if (set === undefined) return;
