@@ -17,11 +17,6 @@ grant update (device_status) on pulse_scanner_sessions to pulse_app;
 grant update (generation, paired_at, device_info, is_active, revoked_at, updated_at)
   on pulse_scanner_sessions to pulse_definer;
 
-drop trigger stamp on pulse_scanner_sessions;
-create trigger stamp before insert or
-  update of name, gate, profile, scanner_name, scanner_email, device_info, is_active, revoked_at, generation
-  on pulse_scanner_sessions for each row execute function app.stamp_session();
-
 create table pulse_pairings (
   session_id uuid not null constraint pulse_pairings_pkey primary key
     constraint pulse_pairings_session_fkey references pulse_scanner_sessions on delete cascade,
@@ -95,7 +90,7 @@ begin
   end if;
   update pulse_pairings set used_at = v_at where session_id = s.id;
   update pulse_scanner_sessions set generation = generation + 1, paired_at = v_at, updated_at = v_at,
-    device_info = coalesce(nullif(p -> 'device_info', 'null'), device_info)
+    device_info = coalesce(nullif(p -> 'device_info', 'null'), device_info) -- a change, see the trigger stamp
   where id = s.id returning * into s;
   update login_attempts set failures = greatest(failures - 1, 0)
   where scope = 'pairing' and subject = encode(sha256(convert_to(p ->> 'source', 'UTF8')), 'hex');
@@ -119,7 +114,8 @@ begin
   elsif not s.is_active then
     perform app.fail('PU410', 'session_closed', 'This scanner session is closed; open it first.');
   end if;
-  update pulse_scanner_sessions set generation = generation + 1, updated_at = app.clock(p)
+  -- Naming is_active makes it a change that the live object pulls: see the trigger stamp.
+  update pulse_scanner_sessions set generation = generation + 1, is_active = true, updated_at = app.clock(p)
   where id = s.id returning * into s;
   return app.session_json(s);
 end

@@ -3,6 +3,7 @@
 //! Invariant: every test makes its own tenant, so all of them run at once.
 //! Failure: without a stack they panic and name the command that starts one.
 
+mod badges;
 mod catalogue;
 mod checkin_config;
 mod checkin_door;
@@ -12,6 +13,8 @@ mod checkin_live;
 mod checkin_scan;
 mod checkin_undo;
 mod dashboard;
+mod devices;
+mod guest_scanners;
 mod guest_tables;
 mod http_conventions;
 mod identity;
@@ -20,6 +23,7 @@ mod imports_vendors;
 mod live_connection;
 mod members;
 mod operations;
+mod pairing;
 mod sign_in;
 mod strange_inputs;
 mod tenancy;

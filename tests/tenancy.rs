@@ -190,6 +190,7 @@ impl World {
     async fn new() -> Self {
         let word = format!("marker{}", Uuid::new_v4().simple());
         let event = Event::with_guests([format!("{word} Ada"), format!("{word} Bob")])
+            .settings(json!({"guest_scanning": true}))
             .open()
             .await;
         let accepted = event.door().scan(&format!("{word} Ada")).await.accepted();
@@ -259,6 +260,15 @@ async fn a_role_that_is_not_listed_is_refused_on_every_route() {
     let mut callers = world.event.tenant.everyone().await;
     callers.push(("device", world.event.door().client().await));
     callers.push(("anonymous", Client::anonymous()));
+    let config = format!("/pulse/{}", world.ids.table);
+    let key = world
+        .event
+        .client()
+        .get(&config)
+        .await
+        .text_at("/guest_key");
+    let guest = format!("guest_{key}.{}", Uuid::new_v4());
+    callers.push(("anonymous", Client::anonymous().with_token(&guest)));
     for operation in operations()
         .await
         .iter()

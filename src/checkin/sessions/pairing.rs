@@ -104,7 +104,11 @@ pub async fn exchange(ctx: &Ctx, input: PairIn, source: &str) -> Result<Paired> 
                 "pairing_expired",
                 "This code has expired; ask for a new one.",
             ),
-            "closed" => Error::new(410, "session_closed", "This scanner session is closed."),
+            "closed" => Error::new(
+                410,
+                "session_closed",
+                "This scanner session, or check-in on its table, is closed.",
+            ),
             _ => Error::new(404, "pairing_unknown", "This code pairs with nothing here."),
         }),
     }
