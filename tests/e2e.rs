@@ -13,6 +13,7 @@ mod checkin_live;
 mod checkin_scan;
 mod checkin_undo;
 mod dashboard;
+mod device_status;
 mod devices;
 mod guest_scanners;
 mod guest_tables;

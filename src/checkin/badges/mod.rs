@@ -7,7 +7,7 @@
 pub mod http;
 mod store;
 
-use rules::checkin::badge::Template;
+use rules::checkin::badge::{self, Template};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
@@ -21,6 +21,7 @@ use crate::platform::scope::Scope;
 /// A template as the store answers it, with the version of the table's configuration.
 #[derive(Deserialize)]
 pub struct Stored {
+    #[serde(default, deserialize_with = "badge::stored")]
     badge_template: Option<Template>,
     version: i64,
 }

@@ -73,6 +73,8 @@ impl CheckinTable {
             worker::Delay::from(COALESCE).await;
             due.set(false);
             let event = table.borrow().as_ref().map(|table| {
+                // Counted again: who asked within the moment has not seen what came after.
+                table.heard.changed(&table.storage)?;
                 shown.replace(online(&hub).into_keys().collect());
                 event(&hub, table)
             });

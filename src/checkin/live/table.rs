@@ -10,7 +10,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use futures_util::lock::Mutex;
-use rules::checkin::badge::Template;
+use rules::checkin::badge::{self, Template};
 use rules::checkin::entry::Entry;
 use rules::checkin::ledger::Ledger;
 use rules::checkin::state::{Config, State};
@@ -39,7 +39,7 @@ pub struct Identity {
     /// What guest scanners present.
     pub guest_key: String,
     /// What badges look like, if not as usual.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "badge::stored")]
     pub badge_template: Option<Template>,
     /// Change of the configuration in Postgres.
     pub config_seq: i64,

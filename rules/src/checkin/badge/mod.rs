@@ -7,7 +7,8 @@
 pub mod draw;
 mod measure;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
 use crate::invalid::Invalid;
 use crate::name;
@@ -303,6 +304,14 @@ impl Element {
             (_, None) => {}
         }
     }
+}
+
+/// `#[serde(default, deserialize_with = "badge::stored")]`: a template from a store. One that somebody
+/// wrote there by hand and that is none counts as none: doors open all the same.
+pub fn stored<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Template>, D::Error> {
+    let found = Value::deserialize(from)?;
+    let template = serde_json::from_value::<Template>(found).ok();
+    Ok(template.and_then(|template| template.check().ok()))
 }
 
 /// A length to the hundredth; noted when it is out of its range.

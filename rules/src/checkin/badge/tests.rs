@@ -93,6 +93,31 @@ fn every_wrong_field_is_named() {
 }
 
 #[test]
+fn what_a_store_has_that_is_no_template_counts_as_none() {
+    #[derive(serde::Deserialize)]
+    struct Kept {
+        #[serde(default, deserialize_with = "stored")]
+        badge: Option<Template>,
+    }
+    let read = |text: &str| serde_json::from_str::<Kept>(text).unwrap().badge;
+    let good = serde_json::to_string(&Template::default()).unwrap();
+    assert_eq!(
+        read(&format!(r#"{{"badge":{good}}}"#)),
+        Some(Template::default())
+    );
+    for bad in [
+        "{}",
+        r#"{"badge":null}"#,
+        r#"{"badge":{"x":1}}"#,
+        r#"{"badge":[]}"#,
+    ] {
+        assert_eq!(read(bad), None, "{bad}");
+    }
+    let small = good.replace("86.0", "1.0");
+    assert_eq!(read(&format!(r#"{{"badge":{small}}}"#)), None);
+}
+
+#[test]
 fn a_label_is_bounded() {
     for (width, height, count, pointers) in [
         (9.99, 300.01, 1, vec!["/width_mm", "/height_mm"]),
