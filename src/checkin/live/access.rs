@@ -187,20 +187,20 @@ fn session(table: &Table, id: Uuid, generation: u32) -> Result<Granted> {
 }
 
 fn guest(table: &Table, guest_key: &str, device: Option<Uuid>) -> Result<Granted> {
+    let identity = table.identity.borrow();
+    let right = crypto::same(identity.guest_key.as_bytes(), guest_key.as_bytes());
+    if guest_key.is_empty() || !right || !identity.config.settings.guest_scanning {
+        return Err(Error::unauthenticated("guest_key_wrong"));
+    }
     // A guest's device must not pass for one of ours: their nonces would be one device's.
     if device.is_some_and(|device| table.devices.borrow().contains_key(&device)) {
         return Err(Error::unauthenticated("guest_device_taken"));
     }
-    let identity = table.identity.borrow();
-    let right = crypto::same(identity.guest_key.as_bytes(), guest_key.as_bytes());
-    match !guest_key.is_empty() && right && identity.config.settings.guest_scanning {
-        true => Ok(staff_caller(
-            Role::Anonymous,
-            ActorKind::Anonymous,
-            device.unwrap_or_default(),
-        )),
-        false => Err(Error::unauthenticated("guest_key_wrong")),
-    }
+    Ok(staff_caller(
+        Role::Anonymous,
+        ActorKind::Anonymous,
+        device.unwrap_or_default(),
+    ))
 }
 
 async fn staff(ctx: &Ctx, table: &Table, who: &object::Caller) -> Result<Granted> {
