@@ -36,7 +36,7 @@ export const tests = {
 
     const late = await phone(browser);
     await late.goto(pairing.link);
-    await late.locator("#setup-note:visible", { hasText: "paired" }).waitFor();
+    await late.locator("#setup-note:visible", { hasText: "pairs with nothing" }).waitFor();
     await late.locator("#setup-form").waitFor({ state: "hidden" });
   },
 
