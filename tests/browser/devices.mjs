@@ -71,7 +71,8 @@ export const tests = {
     await say({ pending: 9, roster_seq: 41, battery: 0.42 });
     await page.locator("#rate-text", { hasText: "1 in, at most 9 unsynced" }).waitFor();
     const row = page.locator("#scanners tr", { hasText: session.name });
-    assert.deepEqual((await row.locator("td").allInnerTexts()).slice(3, 6), ["9", "#41", "42 %"]);
+    const shown = (await row.locator("td").allInnerTexts()).slice(0, 4);
+    assert.deepEqual(shown, [`${session.name} · 42 %`, "0", "9", "#41"]);
     await shot(page, "dashboard-devices");
     await say({ pending: 0 });
     await page.waitForFunction(() => !document.querySelector("#rate-text").textContent.includes("unsynced"));

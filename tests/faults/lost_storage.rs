@@ -226,6 +226,7 @@ async fn who_watches_the_scanners_of_an_evicted_object_goes_on_watching() {
     let mut position = watcher.subscribe("devices").await.position;
     let mut scanner = Socket::connect(&event.live_path(), device.token()).await;
     for pending in 1..=3 {
+        scanner.quiet().await;
         Control::here().evict(&event.table).await;
         let report = device.post(&status, &json!({"pending": pending})).await;
         report.expect_status(204);

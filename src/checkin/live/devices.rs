@@ -75,7 +75,7 @@ impl CheckinTable {
             let event = table.borrow().as_ref().map(|table| {
                 // Counted again: who asked within the moment has not seen what came after.
                 table.heard.changed(&table.storage)?;
-                shown.replace(online(&hub).into_keys().collect());
+                shown.replace(Some(online(&hub).into_keys().collect()));
                 event(&hub, table)
             });
             if let Some(Ok(event)) = event {
@@ -111,7 +111,9 @@ impl CheckinTable {
             return Ok(());
         }
         let there = online(&self.hub);
-        if !there.keys().eq(self.devices_online.borrow().iter()) {
+        // Who went while the object slept is missed by nobody else.
+        let shown = self.devices_online.borrow().clone();
+        if shown.is_none_or(|shown| !there.keys().eq(shown.iter())) {
             self.devices_changed(table)?;
         }
         if let Some(first) = there.values().min() {

@@ -66,7 +66,8 @@ pub struct CheckinTable {
     alarm_at: Cell<Option<DateTime<Utc>>>,
     stats_due: Rc<Cell<bool>>,
     devices_due: Rc<Cell<bool>>,
-    devices_online: Rc<RefCell<BTreeSet<Uuid>>>,
+    /// Who was on line when the list was last sent; none since the object woke.
+    devices_online: Rc<RefCell<Option<BTreeSet<Uuid>>>>,
 }
 
 impl DurableObject for CheckinTable {

@@ -9,10 +9,17 @@ export function openHub(state) {
   return { state, channels: new Map(), readers: new Map() };
 }
 
+// What is known of a reader. After the object slept that is when its socket was opened, which the
+// attachment says, and when it last sent "ping".
 function reader(hub, ws) {
   let entry = hub.readers.get(ws);
-  if (entry === undefined) hub.readers.set(ws, (entry = { sent: 0, since: Date.now(), acks: false }));
+  if (entry === undefined) hub.readers.set(ws, (entry = { sent: 0, since: openedAt(ws), acks: false }));
   return entry;
+}
+
+function openedAt(ws) {
+  const attachment = attachmentOf(ws);
+  return attachment === '' ? Date.now() : JSON.parse(attachment).o;
 }
 
 // Answers an upgrade: accepts the server's end for hibernation and returns the client's.

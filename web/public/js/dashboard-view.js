@@ -98,14 +98,12 @@ function refusals({ refused }) {
 function scanners({ active_scanners: list, timezone }) {
   if (!list?.length) return nothing("No scanner is active.");
   return grid(
-    [["Scanner"], ["Gate"], ["Scans", true], ["Waiting", true], ["List", true], ["Battery", true], ["Last seen", true]],
+    [["Scanner"], ["Scans", true], ["Waiting", true], ["List", true], ["Last seen", true]],
     list.map((entry) => [
-      entry.name,
-      entry.gate || "–",
+      [entry.name, entry.gate, entry.battery !== null && `${Math.round(entry.battery * 100)} %`].filter(Boolean).join(" · "),
       count(entry.scans),
       entry.pending === null ? "–" : count(entry.pending),
       entry.roster_seq === null ? "–" : `#${entry.roster_seq}`,
-      entry.battery === null ? "–" : `${Math.round(entry.battery * 100)} %`,
       entry.online ? "on line" : clock(entry.last_seen_at, timezone) || "–",
     ]),
   );
