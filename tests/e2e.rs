@@ -3,6 +3,7 @@
 //! Invariant: every test makes its own tenant, so all of them run at once.
 //! Failure: without a stack they panic and name the command that starts one.
 
+mod badges;
 mod catalogue;
 mod checkin_config;
 mod checkin_door;
@@ -12,6 +13,9 @@ mod checkin_live;
 mod checkin_scan;
 mod checkin_undo;
 mod dashboard;
+mod device_status;
+mod devices;
+mod guest_scanners;
 mod guest_tables;
 mod http_conventions;
 mod identity;
@@ -21,6 +25,7 @@ mod live_connection;
 mod members;
 mod offline;
 mod operations;
+mod pairing;
 mod sign_in;
 mod strange_inputs;
 mod tenancy;

@@ -118,6 +118,9 @@ impl Operation {
         {
             path = format!("{path}?table_id={}", ids.table);
         }
+        if self.path.ends_with("/badge.svg") {
+            path = format!("{path}?table_id={}", ids.table);
+        }
         let call = client.call(&self.method, &path);
         match self.body(ids) {
             Value::Null => call,
@@ -130,6 +133,17 @@ impl Operation {
         let table = &ids.table;
         match (&*self.method, &*self.path) {
             ("GET" | "DELETE", _) | ("POST", "/api/auth/logout") => Value::Null,
+            (
+                "POST",
+                "/pulse/sessions/{}/pairing"
+                | "/pulse/sessions/{}/roll"
+                | "/pulse/sessions/{}/revoke"
+                | "/pulse/{}/guest-link"
+                | "/pulse/{}/guest-key",
+            ) => Value::Null,
+            ("POST", "/pulse/sessions/pair") => json!({"token": "none"}),
+            ("POST", "/pulse/sessions/{}/status") => json!({"battery": 0.5}),
+            ("PUT", "/pulse/{}/badge-template") => badge_template(),
             ("POST", "/api/auth/register") => pulse_tests::tenant::registration(),
             ("POST", "/api/auth/login") => json!({"email": email("x"), "password": PASSWORD}),
             ("POST", "/api/auth/refresh") => json!({"refresh_token": "rt_none"}),
@@ -167,6 +181,12 @@ impl Operation {
     }
 }
 
+/// A small label.
+fn badge_template() -> Value {
+    let name = json!({"kind": "text", "field": "name", "x_mm": 1, "y_mm": 1, "width_mm": 20});
+    json!({"width_mm": 40, "height_mm": 20, "elements": [name]})
+}
+
 /// A tenant with one of everything, all named by a word that is nowhere else.
 struct World {
     event: Event,
@@ -178,6 +198,7 @@ impl World {
     async fn new() -> Self {
         let word = format!("marker{}", Uuid::new_v4().simple());
         let event = Event::with_guests([format!("{word} Ada"), format!("{word} Bob")])
+            .settings(json!({"guest_scanning": true}))
             .open()
             .await;
         let accepted = event.door().scan(&format!("{word} Ada")).await.accepted();
@@ -222,6 +243,7 @@ impl World {
             (config.at("/enabled"), config.at("/settings/show_popup")),
             (json!(true), json!(true))
         );
+        assert_eq!(config.at("/badge_template"), Value::Null);
         let keys = get("/api/keys".into()).await.text();
         assert!(keys.contains(&self.ids.key), "the key is gone");
         let dashboard = self
@@ -246,6 +268,15 @@ async fn a_role_that_is_not_listed_is_refused_on_every_route() {
     let mut callers = world.event.tenant.everyone().await;
     callers.push(("device", world.event.door().client().await));
     callers.push(("anonymous", Client::anonymous()));
+    let config = format!("/pulse/{}", world.ids.table);
+    let key = world
+        .event
+        .client()
+        .get(&config)
+        .await
+        .text_at("/guest_key");
+    let guest = format!("guest_{key}.{}", Uuid::new_v4());
+    callers.push(("anonymous", Client::anonymous().with_token(&guest)));
     for operation in operations()
         .await
         .iter()

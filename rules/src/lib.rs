@@ -15,7 +15,6 @@
 pub mod cases;
 pub mod checkin;
 pub mod civil;
-#[cfg(feature = "server")]
 pub mod data;
 pub mod email;
 #[cfg(feature = "server")]
@@ -39,6 +38,8 @@ pub mod page;
 pub mod password;
 #[cfg(feature = "server")]
 pub mod patch;
+#[cfg(feature = "server")]
+pub mod qr;
 #[cfg(feature = "server")]
 pub mod rate;
 #[cfg(feature = "server")]

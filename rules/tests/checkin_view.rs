@@ -12,6 +12,7 @@ use chrono::TimeDelta;
 use rules::checkin::event::EventGuest;
 use rules::checkin::ledger::{ARRIVAL_MINUTES, RECENT};
 use rules::checkin::*;
+use rules::roles::Profile;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -109,11 +110,22 @@ fn the_dashboard_shows_what_happened() {
     scan("C1", Some("North"), "18:03:00");
     let refused = scan("nobody", Some("East"), "18:04:00");
     assert_eq!(refused.gate.as_deref(), Some("East"));
-    let devices = [(1, "Phone"), (2, "Tablet")].map(|(number, name)| Device {
+    let devices = [(1, "Phone"), (2, "Tablet")].map(|(number, name)| Known {
         session_id: device(number),
         name: name.to_owned(),
         gate: None,
-        last_seen_at: Some(on_day("18:03:30")),
+        profile: Profile::Scanner,
+        is_active: true,
+        online: number == 2,
+        seen_at: (number == 2).then(|| on_day("18:03:30")),
+        status: (number == 1).then(|| Report {
+            at: on_day("18:03:30"),
+            battery: Some(0.4),
+            charging: Some(false),
+            app: Some("Pulse 1".to_owned()),
+            pending: Some(2),
+            roster_seq: Some(7),
+        }),
     });
     let live = LivePosition {
         channel: "scans".to_owned(),
@@ -130,7 +142,6 @@ fn the_dashboard_shows_what_happened() {
             behind: 1,
             oldest_unflushed_at: None,
         },
-        unsynced: 2,
         live,
         server_time: on_day("18:05:00"),
     });
@@ -171,8 +182,12 @@ fn the_dashboard_shows_what_happened() {
         (
             "active_scanners",
             json!([
-                {"session_id": device(1), "name": "Phone", "gate": null, "last_seen_at": "2024-06-01T18:04:00.000Z", "scans": 4},
-                {"session_id": device(2), "name": "Tablet", "gate": null, "last_seen_at": "2024-06-01T18:03:30.000Z", "scans": 0}
+                {"session_id": device(1), "name": "Phone", "gate": null, "profile": "scanner", "is_active": true, "online": false,
+                 "last_seen_at": "2024-06-01T18:04:00.000Z", "battery": 0.4, "charging": false, "app": "Pulse 1", "pending": 2,
+                 "roster_seq": 7, "scans": 4},
+                {"session_id": device(2), "name": "Tablet", "gate": null, "profile": "scanner", "is_active": true, "online": true,
+                 "last_seen_at": "2024-06-01T18:03:30.000Z", "battery": null, "charging": null, "app": null, "pending": null,
+                 "roster_seq": null, "scans": 0}
             ]),
         ),
         (

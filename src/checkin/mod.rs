@@ -5,8 +5,10 @@
 //! Postgres; the object follows them.
 //! Failure: a change that reached Postgres but not the object is picked up by the minute sweep.
 
+pub mod badges;
 pub mod config;
 pub mod export;
+pub mod guests;
 pub mod import;
 pub mod live;
 pub mod rows;
@@ -41,7 +43,9 @@ pub fn routes() -> Vec<Module> {
     lists.extend(tickets::http::routes());
     let mut doors = config::http::routes();
     doors.extend(scans::http::routes());
-    doors.extend(sessions::http::routes());
+    let mut devices = sessions::http::routes();
+    devices.extend(guests::http::routes());
+    devices.extend(badges::http::routes());
     vec![
         Module {
             tag: "Guest lists",
@@ -50,8 +54,13 @@ pub fn routes() -> Vec<Module> {
         },
         Module {
             tag: "Check-in",
-            about: "Enabling check-in on a table, scans, scanner sessions and the dashboard.",
+            about: "Enabling check-in on a table, scans and the dashboard.",
             routes: doors,
+        },
+        Module {
+            tag: "Devices",
+            about: "Scanner sessions and their pairing, guest scanners, badges.",
+            routes: devices,
         },
     ]
 }

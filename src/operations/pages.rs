@@ -52,6 +52,7 @@ pub fn routes() -> Vec<Route> {
     routes![
         __path_get_home, get_home => Access::Public;
         __path_get_scanner, get_scanner => Access::Public;
+        __path_get_badge_page, get_badge_page => Access::Public;
     ]
 }
 
@@ -67,4 +68,11 @@ async fn get_home(call: Call<'_>) -> Answer {
     responses((status = 200, body = String, content_type = "text/html")))]
 async fn get_scanner(call: Call<'_>) -> Answer {
     serve(&call, "scanner.html").await
+}
+
+/// Prints badges: `/pulse-badge#table=<id>&check_in=<id>,<id>`.
+#[utoipa::path(get, path = "/pulse-badge", operation_id = "get_badge_page",
+    responses((status = 200, body = String, content_type = "text/html")))]
+async fn get_badge_page(call: Call<'_>) -> Answer {
+    serve(&call, "pulse-badge.html").await
 }

@@ -27,6 +27,8 @@ pub struct Config {
     pub outbound_allow_private: bool,
     /// How often one credential may call an isolate; none for no limit.
     pub rate_limit: Option<rules::rate::Limit>,
+    /// How often all guests with one table's key together may; none for no limit.
+    pub guest_rate_limit: Option<rules::rate::Limit>,
     /// From which level on lines are written.
     pub log_level: Option<Level>,
     /// Signs the product's own tokens.
@@ -71,6 +73,7 @@ impl Config {
             jurisdictions: var("JURISDICTIONS") == "1",
             outbound_allow_private: var("OUTBOUND_ALLOW_PRIVATE") == "1",
             rate_limit: super::http::limit::parse(&var("RATE_LIMIT")),
+            guest_rate_limit: super::http::limit::parse(&var("GUEST_RATE_LIMIT")),
             log_level: match var("LOG_LEVEL").as_str() {
                 "warn" => Some(Level::Warn),
                 "error" => Some(Level::Error),

@@ -80,6 +80,8 @@ pub enum Credential {
         tenant: Uuid,
         /// The one table it may scan for.
         table: Uuid,
+        /// Which of the session's tokens it is; only the newest counts.
+        generation: u32,
         /// Of that tenant.
         jurisdiction: Jurisdiction,
     },
@@ -87,6 +89,8 @@ pub enum Credential {
     Anonymous {
         /// The guest key that was sent; empty without one.
         guest_key: String,
+        /// What the guest's device calls itself, if it does.
+        device: Option<Uuid>,
     },
     /// The Worker's own work.
     System,
@@ -171,8 +175,12 @@ impl Scope {
                 "kind": "supabase", "subject": subject, "email": email, "tenant": tenant}),
             Credential::Key { id, hash, .. } => serde_json::json!({
                 "kind": "key", "id": id, "hash": hash, "tenant": tenant}),
-            Credential::Device { session, .. } => serde_json::json!({
-                "kind": "device", "id": session, "tenant": tenant}),
+            Credential::Device {
+                session,
+                generation,
+                ..
+            } => serde_json::json!({
+                "kind": "device", "id": session, "tenant": tenant, "generation": generation}),
             Credential::Anonymous { .. } => serde_json::json!({"kind": "anonymous"}),
             Credential::System => serde_json::json!({
                 "kind": "system", "job": "worker", "tenant": tenant}),

@@ -38,6 +38,8 @@ pub struct DeviceToken {
     pub table: Uuid,
     /// What the device is for: `scanner`, `kiosk` or `viewer`.
     pub profile: String,
+    /// Which of the session's tokens this is.
+    pub generation: u32,
     /// Of the tenant.
     pub jurisdiction: Jurisdiction,
 }
@@ -47,6 +49,7 @@ pub async fn credential(ctx: &Ctx, authorization: &str) -> Result<Credential> {
     let Some(token) = bearer(authorization)? else {
         return Ok(Credential::Anonymous {
             guest_key: String::new(),
+            device: None,
         });
     };
     match read(&ctx.config, token, ctx.now)? {
@@ -103,9 +106,18 @@ pub fn mint_device(ctx: &Ctx, device: &DeviceToken) -> Result<String> {
         session,
         tenant,
         table,
+        generation,
         ..
     } = *device;
-    let claims = DeviceClaims::new(session, tenant, table, profile, jurisdiction, now);
+    let claims = DeviceClaims::new(
+        session,
+        tenant,
+        table,
+        profile,
+        generation,
+        jurisdiction,
+        now,
+    );
     sign(&token::DEVICE, &claims, ctx.config.token_secret()?)
 }
 
@@ -168,10 +180,16 @@ fn api_key(rest: &str) -> Option<Credential> {
     })
 }
 
-fn guest(key: &str) -> Option<Credential> {
+/// `<key>`, or `<key>.<device>` where the device names itself by a UUID. Keys hold no dot.
+fn guest(text: &str) -> Option<Credential> {
+    let (key, device) = match text.split_once('.') {
+        None => (text, None),
+        Some((key, device)) => (key, Some(rules::id::try_parse(device)?)),
+    };
     let sound = (1..=128).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
     sound.then(|| Credential::Anonymous {
         guest_key: key.to_owned(),
+        device: device.filter(|device| !device.is_nil()),
     })
 }
 
@@ -195,6 +213,7 @@ fn device(config: &Config, token: &str, header: &Header, now: DateTime<Utc>) -> 
         session: claims.sub,
         tenant: claims.ten,
         table: claims.tab,
+        generation: claims.generation,
         jurisdiction: claims.jur.into(),
     })
 }

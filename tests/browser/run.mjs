@@ -4,6 +4,7 @@
 import { existsSync } from "node:fs";
 import { errors, launch, pictures, url } from "./support.mjs";
 import { tests as door } from "./door.mjs";
+import { tests as devices } from "./devices.mjs";
 import { tests as docs } from "./docs.mjs";
 import { tests as front } from "./front.mjs";
 import { tests as live } from "./live.mjs";
@@ -17,7 +18,7 @@ if (!url || !chromium || !existsSync(chromium)) {
 }
 
 const wanted = process.argv.slice(2);
-const chosen = Object.entries({ ...front, ...door, ...live, ...docs }).filter(([name]) => wanted.every((part) => name.includes(part)));
+const chosen = Object.entries({ ...front, ...door, ...devices, ...live, ...docs }).filter(([name]) => wanted.every((part) => name.includes(part)));
 const browser = await launch();
 const started = Date.now();
 const failed = [];

@@ -184,3 +184,90 @@ async fn a_crowd_that_wakes_an_evicted_object_loses_nothing() {
     Replay::no_guest_twice(&log);
     Replay::of(&log).agrees(&dashboard.counts);
 }
+
+/// What the dashboard shows of the scanner that reported, without the time it was last seen.
+async fn reported(event: &Event) -> Value {
+    let board = event.dashboard().await;
+    let scanners = board.at("/active_scanners");
+    let all = scanners.as_array().cloned().unwrap_or_default();
+    let mut found = all.into_iter().find(|one| one["name"] == "Phone");
+    let found = found
+        .as_mut()
+        .unwrap_or_else(|| panic!("no scanner: {scanners}"));
+    assert!(found["last_seen_at"].is_string(), "{found}");
+    assert_eq!(board.at("/unsynced"), 9);
+    found.take()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_object_that_lost_its_memory_or_its_storage_still_knows_what_its_scanners_said() {
+    let _alone = alone().await;
+    let event = Event::with_guests(["Ada"]).open().await;
+    let session = event.session(json!({"name": "Phone"})).await;
+    let path = format!("/pulse/sessions/{}", session.text_at("/id"));
+    let first = Client::anonymous().with_token(&session.text_at("/token"));
+    let rolled = first
+        .call("POST", &format!("{path}/roll"))
+        .await
+        .expect_status(200);
+    let device = Client::anonymous().with_token(&rolled.text_at("/token"));
+    let said = json!({"battery": 0.42, "app": "Pulse 1.4", "pending": 9, "roster_seq": 41});
+    let noted = device.post(&format!("{path}/status"), &said).await;
+    noted.expect_status(204);
+    let before = reported(&event).await;
+    Control::here().evict(&event.table).await;
+    assert_eq!(
+        reported(&event).await,
+        before,
+        "memory is not where it is kept"
+    );
+    let list = format!("/pulse/sessions?table_id={}", event.table);
+    eventually("the report reaches Postgres all the same", || async {
+        let listed = event.client().get(&list).await.expect_status(200);
+        (listed.at("/items/0/pending") == 9).then_some(())
+    })
+    .await;
+    Control::here().wipe_objects().await;
+    assert_eq!(
+        reported(&event).await,
+        before,
+        "Postgres knows what storage knew"
+    );
+    let scan = |who: &Client| event.scan_by(who, json!({"barcode": event.code("Ada")}));
+    scan(&first).await.problem(401, "device_rolled");
+    Answer::of(scan(&device).await).accepted();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_watches_the_scanners_of_an_evicted_object_goes_on_watching() {
+    let _alone = alone().await;
+    let event = Event::with_guests(["Ada"]).open().await;
+    let session = event.session(json!({"name": "Phone"})).await;
+    let device = Client::anonymous().with_token(&session.text_at("/token"));
+    let status = format!("/pulse/sessions/{}/status", session.text_at("/id"));
+    let mut watcher = event.socket().await;
+    let mut position = watcher.subscribe("devices").await.position;
+    let mut scanner = Socket::connect(&event.live_path(), device.token()).await;
+    for pending in 1..=3 {
+        scanner.quiet().await;
+        Control::here().evict(&event.table).await;
+        let report = device.post(&status, &json!({"pending": pending})).await;
+        report.expect_status(204);
+        let seen = loop {
+            let seen = watcher.event_of("devices").await;
+            if seen["data"][0]["pending"] == pending {
+                break seen;
+            }
+        };
+        assert_eq!(seen["data"][0]["online"], true, "{seen}");
+        let offset = seen["offset"].as_u64().unwrap_or_default();
+        assert!(offset > position.offset, "{seen}");
+        position.offset = offset;
+    }
+    Control::here().evict(&event.table).await;
+    let noted = scanner.request(json!({"status": {"pending": 4}})).await;
+    assert!(noted["noted"].is_object(), "{noted}");
+    let again = event.socket().await.recover("devices", &position).await;
+    assert!(again.recovered);
+    assert_eq!(again.events[0]["data"][0]["pending"], 4);
+}

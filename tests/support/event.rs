@@ -118,6 +118,16 @@ impl Event {
             .expect_status(201)
     }
 
+    /// A new scanner with these fields: its own client, and the path of its session.
+    pub async fn paired(&self, body: Value) -> (Client, String) {
+        let session = self.session(body).await;
+        let client = Client::anonymous().with_token(&session.text_at("/token"));
+        (
+            client,
+            format!("/pulse/sessions/{}", session.text_at("/id")),
+        )
+    }
+
     /// A scan by anyone, as it is; `body` lacks only `table_id` and, if it wants, a nonce.
     pub fn scan_by(&self, client: &Client, body: Value) -> Call {
         let mut full = json!({"table_id": self.table, "nonce": Uuid::new_v4().to_string()});

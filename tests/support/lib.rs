@@ -12,6 +12,7 @@ pub mod database;
 pub mod event;
 pub mod history;
 pub mod proxy;
+pub mod qr;
 pub mod socket;
 pub mod stack;
 pub mod supabase;

@@ -18,8 +18,8 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 
 /// How long a frame is awaited.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The channel that only shows the latest value.
-const COALESCED: &str = "stats";
+/// The channels that only show the latest value.
+const COALESCED: [&str; 2] = ["stats", "devices"];
 
 /// A place in a channel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -195,7 +195,7 @@ impl Socket {
             }
             let reached = self.last.get(channel).copied().unwrap_or_default();
             assert!(
-                reached == subscribed.position.offset || channel == COALESCED,
+                reached == subscribed.position.offset || COALESCED.contains(&channel),
                 "recovered to {reached}, told {:?}",
                 subscribed.position
             );
@@ -346,7 +346,7 @@ impl Socket {
             .unwrap_or_else(|| panic!("no offset: {event}"));
         let last = self.last.get(channel).copied();
         let last = last.unwrap_or_else(|| panic!("not subscribed to {channel}: {event}"));
-        let follows = if channel == COALESCED {
+        let follows = if COALESCED.contains(&channel) {
             offset >= last
         } else {
             offset == last + 1

@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::device::{self, DeviceView, Known};
 use super::event::ScanEvent;
 use super::ledger::GateCount;
 use super::state::State;
@@ -90,37 +91,6 @@ pub struct GateTotals {
     pub refused: u32,
 }
 
-/// A scanner session as the table's owner keeps it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Device {
-    /// The session.
-    pub session_id: Uuid,
-    /// Its name.
-    pub name: String,
-    /// Where it stands.
-    pub gate: Option<String>,
-    /// When it was last heard of, scans apart.
-    #[serde(with = "time::ms_option")]
-    pub last_seen_at: Option<DateTime<Utc>>,
-}
-
-/// A scanner on the dashboard.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub struct ActiveScanner {
-    /// The session.
-    pub session_id: Uuid,
-    /// Its name.
-    pub name: String,
-    /// Where it stands.
-    pub gate: Option<String>,
-    /// When it was last heard of.
-    #[serde(with = "time::ms_option")]
-    pub last_seen_at: Option<DateTime<Utc>>,
-    /// Scans received from it.
-    pub scans: u32,
-}
-
 /// How far the record in Postgres is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
@@ -158,11 +128,9 @@ pub struct About {
     /// Scans are taken.
     pub enabled: bool,
     /// Active scanner sessions.
-    pub devices: Vec<Device>,
+    pub devices: Vec<Known>,
     /// How far Postgres is.
     pub record: Record,
-    /// Scans known to wait on devices.
-    pub unsynced: u64,
     /// Position of the `scans` channel.
     pub live: LivePosition,
     /// Now.
@@ -186,12 +154,12 @@ pub struct Dashboard {
     #[serde(flatten)]
     pub counters: Counters,
     /// Active scanners, latest heard of first.
-    pub active_scanners: Vec<ActiveScanner>,
+    pub active_scanners: Vec<DeviceView>,
     /// The last 20 entries of the log, latest first.
     pub recent: Vec<ScanEvent>,
     /// How far Postgres is.
     pub record: Record,
-    /// Scans known to wait on devices.
+    /// Scans that wait on these scanners, as they last said: what the counters may miss.
     pub unsynced: u64,
     /// Where to subscribe from.
     pub live: LivePosition,
@@ -240,30 +208,17 @@ impl State {
 
     /// The dashboard.
     pub fn dashboard(&self, about: About) -> Dashboard {
-        let scanner = |device: Device| {
-            let seen = self.ledger.session(device.session_id);
-            ActiveScanner {
-                session_id: device.session_id,
-                name: device.name,
-                gate: device.gate,
-                last_seen_at: device.last_seen_at.max(seen.map(|seen| seen.last_seen_at)),
-                scans: seen.map_or(0, |seen| seen.scans),
-            }
-        };
-        let mut active_scanners: Vec<_> = about.devices.into_iter().map(scanner).collect();
-        active_scanners.sort_by(|one, other| {
-            (other.last_seen_at, one.session_id).cmp(&(one.last_seen_at, other.session_id))
-        });
+        let active_scanners = device::listed(about.devices, &self.ledger);
         Dashboard {
             table_id: self.table_id,
             name: about.name,
             timezone: self.config.timezone.clone(),
             enabled: about.enabled,
             counters: self.stats(),
+            unsynced: device::unsynced(&active_scanners),
             active_scanners,
             recent: self.ledger.recent().rev().cloned().collect(),
             record: about.record,
-            unsynced: about.unsynced,
             live: about.live,
             server_time: time::to_ms(about.server_time),
         }

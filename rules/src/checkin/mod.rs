@@ -9,6 +9,8 @@
 
 pub mod annul;
 pub mod answer;
+#[cfg(feature = "server")]
+pub mod badge;
 pub mod caller;
 #[cfg(feature = "server")]
 pub mod cases;
@@ -17,6 +19,7 @@ pub mod clock;
 pub mod conflict;
 pub mod dashboard;
 pub mod decide;
+pub mod device;
 pub mod entry;
 pub mod event;
 pub mod gate;
@@ -42,8 +45,9 @@ pub use annul::{AnnulIn, AnnulRefusal, annul, may_annul};
 pub use answer::{ScanAnswer, answer};
 pub use caller::{Actor, ActorKind, Caller, Scanner};
 pub use conflict::{Conflict, ConflictKind, Reelected};
-pub use dashboard::{About, Counters, Dashboard, Device, LivePosition, Record};
+pub use dashboard::{About, Counters, Dashboard, LivePosition, Record};
 pub use decide::{Decision, Ids, decide};
+pub use device::{DeviceView, Known, Report, StatusIn};
 pub use entry::{Annuls, CheckIn, Entry, FirstEntry, Kind, NewRow, record};
 pub use event::{EventType, ScanEvent};
 pub use gate::Gate;

@@ -40,6 +40,9 @@ pub struct Identity {
     /// What a device is for.
     #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<crate::roles::Profile>,
+    /// Which of a device's tokens it came with; see [`crate::token::DeviceClaims`].
+    #[serde(rename = "g", default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<u32>,
 }
 
 /// The state of one socket.
@@ -118,6 +121,13 @@ pub enum Action<'a> {
         /// Number of the request.
         id: u64,
         /// The body of the scan, unread JSON.
+        body: &'a str,
+    },
+    /// Take the report and answer [`frame::noted`].
+    Status {
+        /// Number of the request.
+        id: u64,
+        /// The body of the report, unread JSON.
         body: &'a str,
     },
     /// The reader has read up to here.
@@ -215,6 +225,10 @@ impl Session {
             ClientFrame::Ack { .. } => Action::Acknowledged,
             ClientFrame::Refresh { id, token } => Action::Renew { id, token },
             ClientFrame::Scan { id, body } => Action::Scan {
+                id,
+                body: body.get(),
+            },
+            ClientFrame::Status { id, body } => Action::Status {
                 id,
                 body: body.get(),
             },

@@ -13,6 +13,7 @@ fn ada() -> Identity {
         tenant: "018f3c1e-7b2a-7c3d-8e4f-0123456789ad".into(),
         role: Role::Manager,
         profile: None,
+        generation: None,
     }
 }
 

@@ -131,6 +131,14 @@ pub enum Resource {
     CheckIn,
     /// A paired scanner.
     ScannerSession,
+    /// The token of a paired scanner; a device has its own only.
+    DeviceToken,
+    /// What a device says of itself.
+    DeviceStatus,
+    /// What the labels of a table look like.
+    BadgeTemplate,
+    /// The label of one guest.
+    Badge,
     /// The counters of a table.
     Dashboard,
     /// The live channels `scans` and `stats`.
@@ -193,7 +201,7 @@ pub fn device_may(profile: Profile, verb: Verb, resource: Resource) -> bool {
         (profile, verb, resource),
         (Profile::Viewer, Verb::Scan | Verb::Annul, _)
             | (Profile::Viewer | Profile::Kiosk, _, Resource::GuestRow)
-            | (Profile::Viewer, _, Resource::LiveRoster)
+            | (Profile::Viewer, _, Resource::LiveRoster | Resource::Badge)
     );
     !withheld && may(Role::Device, verb, resource)
 }

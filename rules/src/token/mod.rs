@@ -209,6 +209,10 @@ pub struct DeviceClaims {
     pub tab: uuid::Uuid,
     /// What the device is for.
     pub prf: crate::roles::Profile,
+    /// Which of the session's tokens: pairing, rolling and revoking count it up, and only the
+    /// newest counts. Tokens from before it was written are the first, 0.
+    #[serde(rename = "gen", default)]
+    pub generation: u32,
     /// The tenant's jurisdiction.
     pub jur: Jurisdiction,
     /// Issued at.
@@ -306,6 +310,7 @@ impl DeviceClaims {
         tenant: uuid::Uuid,
         table: uuid::Uuid,
         profile: crate::roles::Profile,
+        generation: u32,
         jur: Jurisdiction,
         now: i64,
     ) -> Self {
@@ -316,6 +321,7 @@ impl DeviceClaims {
             ten: tenant,
             tab: table,
             prf: profile,
+            generation,
             jur,
             iat: now,
             nbf: now,

@@ -123,6 +123,7 @@ fn a_token_of_one_purpose_is_no_token_of_another() {
         id(3),
         id(4),
         Profile::Kiosk,
+        3,
         Jurisdiction::None,
         1_000,
     );
@@ -143,7 +144,12 @@ fn a_token_of_one_purpose_is_no_token_of_another() {
     }
     assert!(serde_json::from_value::<UserClaims>(serde_json::to_value(&device).unwrap()).is_err());
     assert!(serde_json::from_value::<DeviceClaims>(serde_json::to_value(&user).unwrap()).is_err());
-    let json = serde_json::to_value(&device).unwrap();
+    let mut json = serde_json::to_value(&device).unwrap();
+    assert_eq!(json["gen"].as_u64(), Some(3));
+    // A token from before there were generations is of the first.
+    json.as_object_mut().unwrap().remove("gen");
+    let old: DeviceClaims = serde_json::from_value(json.clone()).unwrap();
+    assert_eq!((old.generation, old.check(1_000)), (0, Ok(())));
     assert_eq!(
         (json["prf"].as_str(), json["jur"].as_str()),
         (Some("kiosk"), Some("none"))

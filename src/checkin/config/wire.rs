@@ -3,6 +3,7 @@
 //! Invariant: unknown fields are refused; settings and gates are read by `rules::checkin`.
 //! Failure: see the problems of the API document.
 
+use rules::checkin::badge::Template;
 use rules::checkin::gate::Gate;
 use rules::checkin::settings::Settings as PulseSettings;
 use serde::{Deserialize, Serialize};
@@ -52,6 +53,8 @@ pub struct PulseConfig {
     pub stats: Value,
     /// What guest scanners present; managers only.
     pub guest_key: Option<String>,
+    /// What badges look like, if not as usual.
+    pub badge_template: Option<Template>,
     /// For `If-Match`.
     pub version: i64,
     /// RFC 3339.

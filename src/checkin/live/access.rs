@@ -1,11 +1,13 @@
 //! Who may do what at this table, without asking Postgres on every scan.
 //!
 //! Invariant: a staff member's membership is confirmed by Postgres at most 60 s ago; a device must
-//! be an active session of this table; a guest scanner must hold the table's guest key.
+//! be an active session of this table and hold its newest token; a guest scanner must hold the
+//! table's guest key.
 //! Failure: while Postgres is away, who was confirmed within the last quarter of an hour (a token's
 //! life) stays in, so that the door goes on; nobody new gets in.
 
 use std::cell::RefCell;
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -30,7 +32,7 @@ const GRACE: TimeDelta = TimeDelta::minutes(15);
 const RETRY: TimeDelta = TimeDelta::seconds(10);
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The session was made so lately that it was not read yet, or never.
+/// The session, or its newest token, was made so lately that it was not read yet; or never.
 pub const UNKNOWN_DEVICE: &str = "device_unknown";
 
 /// Confirms that the caller is alive in the tenant; the role comes with the answer.
@@ -71,12 +73,16 @@ pub async fn grant(
 ) -> Result<Granted> {
     let granted = match &who.credential {
         Credential::Device {
-            session,
+            session: id,
             tenant,
             table: bound,
+            generation,
             ..
-        } => device(table, *session, *tenant, *bound)?,
-        Credential::Anonymous { guest_key } => guest(table, guest_key)?,
+        } => {
+            own(table, *tenant, *bound)?;
+            session(table, *id, *generation)?
+        }
+        Credential::Anonymous { guest_key, device } => guest(table, guest_key, *device)?,
         Credential::System => staff_caller(Role::System, ActorKind::System, Uuid::nil()),
         Credential::User { .. } | Credential::Supabase { .. } | Credential::Key { .. } => {
             staff(ctx, table, who).await?
@@ -95,11 +101,32 @@ pub fn grant_reader(
 ) -> Result<Granted> {
     let id = Uuid::try_parse(&reader.id).map_err(|_| Error::unauthenticated("unknown_reader"))?;
     let granted = match reader.role {
-        Role::Device => session(table, id)?,
+        Role::Device => session(table, id, reader.generation.unwrap_or_default())?,
+        Role::Anonymous => staff_caller(Role::Anonymous, ActorKind::Anonymous, id),
         role if reader.kind == "key" => staff_caller(role, ActorKind::Key, id),
         role => staff_caller(role, ActorKind::User, id),
     };
     check(granted, verb, resource)
+}
+
+/// Whether the reader of a socket may stay, now that the table's settings or scanners changed.
+pub fn stays(table: &Table, reader: &Identity) -> bool {
+    let identity = table.identity.borrow();
+    let may = match reader.role {
+        Role::Device => grant_reader(table, reader, Verb::Watch, Resource::LiveChannel).is_ok(),
+        Role::Anonymous => {
+            let key = reader.sign_in.as_deref().unwrap_or_default();
+            let right = crypto::same(key_mark(&identity.guest_key).as_bytes(), key.as_bytes());
+            right && identity.config.settings.guest_scanning
+        }
+        _ => true,
+    };
+    may && reader.tenant == identity.tenant_id.to_string()
+}
+
+/// What a guest's socket remembers of the key it came with.
+pub fn key_mark(guest_key: &str) -> String {
+    crypto::sha256_hex(guest_key.as_bytes())
 }
 
 fn check(granted: Granted, verb: Verb, resource: Resource) -> Result<Granted> {
@@ -117,23 +144,26 @@ fn check(granted: Granted, verb: Verb, resource: Resource) -> Result<Granted> {
     }
 }
 
-fn device(table: &Table, id: Uuid, tenant: Uuid, bound: Uuid) -> Result<Granted> {
-    {
-        let identity = table.identity.borrow();
-        if bound != identity.table_id || tenant != identity.tenant_id {
-            return Err(Error::not_found());
-        }
+fn own(table: &Table, tenant: Uuid, bound: Uuid) -> Result<()> {
+    let identity = table.identity.borrow();
+    match bound == identity.table_id && tenant == identity.tenant_id {
+        true => Ok(()),
+        false => Err(Error::not_found()),
     }
-    session(table, id)
 }
 
-fn session(table: &Table, id: Uuid) -> Result<Granted> {
+fn session(table: &Table, id: Uuid, generation: u32) -> Result<Granted> {
     let devices = table.devices.borrow();
     let device = devices
         .get(&id)
         .ok_or_else(|| Error::unauthenticated(UNKNOWN_DEVICE))?;
     if !device.is_active {
         return Err(Error::unauthenticated("device_revoked"));
+    }
+    match generation.cmp(&device.generation) {
+        Ordering::Equal => {}
+        Ordering::Less => return Err(Error::unauthenticated("device_rolled")),
+        Ordering::Greater => return Err(Error::unauthenticated(UNKNOWN_DEVICE)),
     }
     let scanner =
         (device.scanner_name.is_some() || device.scanner_email.is_some()).then(|| Scanner {
@@ -157,17 +187,21 @@ fn session(table: &Table, id: Uuid) -> Result<Granted> {
     })
 }
 
-fn guest(table: &Table, guest_key: &str) -> Result<Granted> {
+fn guest(table: &Table, guest_key: &str, device: Option<Uuid>) -> Result<Granted> {
     let identity = table.identity.borrow();
     let right = crypto::same(identity.guest_key.as_bytes(), guest_key.as_bytes());
-    match !guest_key.is_empty() && right && identity.config.settings.guest_scanning {
-        true => Ok(staff_caller(
-            Role::Anonymous,
-            ActorKind::Anonymous,
-            Uuid::nil(),
-        )),
-        false => Err(Error::unauthenticated("guest_key_wrong")),
+    if guest_key.is_empty() || !right || !identity.config.settings.guest_scanning {
+        return Err(Error::unauthenticated("guest_key_wrong"));
     }
+    // A guest's device must not pass for one of ours: their nonces would be one device's.
+    if device.is_some_and(|device| table.devices.borrow().contains_key(&device)) {
+        return Err(Error::unauthenticated("guest_device_taken"));
+    }
+    Ok(staff_caller(
+        Role::Anonymous,
+        ActorKind::Anonymous,
+        device.unwrap_or_default(),
+    ))
 }
 
 async fn staff(ctx: &Ctx, table: &Table, who: &object::Caller) -> Result<Granted> {

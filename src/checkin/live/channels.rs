@@ -1,4 +1,5 @@
-//! What a check-in table shows live: `scans`, one event per log entry, and `stats`, the counters.
+//! What a check-in table shows live: `scans`, one event per log entry; `stats`, the counters; and
+//! `devices`, the scanners.
 //!
 //! Invariant: the log is the history of `scans`, so its offsets are the log's and no event can be
 //! missing. `stats` carries whole counters, at most ten times a second; its offset is the log's at
@@ -8,19 +9,21 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use rules::checkin::dashboard::{About, Dashboard, Device, LivePosition};
+use rules::checkin::dashboard::{About, Dashboard, LivePosition};
 use rules::checkin::entry::Entry;
 use rules::checkin::event::{EventType, ScanEvent};
 use rules::live::log::{Kind, Position};
 use rules::live::session::{Access, Identity};
-use rules::roles::{Resource, Verb};
+use rules::roles::{Resource, Role, Verb};
 
 use super::CheckinTable;
 use super::access;
+use super::devices::{self, DEVICES};
 use super::record::state_of;
 use super::table::Table;
 use crate::platform::clock;
 use crate::platform::error::{Error, Result};
+use crate::platform::http;
 use crate::platform::live::{Channel, Happened, Known, Surface};
 use crate::platform::object::{Caller, ObjectAnswer};
 use crate::platform::scope::Credential;
@@ -43,15 +46,26 @@ impl Surface for CheckinTable {
             request_id: ctx.request_id.clone(),
         };
         let table = self.table(&ctx, &who).await?;
-        let granted = access::grant(&ctx, &table, &who, Verb::Watch, Resource::LiveChannel).await?;
-        let actor = granted.caller.actor;
-        let (kind, sign_in) = match &who.credential {
-            Credential::User { session, .. } => ("user", Some(session.to_string())),
-            Credential::Supabase { .. } => ("user", None),
-            Credential::Key { .. } => ("key", None),
-            Credential::Device { .. } => ("device", None),
-            Credential::Anonymous { .. } | Credential::System => ("anonymous", None),
+        // A guest's socket scans and shows nothing.
+        let (verb, resource) = match &who.credential {
+            Credential::Anonymous { .. } => (Verb::Scan, Resource::CheckIn),
+            _ => (Verb::Watch, Resource::LiveChannel),
         };
+        let granted = self.let_in(&ctx, &table, &who, verb, resource).await?;
+        let actor = granted.caller.actor;
+        let (kind, sign_in, generation) = match &who.credential {
+            Credential::User { session, .. } => ("user", Some(session.to_string()), None),
+            Credential::Supabase { .. } => ("user", None, None),
+            Credential::Key { .. } => ("key", None, None),
+            Credential::Device { generation, .. } => ("device", None, Some(*generation)),
+            Credential::Anonymous { guest_key, .. } => {
+                ("anonymous", Some(access::key_mark(guest_key)), None)
+            }
+            Credential::System => ("anonymous", None, None),
+        };
+        if generation.is_some() {
+            self.devices_changed(&table)?;
+        }
         Ok(Known {
             identity: Identity {
                 kind: kind.to_owned(),
@@ -60,6 +74,7 @@ impl Surface for CheckinTable {
                 tenant: table.identity.borrow().tenant_id.to_string(),
                 role: granted.role,
                 profile: granted.profile,
+                generation,
             },
             expires_at: token::expires_at(token, now),
         })
@@ -73,12 +88,24 @@ impl Surface for CheckinTable {
                 Access::Granted
             }
             SCANS | STATS => Access::Forbidden,
+            DEVICES if rules::roles::may(identity.role, Verb::Watch, Resource::LiveDevices) => {
+                Access::Granted
+            }
+            DEVICES => Access::Forbidden,
             _ => Access::Unknown,
         }
     }
 
     fn channel(&self, channel: &str) -> Result<Channel> {
         let table = self.awake()?.ok_or_else(Error::not_found)?;
+        if channel == DEVICES {
+            self.devices_watched();
+            return Ok(Channel {
+                kind: Kind::Latest,
+                position: Position::new(&*table.epoch, table.heard.changes()),
+                oldest: 1,
+            });
+        }
         let seq = table.seq();
         let kind = if channel == STATS {
             Kind::Latest
@@ -94,8 +121,10 @@ impl Surface for CheckinTable {
 
     fn events_after(&self, channel: &str, offset: u64) -> Result<Vec<Happened>> {
         let table = self.awake()?.ok_or_else(Error::not_found)?;
-        if channel == STATS {
-            return Ok(vec![stats_of(&table)?]);
+        match channel {
+            STATS => return Ok(vec![stats_of(&table)?]),
+            DEVICES => return Ok(vec![devices::event(&self.hub, &table)?]),
+            _ => {}
         }
         let mut events = Vec::new();
         table
@@ -107,7 +136,21 @@ impl Surface for CheckinTable {
     async fn scan(&self, reader: &Identity, body: &str, now: DateTime<Utc>) -> Result<String> {
         let table = self.awake()?.ok_or_else(Error::not_found)?;
         let granted = access::grant_reader(&table, reader, Verb::Scan, Resource::CheckIn)?;
+        if granted.role == Role::Anonymous {
+            // Guests are counted over a socket as over HTTP.
+            let guest = Credential::Anonymous {
+                guest_key: table.identity.borrow().guest_key.clone(),
+                device: Some(granted.caller.actor.id).filter(|id| !id.is_nil()),
+            };
+            http::count(&self.ctx(None).config, &guest)?;
+        }
         Ok(self.scan_body(&table, &granted.caller, now, body)?.body)
+    }
+
+    fn status(&self, reader: &Identity, body: &str, now: DateTime<Utc>) -> Result<()> {
+        let table = self.awake()?.ok_or_else(Error::not_found)?;
+        let granted = access::grant_reader(&table, reader, Verb::Write, Resource::DeviceStatus)?;
+        self.report(&table, &granted.caller, body, now)
     }
 }
 
@@ -139,20 +182,11 @@ impl CheckinTable {
     pub(super) fn dashboard(&self, table: &Table, who: &Caller) -> Result<ObjectAnswer> {
         let record = state_of(table);
         let identity = table.identity.borrow();
-        let devices = table.devices.borrow();
-        let devices = devices
-            .values()
-            .filter(|device| device.is_active)
-            .map(|device| Device {
-                session_id: device.id,
-                name: device.name.clone(),
-                gate: device.gate.clone(),
-                last_seen_at: None,
-            });
+        let devices = devices::known(&self.hub, table, |device| device.is_active);
         let about = About {
             name: identity.name.clone(),
             enabled: identity.enabled,
-            devices: devices.collect(),
+            devices,
             live: LivePosition {
                 channel: SCANS.to_owned(),
                 epoch: table.epoch.clone(),
@@ -160,7 +194,6 @@ impl CheckinTable {
                 url: format!("/live/check-in/{}", identity.table_id),
             },
             record,
-            unsynced: 0,
             server_time: who.now,
         };
         let dashboard: Dashboard = table.state.borrow().dashboard(about);

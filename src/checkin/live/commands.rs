@@ -66,6 +66,17 @@ impl CheckinTable {
                 access::grant(&ctx, &table, &who, Verb::Read, Resource::Dashboard).await?;
                 self.dashboard(&table, &who)
             }
+            "status" => {
+                let (verb, resource) = (Verb::Write, Resource::DeviceStatus);
+                let granted = self.let_in(&ctx, &table, &who, verb, resource).await?;
+                self.report(&table, &granted.caller, input, who.now)?;
+                ok(200, "{}".to_owned())
+            }
+            "badge" => {
+                let (verb, resource) = (Verb::Read, Resource::Badge);
+                self.let_in(&ctx, &table, &who, verb, resource).await?;
+                ok(200, super::badge::of(&table, input)?)
+            }
             "flush" => {
                 self.grant(&ctx, &table, &who, Verb::Read).await?;
                 outbox::flush(&ctx, &table).await?;
@@ -86,22 +97,32 @@ impl CheckinTable {
     async fn pull(&self, ctx: &Ctx, table: &Table) -> Result<()> {
         let _one_at_a_time = self.pulling.lock().await;
         self.pulled_at.set(Some(ctx.now));
+        let devices_seq = table.position.borrow().devices_seq;
         outbox::pull(ctx, table).await?;
-        let tenant = table.identity.borrow().tenant_id.to_string();
-        self.hub.recheck(|reader| {
-            reader.tenant == tenant
-                && (reader.kind != "device"
-                    || access::grant_reader(table, reader, Verb::Watch, Resource::LiveChannel)
-                        .is_ok())
-        });
+        self.hub.recheck(|reader| access::stays(table, reader));
         self.stats_changed();
+        if table.position.borrow().devices_seq != devices_seq {
+            self.devices_changed(table)?;
+        }
         Ok(())
     }
 
     /// Lets the caller in to do this with check-ins. A device that is not known may have been made
     /// a moment ago.
     async fn grant(&self, ctx: &Ctx, table: &Table, who: &Caller, verb: Verb) -> Result<Granted> {
-        let granted = access::grant(ctx, table, who, verb, Resource::CheckIn).await;
+        self.let_in(ctx, table, who, verb, Resource::CheckIn).await
+    }
+
+    /// The same for anything.
+    pub(super) async fn let_in(
+        &self,
+        ctx: &Ctx,
+        table: &Table,
+        who: &Caller,
+        verb: Verb,
+        resource: Resource,
+    ) -> Result<Granted> {
+        let granted = access::grant(ctx, table, who, verb, resource).await;
         let lately = self
             .pulled_at
             .get()
@@ -109,7 +130,7 @@ impl CheckinTable {
         match granted {
             Err(error) if error.code == access::UNKNOWN_DEVICE && !lately => {
                 self.pull(ctx, table).await?;
-                access::grant(ctx, table, who, verb, Resource::CheckIn).await
+                access::grant(ctx, table, who, verb, resource).await
             }
             granted => granted,
         }

@@ -13,8 +13,11 @@
 )]
 
 mod access;
+mod badge;
 mod channels;
 mod commands;
+mod devices;
+mod heard;
 mod record;
 mod storage;
 mod store;
@@ -25,6 +28,7 @@ mod tickets;
 pub use commands::REPLAYED;
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -63,6 +67,9 @@ pub struct CheckinTable {
     pulled_at: Cell<Option<DateTime<Utc>>>,
     alarm_at: Cell<Option<DateTime<Utc>>>,
     stats_due: Rc<Cell<bool>>,
+    devices_due: Rc<Cell<bool>>,
+    /// Who was on line when the list was last sent; none since the object woke.
+    devices_online: Rc<RefCell<Option<BTreeSet<Uuid>>>>,
 }
 
 impl DurableObject for CheckinTable {
@@ -78,6 +85,8 @@ impl DurableObject for CheckinTable {
             pulled_at: Cell::new(None),
             alarm_at: Cell::new(None),
             stats_due: Rc::default(),
+            devices_due: Rc::default(),
+            devices_online: Rc::default(),
         }
     }
 
@@ -126,7 +135,7 @@ impl DurableObject for CheckinTable {
         _reason: String,
         _was_clean: bool,
     ) -> worker::Result<()> {
-        self.hub.closed(&socket, code);
+        self.left(self.hub.closed(&socket, code).as_ref());
         Ok(())
     }
 
@@ -135,7 +144,7 @@ impl DurableObject for CheckinTable {
         socket: WebSocket,
         _error: worker::Error,
     ) -> worker::Result<()> {
-        self.hub.closed(&socket, 1006);
+        self.left(self.hub.closed(&socket, 1006).as_ref());
         Ok(())
     }
 }
@@ -218,6 +227,10 @@ impl CheckinTable {
             Ok(()) if table.flushed.get() < table.seq() => self.arm(clock::now() + GATHER),
             _ => {}
         }
+        if outcome.is_ok() {
+            self.note_devices(&self.ctx(None), &table).await?;
+        }
+        self.look_after_devices(&table)?;
         self.arm_for_sockets();
         outcome
     }

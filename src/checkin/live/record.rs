@@ -156,6 +156,7 @@ fn take(
     }
     for pulled in devices {
         position.devices_seq = position.devices_seq.max(pulled.change_seq);
+        table.heard.restore(&table.storage, &pulled)?;
         table
             .storage
             .upsert(Kept::Devices, std::slice::from_ref(&pulled.device))?;

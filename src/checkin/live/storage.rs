@@ -21,6 +21,7 @@ const SCHEMA: &str = "
                                     data text not null);
     create table if not exists roster (id text primary key, data text not null) without rowid;
     create table if not exists devices (id text primary key, data text not null) without rowid;
+    create table if not exists heard (id text primary key, data text not null) without rowid;
     create table if not exists snapshot (part integer primary key, data text not null);";
 
 /// Rows read per crossing.
@@ -130,7 +131,7 @@ impl Storage {
         }
     }
 
-    /// Puts guests or devices, each an object with `id`.
+    /// Puts guests, devices or what was heard of them, each an object with `id`.
     pub fn upsert<T: Serialize>(&self, table: Kept, items: &[T]) -> Result<()> {
         let query = match table {
             Kept::Roster => {
@@ -138,6 +139,9 @@ impl Storage {
             }
             Kept::Devices => {
                 "insert or replace into devices select value ->> 'id', value from json_each(?)"
+            }
+            Kept::Heard => {
+                "insert or replace into heard select value ->> 'id', value from json_each(?)"
             }
         };
         self.sql.run(query, &[serde_json::to_string(items)?.into()])
@@ -147,7 +151,7 @@ impl Storage {
     pub fn clear(&self) -> Result<()> {
         self.sql.run(
             "delete from meta; delete from log; delete from roster; delete from devices;
-             delete from snapshot",
+             delete from heard; delete from snapshot",
             &[],
         )
     }
@@ -160,7 +164,7 @@ impl Storage {
         )
     }
 
-    /// Calls `each` with every guest or device.
+    /// Calls `each` with everything of a kind.
     pub fn each<T: DeserializeOwned>(&self, table: Kept, mut each: impl FnMut(T)) -> Result<()> {
         let query = match table {
             Kept::Roster => {
@@ -168,6 +172,9 @@ impl Storage {
             }
             Kept::Devices => {
                 "select json_array(id, json(data)) from devices where id > ? order by id limit ?"
+            }
+            Kept::Heard => {
+                "select json_array(id, json(data)) from heard where id > ? order by id limit ?"
             }
         };
         let mut after = String::new();
@@ -225,6 +232,8 @@ pub enum Kept {
     Roster,
     /// Scanner sessions.
     Devices,
+    /// What was heard of their devices.
+    Heard,
 }
 
 #[expect(

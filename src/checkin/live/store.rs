@@ -6,12 +6,15 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use super::heard::Sign;
 use super::table::{Device, Identity};
 use crate::platform::pg::Statement;
+use rules::checkin::device::Report;
 use rules::checkin::guest::Row;
 use rules::checkin::ticket::TicketKey;
 
@@ -70,6 +73,10 @@ pub struct PulledDevice {
     pub device: Device,
     /// Its place in the changes.
     pub change_seq: i64,
+    /// When it was last seen, as far as Postgres was told.
+    pub last_seen_at: Option<DateTime<Utc>>,
+    /// Its last report, as far as Postgres was told.
+    pub device_status: Option<Report>,
 }
 
 /// News of signed tickets.
@@ -132,6 +139,19 @@ pub struct Flushed {
     #[serde(default)]
     pub conflicts: Vec<u64>,
 }
+
+/// What was heard of scanners.
+#[derive(Serialize)]
+pub struct Noted {
+    /// The table.
+    pub table_id: Uuid,
+    /// Each session once.
+    pub devices: Vec<Sign>,
+}
+
+/// Keeps when scanners were seen and what they said; older news than it has change nothing.
+pub const NOTE_DEVICES: Statement<Noted, u64> =
+    Statement::new("select to_jsonb(app.note_devices($1))").patience(Duration::from_secs(3));
 
 /// Stores entries; those it has already change nothing.
 ///

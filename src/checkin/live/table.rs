@@ -10,6 +10,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use futures_util::lock::Mutex;
+use rules::checkin::badge::{self, Template};
 use rules::checkin::entry::Entry;
 use rules::checkin::ledger::Ledger;
 use rules::checkin::state::{Config, State};
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::access::Access;
+use super::heard::Heard;
 use super::storage::{Kept, Storage};
 use crate::platform::crypto;
 use crate::platform::ctx::random;
@@ -36,6 +38,9 @@ pub struct Identity {
     pub enabled: bool,
     /// What guest scanners present.
     pub guest_key: String,
+    /// What badges look like, if not as usual.
+    #[serde(default, deserialize_with = "badge::stored")]
+    pub badge_template: Option<Template>,
     /// Change of the configuration in Postgres.
     pub config_seq: i64,
     /// Settings, gates and time zone.
@@ -60,6 +65,9 @@ pub struct Device {
     pub scanner_email: Option<String>,
     /// Whether its token works.
     pub is_active: bool,
+    /// Which of its tokens does: the newest.
+    #[serde(default)]
+    pub generation: u32,
 }
 
 /// How far the object has read in Postgres.
@@ -100,6 +108,8 @@ pub struct Table {
     pub state: RefCell<State>,
     /// Scanner sessions.
     pub devices: RefCell<HashMap<Uuid, Device>>,
+    /// What was heard of their devices.
+    pub heard: Heard,
     /// How far Postgres was read.
     pub position: RefCell<Position>,
     /// How far the log has reached Postgres.
@@ -157,6 +167,7 @@ impl Table {
             identity: RefCell::new(identity),
             state: RefCell::new(state),
             devices: RefCell::new(devices),
+            heard: Heard::load(&storage, &meta)?,
             position: RefCell::new(position.unwrap_or_default()),
             flushed: Cell::new(flushed),
             unflushed_since: Cell::new(waiting_since),
@@ -175,6 +186,7 @@ impl Table {
             identity: RefCell::new(identity),
             state: RefCell::new(state),
             devices: RefCell::default(),
+            heard: Heard::default(),
             position: RefCell::default(),
             flushed: Cell::new(0),
             unflushed_since: Cell::new(None),

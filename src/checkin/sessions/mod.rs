@@ -5,6 +5,7 @@
 //! Failure: a change that did not reach the object is picked up by the minute sweep.
 
 pub mod http;
+mod pairing;
 mod store;
 mod wire;
 
@@ -14,34 +15,52 @@ use uuid::Uuid;
 
 use super::{address, changed};
 use crate::platform::ctx::Ctx;
-use crate::platform::error::Result;
-use crate::platform::scope::Scope;
+use crate::platform::error::{Error, Result};
+use crate::platform::scope::{Jurisdiction, Scope};
 use crate::platform::token::{self, DeviceToken};
+pub use pairing::{exchange, report, revoke, roll, start};
 use wire::{SessionIn, SessionPatch, SessionsQuery};
 
 /// Creates a session; the answer holds its device token, this once.
 pub async fn create(ctx: &Ctx, scope: &Scope, input: SessionIn) -> Result<Value> {
     let new = input.check(ctx.new_id())?;
     let done = ctx.pg.call_full(scope, &store::INSERT, &new).await?;
-    let mut session = done.result;
+    with_token(ctx, scope, done.tenant, done.result).await
+}
+
+/// The session with its device token. The live object hears of it first, so that the token works
+/// when it arrives.
+async fn with_token(ctx: &Ctx, scope: &Scope, tenant: Uuid, mut session: Value) -> Result<Value> {
     let table = id_of(&session, "table_id");
     let known = scope
         .credential
         .jurisdiction()
         .filter(|_| scope.tenant.is_none());
-    let device = DeviceToken {
-        session: id_of(&session, "id"),
-        tenant: done.tenant,
-        table,
-        profile: text_of(&session, "profile"),
-        jurisdiction: address(ctx, table, known).await?.jurisdiction,
-    };
-    let token = token::mint_device(ctx, &device)?;
+    let jurisdiction = address(ctx, table, known).await?.jurisdiction;
+    let token = mint(ctx, tenant, jurisdiction, &session)?;
     if let Some(fields) = session.as_object_mut() {
         fields.insert("token".to_owned(), token.into());
     }
-    changed(ctx, done.tenant, device.table).await;
+    changed(ctx, tenant, table).await;
     Ok(session)
+}
+
+/// The device token of a session's generation.
+fn mint(ctx: &Ctx, tenant: Uuid, jurisdiction: Jurisdiction, session: &Value) -> Result<String> {
+    let generation = session.get("generation").and_then(Value::as_u64);
+    token::mint_device(
+        ctx,
+        &DeviceToken {
+            session: id_of(session, "id"),
+            tenant,
+            table: id_of(session, "table_id"),
+            profile: text_of(session, "profile"),
+            generation: generation
+                .and_then(|generation| u32::try_from(generation).ok())
+                .ok_or_else(|| Error::internal("a session without a generation"))?,
+            jurisdiction,
+        },
+    )
 }
 
 /// Sessions of the tenant, newest first.

@@ -5,7 +5,8 @@
 
 use serde_json::Value;
 
-use crate::platform::pg::Statement;
+use super::pairing::{Exchanged, Started};
+use crate::platform::pg::{Function, Statement};
 
 /// A new session on a table with check-in.
 pub const INSERT: Statement<Value, Value> = Statement::new(
@@ -43,8 +44,23 @@ pub const PATCH: Statement<Value, Value> = Statement::new(
                                  else s.scanner_email end,
             device_info = coalesce(nullif($1->'device_info', 'null'), s.device_info),
             is_active = coalesce(($1->>'is_active')::bool, s.is_active),
+            revoked_at = case when ($1->>'is_active')::bool then null else s.revoked_at end,
             version = s.version + 1, updated_at = app.clock($1)
       where s.id = ($1->>'id')::uuid
         and app.expect_version(s.version, ($1->>'if_match')::int)
      returning app.session_json(s)",
 );
+
+/// The pairing token of a session.
+pub const START_PAIRING: Statement<Value, Started> =
+    Statement::new("select app.start_pairing($1) || jsonb_build_object('id', $1->'id')");
+
+/// A pairing token for a device token, before anyone is known.
+pub const PAIR: Function<Value, Exchanged> =
+    Function::new("select app.pair($1::text::jsonb)::text");
+
+/// A new generation of device tokens.
+pub const ROLL: Statement<Value, Value> = Statement::new("select app.roll_session($1)");
+
+/// Closes for good.
+pub const REVOKE: Statement<Value, Value> = Statement::new("select app.revoke_session($1)");

@@ -10,7 +10,10 @@ use serde_json::{Map, Value, json};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::platform::error::Result;
+use rules::checkin::gate::Gate;
+use rules::checkin::settings::Settings as PulseSettings;
+
+use crate::platform::error::{Error, Result};
 
 /// A new scanner session.
 #[derive(Deserialize, ToSchema)]
@@ -107,11 +110,25 @@ pub struct ScannerSession {
     pub device_info: Value,
     /// Whether its token works.
     pub is_active: bool,
-    /// Last scan, RFC 3339.
+    /// When a device was last paired with it, RFC 3339.
+    pub paired_at: Option<String>,
+    /// Counts up when it is paired, rolled or revoked; device tokens of an earlier one are refused.
+    pub generation: i64,
+    /// Last sign of life, RFC 3339; a few seconds behind the dashboard.
     pub last_seen_at: Option<String>,
+    /// How full its battery is, 0 to 1, as it last said.
+    pub battery: Option<f64>,
+    /// Whether it is being charged.
+    pub charging: Option<bool>,
+    /// Name and version of its app.
+    pub app: Option<String>,
+    /// Scans that wait on it.
+    pub pending: Option<i64>,
+    /// Up to which change it has the guest list.
+    pub roster_seq: Option<i64>,
     /// Scans so far.
     pub total_scans: i64,
-    /// The device token; in the answer to the creation only.
+    /// The device token; in the answers to the creation and the roll only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
     /// For `If-Match`.
@@ -120,6 +137,72 @@ pub struct ScannerSession {
     pub created_at: String,
     /// RFC 3339.
     pub updated_at: String,
+}
+
+/// How to pair a device with a session, once within ten minutes.
+#[derive(Serialize, ToSchema)]
+pub struct PairingLink {
+    /// Version of what the QR code says: 1.
+    pub v: u8,
+    /// Where this deployment is reached.
+    pub url: String,
+    /// What the device exchanges; shown this once.
+    pub token: String,
+    /// RFC 3339.
+    pub expires_at: String,
+    /// Opens the scanner page with the token, for a phone's own camera.
+    pub link: String,
+    /// A QR code, as SVG, that says exactly `{"v":1,"url":"…","token":"…"}`.
+    pub svg: String,
+}
+
+/// What the QR code of a pairing says.
+#[derive(Serialize)]
+struct Handshake<'a> {
+    v: u8,
+    url: &'a str,
+    token: &'a str,
+}
+
+/// A pairing token to exchange.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PairIn {
+    /// From the QR code or the link; it works once.
+    #[schema(max_length = 200)]
+    pub token: String,
+    /// What the device says of itself, at most 4 KiB.
+    #[schema(value_type = Option<Object>)]
+    pub device_info: Option<Map<String, Value>>,
+}
+
+/// A paired device.
+#[derive(Serialize, ToSchema)]
+pub struct Paired {
+    /// What it is now.
+    #[schema(value_type = ScannerSession)]
+    pub session: Value,
+    /// Its device token, this once.
+    pub token: String,
+    /// What it scans for.
+    #[schema(value_type = PairedTable)]
+    pub table: Value,
+}
+
+/// What a paired device needs to know of its table.
+#[derive(Serialize, ToSchema)]
+pub struct PairedTable {
+    /// The guest list.
+    pub id: Uuid,
+    /// Its name.
+    pub name: String,
+    /// IANA zone of the event.
+    pub timezone: String,
+    /// All settings.
+    #[schema(inline)]
+    pub settings: PulseSettings,
+    /// The gates.
+    pub gates: Vec<Gate>,
 }
 
 /// A page of sessions.
@@ -196,6 +279,38 @@ impl SessionPatch {
         change.insert("device_info".into(), json!(self.device_info));
         change.insert("is_active".into(), json!(self.is_active));
         Ok(invalid.or(Value::Object(change))?)
+    }
+}
+
+impl PairingLink {
+    /// Puts the token into a link and a QR code.
+    pub(super) fn of(v: u8, url: &str, token: String, expires_at: String) -> Result<Self> {
+        let said = serde_json::to_string(&Handshake {
+            v,
+            url,
+            token: &token,
+        })?;
+        let svg = rules::qr::svg(&said).ok_or_else(|| Error::internal("no QR code holds it"))?;
+        Ok(Self {
+            v,
+            url: url.to_owned(),
+            expires_at,
+            link: format!("{url}/pulse-scanner#pair={token}"),
+            token,
+            svg,
+        })
+    }
+}
+
+impl PairIn {
+    /// What the device says of itself, checked.
+    pub(super) fn info(&self) -> Result<Option<&Map<String, Value>>> {
+        let mut invalid = Invalid::default();
+        if self.token.chars().count() > 200 {
+            invalid.add("/token", "too_long", "Must have at most 200 characters.");
+        }
+        info(self.device_info.as_ref(), &mut invalid);
+        Ok(invalid.or(self.device_info.as_ref())?)
     }
 }
 

@@ -10,6 +10,7 @@ use worker::web_sys;
 
 use super::limit;
 use super::route::Access;
+use super::source;
 use super::stream::{Upload, too_large};
 use super::strict::Strict;
 use crate::platform::boundary::{self, Head};
@@ -254,6 +255,16 @@ impl<'a> Call<'a> {
                     )
                 }),
         }
+    }
+
+    /// Where this deployment is reached, as the caller did: `https://pulse.example`.
+    pub fn origin(&self) -> &str {
+        source::origin(&self.head.url)
+    }
+
+    /// What attempts without a credential are counted by.
+    pub fn source(&self) -> String {
+        source::network(&self.head.source)
     }
 
     /// Refuses a browser page of another site, unless its origin is on the allow-list. Sockets know

@@ -20,7 +20,11 @@ use super::route::{Access, Routes};
 /// Statuses that a caller of any route must expect, with what they mean.
 const PROBLEMS: &[(&str, &str)] = &[
     ("400", "The request is malformed."),
-    ("401", "No credential, or not a valid one."),
+    (
+        "401",
+        "No credential, or not a valid one. A paired scanner that is shut out (`device_revoked`, \
+         `device_rolled`) is told `\"wipe\": true`: it forgets its guest list and its token.",
+    ),
     ("403", "The credential may not do this."),
     ("404", "Nothing here that this caller may know of."),
     ("409", "The state of things does not allow it."),

@@ -2,7 +2,8 @@
 //!
 //! Invariant: the limit belongs to the credential, never to the address: a venue shares one. Each
 //! isolate counts for itself, so the limit keeps a runaway client from crowding out the others and
-//! is no accounting.
+//! is no accounting. Guests name their devices themselves, so those of one key have a limit together
+//! as well: inventing devices gets round nothing.
 //! Failure: a call over the limit is 429 with the seconds to wait.
 
 use std::cell::RefCell;
@@ -25,13 +26,26 @@ thread_local! {
 
 /// Counts a call of this credential.
 pub fn count(config: &Config, credential: &Credential) -> Result<()> {
-    let (Some(limit), Some(caller)) = (&config.rate_limit, caller(credential)) else {
-        return Ok(());
-    };
     let now = u64::try_from(clock::now().timestamp_millis()).unwrap_or_default();
     BUCKETS
-        .with_borrow_mut(|buckets| draw(buckets, limit, caller, now))
+        .with_borrow_mut(|buckets| draw_all(buckets, config, credential, now))
         .map_err(Error::too_many)
+}
+
+/// Draws from the caller's own bucket and, for a guest, from the one of all guests with its key.
+fn draw_all(
+    buckets: &mut HashMap<u64, Bucket>,
+    config: &Config,
+    credential: &Credential,
+    now_ms: u64,
+) -> std::result::Result<(), u32> {
+    if let (Some(limit), Some(caller)) = (&config.rate_limit, caller(credential)) {
+        draw(buckets, limit, caller, now_ms)?;
+    }
+    match (&config.guest_rate_limit, guests(credential)) {
+        (Some(limit), Some(guests)) => draw(buckets, limit, guests, now_ms),
+        _ => Ok(()),
+    }
 }
 
 fn draw(
@@ -58,13 +72,25 @@ fn caller(credential: &Credential) -> Option<u64> {
         }
         Credential::Supabase { subject, .. } => subject.hash(&mut hasher),
         Credential::Key { id, hash, .. } => (id, hash).hash(&mut hasher),
-        Credential::Anonymous { guest_key } if !guest_key.is_empty() => guest_key.hash(&mut hasher),
+        Credential::Anonymous { guest_key, device } if !guest_key.is_empty() => {
+            (guest_key, device).hash(&mut hasher);
+        }
         Credential::Anonymous { .. } | Credential::System => return None,
     }
     Some(hasher.finish())
 }
 
-/// Reads `RATE_LIMIT`: `burst/per second`, for example `3000/300`; `off` for none.
+/// All guests with the key of this one.
+fn guests(credential: &Credential) -> Option<u64> {
+    let Credential::Anonymous { guest_key, .. } = credential else {
+        return None;
+    };
+    let mut hasher = DefaultHasher::new();
+    ("guests", guest_key).hash(&mut hasher);
+    (!guest_key.is_empty()).then(|| hasher.finish())
+}
+
+/// Reads `RATE_LIMIT` and `GUEST_RATE_LIMIT`: `burst/per second`, for example `3000/300`; `off` for none.
 pub fn parse(text: &str) -> Option<Limit> {
     let (burst, per_second) = text.split_once('/')?;
     let (capacity, per_second) = (burst.trim().parse().ok()?, per_second.trim().parse().ok()?);
@@ -88,6 +114,36 @@ mod tests {
         assert_eq!(draw(&mut buckets, &limit, 1, 1_000), Err(1));
         assert_eq!(draw(&mut buckets, &limit, 2, 1_000), Ok(()));
         assert_eq!(draw(&mut buckets, &limit, 1, 2_000), Ok(()));
+    }
+
+    #[test]
+    fn guests_of_one_key_share_a_limit_however_many_devices_they_name() {
+        let config = Config {
+            rate_limit: parse("3/1"),
+            guest_rate_limit: parse("5/1"),
+            ..Config::default()
+        };
+        let guest = |key: &str, device: u128| Credential::Anonymous {
+            guest_key: key.to_owned(),
+            device: Some(uuid::Uuid::from_u128(device)),
+        };
+        let mut buckets = HashMap::new();
+        let mut call = |who: &Credential| draw_all(&mut buckets, &config, who, 1_000).is_ok();
+        let one = guest("k", 1);
+        assert_eq!([0; 4].map(|_| call(&one)), [true, true, true, false]);
+        assert_eq!(
+            [2, 3, 4].map(|device| call(&guest("k", device))),
+            [true, true, false]
+        );
+        assert!(call(&guest("other", 1)), "another table's guests");
+        let nobody = Credential::Anonymous {
+            guest_key: String::new(),
+            device: None,
+        };
+        assert!(
+            (0..9).all(|_| call(&nobody)),
+            "without a key there is nothing to count"
+        );
     }
 
     #[test]

@@ -11,11 +11,13 @@ mod problem;
 mod reply;
 mod route;
 mod serve;
+mod source;
 mod stream;
 mod strict;
 
 pub use call::{Call, decode};
 pub use document::document;
+pub use limit::count;
 pub use problem::Problem;
 pub use reply::{Answer, Body, Reply, created, json, no_content};
 pub(crate) use route::routes;

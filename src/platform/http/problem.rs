@@ -28,6 +28,11 @@ pub struct Problem<'a> {
     pub errors: &'a [FieldError],
     /// As in `x-request-id`.
     pub request_id: &'a str,
+    /// `true` where a paired scanner is one no longer (`device_revoked`, `device_rolled`): it must
+    /// forget its guest list and its token at once. Scans that it has not sent yet it keeps until
+    /// it is paired again.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub wipe: bool,
 }
 
 /// One wrong field of a problem.
@@ -52,6 +57,7 @@ impl<'a> Problem<'a> {
             code: &error.code,
             errors: &error.errors,
             request_id,
+            wipe: matches!(&*error.code, "device_revoked" | "device_rolled"),
         }
     }
 }

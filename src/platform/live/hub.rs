@@ -44,6 +44,7 @@ extern "C" {
     fn shut(hub: &JsValue, socket: &JsValue, code: u16, reason: &str);
     #[wasm_bindgen(js_name = lastSeen)]
     fn last_seen(hub: &JsValue, socket: &JsValue) -> f64;
+    fn present(hub: &JsValue, mark: &str) -> String;
     fn publish(hub: &JsValue, channel: &str, text: &str);
 }
 
@@ -145,6 +146,16 @@ impl Hub {
                 };
                 send(&self.js, socket, &answer);
             }
+            Action::Status { id, body } => {
+                let Some(identity) = session.identity() else {
+                    return;
+                };
+                let answer = match surface.status(identity, body, now) {
+                    Ok(()) => frame::noted(id),
+                    Err(error) => refusal(id, &error),
+                };
+                send(&self.js, socket, &answer);
+            }
             Action::Acknowledged => {}
             Action::Answer(text) => send(&self.js, socket, &text),
             Action::Close(close) => self.close(socket, close),
@@ -233,6 +244,21 @@ impl Hub {
         frame::presence(id, channel, &watchers)
     }
 
+    /// The readers of a kind whose sockets are open and alive, with when each was last heard of.
+    pub fn present(&self, kind: &str, now: DateTime<Utc>) -> Vec<(Identity, DateTime<Utc>)> {
+        let now = now.timestamp_millis();
+        let open = present(&self.js, &format!("\"k\":\"{kind}\""));
+        let readers = open.lines().filter_map(|line| {
+            let (seen, attachment) = line.split_once(' ')?;
+            let seen = millis(seen.parse().ok()?);
+            let session: Session = serde_json::from_str(attachment).ok()?;
+            let who = session.identity().filter(|who| who.kind == kind)?;
+            let seen = rules::live::alive(seen, now).then_some(seen)?;
+            Some((who.clone(), DateTime::from_timestamp_millis(seen)?))
+        });
+        readers.collect()
+    }
+
     /// Sends an event to everyone who has its channel.
     pub fn publish(&self, channel: &str, event: &Happened) {
         if self.watched(channel) {
@@ -275,9 +301,10 @@ impl Hub {
         earliest.and_then(DateTime::from_timestamp_millis)
     }
 
-    /// After a socket closed.
-    pub fn closed(&self, socket: &WebSocket, code: usize) {
+    /// After a socket closed; answers whose it was.
+    pub fn closed(&self, socket: &WebSocket, code: usize) -> Option<Identity> {
         let socket: &JsValue = socket.as_ref();
+        let session = session_of(socket);
         self.forget(socket);
         drop_socket(&self.js, socket);
         // The runtime wants the close answered; a code it may not echo becomes a normal one.
@@ -285,6 +312,7 @@ impl Hub {
             .ok()
             .filter(|code| (3000..5000).contains(code));
         shut(&self.js, socket, code.unwrap_or(1000), "");
+        session.as_ref().and_then(Session::identity).cloned()
     }
 
     fn close(&self, socket: &JsValue, close: Close) {

@@ -9,10 +9,17 @@ export function openHub(state) {
   return { state, channels: new Map(), readers: new Map() };
 }
 
+// What is known of a reader. After the object slept that is when its socket was opened, which the
+// attachment says, and when it last sent "ping".
 function reader(hub, ws) {
   let entry = hub.readers.get(ws);
-  if (entry === undefined) hub.readers.set(ws, (entry = { sent: 0, since: Date.now(), acks: false }));
+  if (entry === undefined) hub.readers.set(ws, (entry = { sent: 0, since: openedAt(ws), acks: false }));
   return entry;
+}
+
+function openedAt(ws) {
+  const attachment = attachmentOf(ws);
+  return attachment === '' ? Date.now() : JSON.parse(attachment).o;
 }
 
 // Answers an upgrade: accepts the server's end for hibernation and returns the client's.
@@ -86,6 +93,17 @@ export function shut(hub, ws, code, reason) {
 export function lastSeen(hub, ws) {
   const ping = hub.state.getWebSocketAutoResponseTimestamp(ws);
   return Math.max(reader(hub, ws).since, ping === null ? 0 : ping.getTime());
+}
+
+// The open sockets whose attachment holds `mark`: when each was last seen, a space, its attachment; one
+// a line.
+export function present(hub, mark) {
+  let text = '';
+  for (const ws of hub.state.getWebSockets()) {
+    const attachment = attachmentOf(ws);
+    if (ws.readyState === 1 && attachment.includes(mark)) text += `${lastSeen(hub, ws)} ${attachment}\n`;
+  }
+  return text;
 }
 
 export function publish(hub, channel, text) {

@@ -59,4 +59,7 @@ pub trait Surface {
 
     /// Decides a scan sent over the socket; the body and the answer are those of the HTTP call.
     async fn scan(&self, identity: &Identity, body: &str, now: DateTime<Utc>) -> Result<String>;
+
+    /// Takes what a device says of itself over the socket.
+    fn status(&self, identity: &Identity, body: &str, now: DateTime<Utc>) -> Result<()>;
 }

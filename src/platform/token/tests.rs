@@ -59,6 +59,7 @@ fn a_device_token_names_its_session_and_table() {
         id(2),
         id(3),
         Profile::Kiosk,
+        2,
         token::Jurisdiction::None,
         1_000,
     );
@@ -67,6 +68,7 @@ fn a_device_token_names_its_session_and_table() {
         session: id(1),
         tenant: id(2),
         table: id(3),
+        generation: 2,
         jurisdiction: Jurisdiction::None,
     };
     assert_eq!(verify(&config(), &token, at(1_000)), Ok(expected));
@@ -191,9 +193,26 @@ fn a_guest_key_is_taken_as_it_is() {
     assert_eq!(
         guest,
         Ok(Credential::Anonymous {
-            guest_key: "abc123".to_owned()
+            guest_key: "abc123".to_owned(),
+            device: None,
         })
     );
+    let id = Uuid::from_u128(7);
+    assert_eq!(
+        verify(&config(), &format!("guest_abc123.{id}"), at(0)),
+        Ok(Credential::Anonymous {
+            guest_key: "abc123".to_owned(),
+            device: Some(id),
+        })
+    );
+    for bad in [
+        "guest_abc123.",
+        "guest_abc123.phone",
+        "guest_.",
+        "guest_a.b.c",
+    ] {
+        assert_eq!(refusal(bad).0, 401, "{bad}");
+    }
     assert_eq!(refusal("guest_").0, 401);
     assert_eq!(refusal("guest_a b").0, 401);
 }

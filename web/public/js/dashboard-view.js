@@ -29,7 +29,7 @@ function stats(board) {
   for (const node of document.querySelectorAll("[data-stat]")) setText(node, count(shown[node.dataset.stat]));
   const rate = board.rate ?? 0;
   byId("rate").value = Math.min(rate, 1);
-  const unsynced = board.unsynced > 0 ? ` · up to ${count(board.unsynced)} scans still on devices` : "";
+  const unsynced = board.unsynced > 0 ? ` · ${count(board.checked_in)} in, at most ${count(board.unsynced)} unsynced` : "";
   setText(byId("rate-text"), `${(rate * 100).toFixed(rate > 0 && rate < 0.1 ? 1 : 0)} % of the list${unsynced}`);
   setText(byId("capacity"), board.capacity ? `of ${count(board.capacity)}` : "");
 }
@@ -98,8 +98,14 @@ function refusals({ refused }) {
 function scanners({ active_scanners: list, timezone }) {
   if (!list?.length) return nothing("No scanner is active.");
   return grid(
-    [["Scanner"], ["Gate"], ["Scans", true], ["Last seen", true]],
-    list.map((entry) => [entry.name, entry.gate || "–", count(entry.scans), clock(entry.last_seen_at, timezone) || "–"]),
+    [["Scanner"], ["Scans", true], ["Waiting", true], ["List", true], ["Last seen", true]],
+    list.map((entry) => [
+      [entry.name, entry.gate, entry.battery !== null && `${Math.round(entry.battery * 100)} %`].filter(Boolean).join(" · "),
+      count(entry.scans),
+      entry.pending === null ? "–" : count(entry.pending),
+      entry.roster_seq === null ? "–" : `#${entry.roster_seq}`,
+      entry.online ? "on line" : clock(entry.last_seen_at, timezone) || "–",
+    ]),
   );
 }
 

@@ -1,7 +1,8 @@
 // The live dashboard of one table, at /pulse/{table_id}.
 //
 // Invariant: the page is a snapshot plus every event after it: counters come from the `stats` channel,
-// the feed from `scans`. Scanners and the state of the record come with a snapshot now and then.
+// the feed from `scans`, scanners from `devices`. The state of the record comes with a snapshot now and
+// then.
 // Failure: a lost socket is recovered by live.js; the last numbers stay on the page and say so.
 
 import * as api from "./api.js";
@@ -65,6 +66,7 @@ function follow() {
     channels: {
       scans: { position: { epoch, offset }, onEvent: onScan },
       stats: { position: { epoch, offset }, onEvent: onStats },
+      devices: { position: { epoch, offset: 0 }, onEvent: onDevices },
     },
     resync,
     onState: (state, detail = null) => {
@@ -90,7 +92,7 @@ async function resync() {
   paint();
   const { epoch, offset } = board.live;
   for (const channel of ["scans", "stats"]) live.moveTo(channel, board.live);
-  return { scans: { epoch, offset }, stats: { epoch, offset } };
+  return { scans: { epoch, offset }, stats: { epoch, offset }, devices: { epoch, offset: 0 } };
 }
 
 function onScan(event, recovered) {
@@ -105,6 +107,12 @@ function onStats(event) {
   Object.assign(board, event.data);
   paint();
   refreshWithin(AFTER_EVENTS);
+}
+
+function onDevices(event) {
+  board.active_scanners = event.data.filter((device) => device.is_active);
+  board.unsynced = board.active_scanners.reduce((sum, device) => sum + (device.pending ?? 0), 0);
+  paint();
 }
 
 /** Reads the snapshot within `ms`, sooner if that was already planned. */

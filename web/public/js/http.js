@@ -23,7 +23,7 @@ export class Problem extends Error {
 
 /**
  * Sends one request. `body` is a plain object (sent as JSON) or a Blob (sent as its own type).
- * Answers `{status, body, headers}`. `timeout` is in milliseconds.
+ * Answers `{status, body, headers, text}`, where `body` is the decoded JSON. `timeout` is in milliseconds.
  */
 export async function send(method, path, { body, token, query, type, timeout = 30_000, headers = {} } = {}) {
   const url = new URL(path, location.origin);
@@ -54,7 +54,7 @@ export async function send(method, path, { body, token, query, type, timeout = 3
     });
   }
   const decoded = decode(text);
-  if (response.ok) return { status: response.status, body: decoded, headers: response.headers };
+  if (response.ok) return { status: response.status, body: decoded, headers: response.headers, text };
   const wait = Number(response.headers.get("retry-after"));
   throw new Problem(response.status, decoded ?? {}, wait > 0 ? wait : null);
 }

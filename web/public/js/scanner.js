@@ -7,10 +7,10 @@ import * as api from "./api.js";
 import * as camera from "./camera.js";
 import { Door } from "./door.js";
 import { byId, checkForm, el, setText, submitting, values } from "./dom.js";
+import { forget as forgetPairing, fromLink, remember, remembered } from "./pairing.js";
 import { session, signInAddress } from "./session.js";
 import { historyEntry, showReady, showVerdict } from "./scanner-view.js";
 
-const KEY = "pulse.scanner";
 const HISTORY = 100;
 const FORGOTTEN = new Set([401, 410]);
 
@@ -25,19 +25,15 @@ start();
 
 async function start() {
   const wanted = new URLSearchParams(location.search).get("table");
-  pairing = remembered();
   wire();
+  try {
+    pairing = (await fromLink()) ?? remembered();
+  } catch (problem) {
+    return setUp(wanted, problem.message);
+  }
   if (pairing && (!wanted || wanted === pairing.table_id)) return work();
   if (!session()) return location.replace(signInAddress());
   await setUp(wanted);
-}
-
-function remembered() {
-  try {
-    return JSON.parse(localStorage.getItem(KEY));
-  } catch {
-    return null;
-  }
 }
 
 function wire() {
@@ -64,6 +60,8 @@ async function setUp(wanted, note) {
   setText(byId("where"), "Scanner");
   setText(byId("where-gate"), "");
   tell(note ?? null);
+  byId("setup-form").hidden = !session();
+  if (!session()) return;
   byId("setup-name").value ||= `Scanner ${Math.floor(100 + Math.random() * 900)}`;
   try {
     const found = await allTables();
@@ -124,8 +122,7 @@ async function onStart(event) {
   if (user?.email) input.scanner_email = user.email;
   const opened = await submitting(form, () => api.openScanner(input));
   if (!opened) return;
-  pairing = { session_id: opened.id, token: opened.token, table_id: input.table_id, gate: input.gate ?? "", name: input.name, table: chosen.text, timezone: chosen.dataset.zone };
-  localStorage.setItem(KEY, JSON.stringify(pairing));
+  pairing = remember({ session_id: opened.id, token: opened.token, table_id: input.table_id, gate: input.gate ?? "", name: input.name, table: chosen.text, timezone: chosen.dataset.zone });
   work();
 }
 
@@ -241,14 +238,14 @@ async function onCamera() {
 function forget(note) {
   stopCamera?.();
   stopCamera = null;
-  localStorage.removeItem(KEY);
+  forgetPairing();
   const tableId = pairing?.table_id;
   door = pairing = null;
-  if (!session()) return location.replace(`/?next=${encodeURIComponent("/pulse-scanner")}`);
+  if (!session() && !note) return location.replace(`/?next=${encodeURIComponent("/pulse-scanner")}`);
   return setUp(tableId, note);
 }
 
 function onLeave() {
-  if (session()) api.closeScanner(pairing.session_id).catch(() => {}); // it also ages out by itself
+  if (session() && pairing.session_id) api.closeScanner(pairing.session_id).catch(() => {}); // it also ages out by itself
   forget(null);
 }

@@ -154,6 +154,7 @@ impl Live {
             ("SUPABASE_JWKS_URL", &jwks),
             // Low enough to be met by a test, high enough for one device of a load test.
             ("RATE_LIMIT", "8000/50"),
+            ("GUEST_RATE_LIMIT", "600/10"),
         ];
         for (name, value) in more.into_iter().chain(SUPABASE) {
             vars.insert(name.to_owned(), value.to_owned());

@@ -3,8 +3,8 @@
 //! Invariant: a frame is one JSON object with a positive `id` and exactly one verb, and no field
 //! that the protocol does not name. An event is written once, whoever gets it.
 //! Failure: anything else is [`Malformed`], which closes the socket with
-//! [`close::MALFORMED`](super::close::MALFORMED). A scan's body is passed on unread: what is wrong
-//! with it is answered, not punished.
+//! [`close::MALFORMED`](super::close::MALFORMED). The body of a scan or a status is passed on unread:
+//! what is wrong with it is answered, not punished.
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
@@ -16,7 +16,8 @@ use crate::time;
 mod write;
 
 pub use write::{
-    Event, Watcher, connected, error, event, presence, refreshed, subscribed, unsubscribed, verdict,
+    Event, Watcher, connected, error, event, noted, presence, refreshed, subscribed, unsubscribed,
+    verdict,
 };
 
 /// Longest frame read, in bytes.
@@ -81,6 +82,13 @@ pub enum ClientFrame<'a> {
         /// The body, unread.
         body: &'a RawValue,
     },
+    /// What a device says of itself, as the body of `POST /pulse/sessions/{id}/status`.
+    Status {
+        /// Number of the request.
+        id: u64,
+        /// The body, unread.
+        body: &'a RawValue,
+    },
     /// I have read this far. Not answered; a reader that sends these is cut off by how much it has
     /// not read instead of by its silence.
     Ack {
@@ -112,6 +120,8 @@ struct Raw<'a> {
     refresh: Option<Refresh>,
     #[serde(default, borrow)]
     scan: Option<&'a RawValue>,
+    #[serde(default, borrow)]
+    status: Option<&'a RawValue>,
     #[serde(default)]
     ack: Option<Ack>,
 }
@@ -171,6 +181,7 @@ pub fn parse(text: &str) -> Result<ClientFrame<'_>, Malformed> {
         raw.presence.is_some(),
         raw.refresh.is_some(),
         raw.scan.is_some(),
+        raw.status.is_some(),
         raw.ack.is_some(),
     ];
     if id == 0 || id > MAX_ID || verbs.iter().filter(|said| **said).count() != 1 {
@@ -221,13 +232,20 @@ pub fn parse(text: &str) -> Result<ClientFrame<'_>, Malformed> {
             channel: named(it.channel)?,
             offset: it.offset,
         })
+    } else if let Some(body) = raw.status {
+        Ok(ClientFrame::Status {
+            id,
+            body: object(Some(body))?,
+        })
     } else {
-        let body = raw
-            .scan
-            .filter(|body| body.get().starts_with('{'))
-            .ok_or(Malformed)?;
+        let body = object(raw.scan)?;
         Ok(ClientFrame::Scan { id, body })
     }
+}
+
+fn object(body: Option<&RawValue>) -> Result<&RawValue, Malformed> {
+    body.filter(|body| body.get().starts_with('{'))
+        .ok_or(Malformed)
 }
 
 fn named(channel: String) -> Result<String, Malformed> {

@@ -45,6 +45,23 @@ fn a_scan_is_passed_on_unread() {
 }
 
 #[test]
+fn a_status_is_passed_on_unread_and_noted() {
+    let Ok(ClientFrame::Status { id: 7, body }) = parse(r#"{"id":7,"status":{"battery":"x"}}"#)
+    else {
+        panic!("a status");
+    };
+    assert_eq!(body.get(), r#"{"battery":"x"}"#);
+    for bad in [
+        r#"{"id":7,"status":[]}"#,
+        r#"{"id":7,"status":null}"#,
+        r#"{"id":7,"status":{},"scan":{}}"#,
+    ] {
+        assert!(parse(bad).is_err(), "{bad}");
+    }
+    assert_eq!(value(noted(7)), json!({"id":7,"noted":{}}));
+}
+
+#[test]
 fn a_frame_that_breaks_the_protocol_is_malformed() {
     let deep = format!(
         r#"{{"id":1,"scan":{}{}}}"#,

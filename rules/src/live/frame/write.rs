@@ -125,6 +125,11 @@ pub fn verdict(id: u64, body: &str) -> String {
     format!(r#"{{"id":{id},"verdict":{body}}}"#)
 }
 
+/// `{"id":7,"noted":{}}`: a status was taken.
+pub fn noted(id: u64) -> String {
+    format!(r#"{{"id":{id},"noted":{{}}}}"#)
+}
+
 fn push_event(out: &mut String, event: &Event<'_>) {
     use std::fmt::Write;
     // Writing to a String cannot fail.
