@@ -15,6 +15,7 @@ pub mod cases;
 pub mod checkin;
 pub mod civil;
 pub mod data;
+pub mod delivery;
 pub mod email;
 pub mod export;
 pub mod guest_import;

@@ -17,6 +17,7 @@ pub mod dashboard;
 pub mod decide;
 pub mod entry;
 pub mod event;
+pub mod export;
 pub mod gate;
 pub mod guest;
 pub mod hours;

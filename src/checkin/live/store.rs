@@ -113,10 +113,16 @@ pub struct Flushed {
     /// Entries of which Postgres had another version.
     #[serde(default)]
     pub conflicts: Vec<u64>,
+    /// Messages that were made of them for recipients outside.
+    pub announced: u64,
 }
 
 /// Stores entries; those it has already change nothing.
 ///
 /// It gives up early: what was sent may be stored all the same, and the next attempt finds out.
 pub const FLUSH: Statement<Flush, Flushed> =
-    Statement::new("select app.flush_scans($1)").patience(Duration::from_secs(3));
+    Statement::new(
+        "with flushed as materialized (select app.flush_scans($1) as answer)
+         select answer || jsonb_build_object('announced', app.announced()) from flushed",
+    )
+    .patience(Duration::from_secs(3));
