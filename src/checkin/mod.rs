@@ -39,6 +39,7 @@ pub fn routes() -> Vec<Module> {
     lists.extend(export::routes());
     let mut doors = config::http::routes();
     doors.extend(scans::http::routes());
+    doors.extend(scans::export::routes());
     doors.extend(sessions::http::routes());
     vec![
         Module {

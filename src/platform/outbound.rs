@@ -82,9 +82,7 @@ pub async fn send(ctx: &Ctx, outgoing: &Outgoing<'_>) -> Result<Incoming> {
 pub fn judge(ctx: &Ctx, pointer: &str, url: &str) -> core::result::Result<String, Invalid> {
     rules::outbound::judge(url, &policy(&ctx.config))
         .map(|target| target.url)
-        .map_err(|refusal| {
-            Invalid::one(pointer, refusal.code(), refusal.message())
-        })
+        .map_err(|refusal| Invalid::one(pointer, refusal.code(), refusal.message()))
 }
 
 fn policy(config: &Config) -> rules::outbound::Policy {

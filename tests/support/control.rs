@@ -89,6 +89,12 @@ impl Control {
         self.order("/cron", &json!({ "cron": expression })).await;
     }
 
+    /// Sends messages to a queue, as the Worker does.
+    pub async fn queue(&self, queue: &str, messages: &[Value]) {
+        let body = json!({"queue": queue, "messages": messages});
+        self.order("/queue", &body).await;
+    }
+
     /// What the strict proxy saw.
     pub async fn proxy(&self) -> Stats {
         let reply = self.client.get("/proxy").await.expect_status(200);

@@ -12,11 +12,13 @@ pub mod database;
 pub mod event;
 pub mod history;
 pub mod proxy;
+pub mod receiver;
 pub mod socket;
 pub mod stack;
 pub mod supabase;
 pub mod tenant;
 pub mod token;
+pub mod webhook;
 
 /// What nearly every test uses.
 pub mod prelude {

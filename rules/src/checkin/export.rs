@@ -45,7 +45,11 @@ pub const COLUMNS: [(&str, &str); 30] = [
 /// What the file begins with: the mark by which spreadsheets know UTF-8, and the header.
 pub fn header() -> String {
     let names = COLUMNS.iter().map(|(name, _)| (*name).to_owned());
-    format!("{}{}", export::BOM, export::line(names, Reader::Spreadsheet))
+    format!(
+        "{}{}",
+        export::BOM,
+        export::line(names, Reader::Spreadsheet)
+    )
 }
 
 /// One record, as the API answers it.
@@ -73,8 +77,14 @@ mod tests {
         let record = json!({"id": "1", "seq": 7, "verdict": "refused", "walk_in": false, "gate": null,
             "barcode": "=cmd()", "clock_skew_ms": -5, "row_data": {"name": "Ada, \"Countess\""}});
         let line = row(&record);
-        assert!(line.starts_with("1,7,,refused,,,\"Ada, \"\"Countess\"\"\",,,\"'=cmd()\",,"), "{line}");
-        assert!(line.contains(",\"'-5\",") && line.contains(",false,"), "{line}");
+        assert!(
+            line.starts_with("1,7,,refused,,,\"Ada, \"\"Countess\"\"\",,,\"'=cmd()\",,"),
+            "{line}"
+        );
+        assert!(
+            line.contains(",\"'-5\",") && line.contains(",false,"),
+            "{line}"
+        );
         assert!(line.ends_with("\r\n"));
     }
 

@@ -48,10 +48,7 @@ pub fn parse(pointer: &str, patterns: Vec<String>) -> Result<Vec<String>, Invali
 }
 
 fn is_known(pattern: &str) -> bool {
-    pattern == EVERY_CHECKIN
-        || EventType::ALL
-            .iter()
-            .any(|event| event.as_str() == pattern)
+    pattern == EVERY_CHECKIN || EventType::ALL.iter().any(|event| event.as_str() == pattern)
 }
 
 /// The data of a check-in event: what the `scans` channel carries, and of which table.
@@ -89,7 +86,10 @@ mod tests {
     use super::*;
 
     fn words(patterns: &[&str]) -> Vec<String> {
-        patterns.iter().map(|pattern| (*pattern).to_owned()).collect()
+        patterns
+            .iter()
+            .map(|pattern| (*pattern).to_owned())
+            .collect()
     }
 
     #[test]
@@ -110,7 +110,14 @@ mod tests {
 
     #[test]
     fn every_unknown_pattern_is_named() {
-        let bad = words(&["*", "checkin.accepted", "checkin", "ping", "checkin.*.x", ""]);
+        let bad = words(&[
+            "*",
+            "checkin.accepted",
+            "checkin",
+            "ping",
+            "checkin.*.x",
+            "",
+        ]);
         let pointers: Vec<_> = parse("/events", bad)
             .unwrap_err()
             .errors
@@ -119,11 +126,23 @@ mod tests {
             .collect();
         assert_eq!(
             pointers,
-            ["/events/0", "/events/2", "/events/3", "/events/4", "/events/5"]
+            [
+                "/events/0",
+                "/events/2",
+                "/events/3",
+                "/events/4",
+                "/events/5"
+            ]
         );
-        assert_eq!(parse("/events", Vec::new()).unwrap_err().errors[0].code, "required");
+        assert_eq!(
+            parse("/events", Vec::new()).unwrap_err().errors[0].code,
+            "required"
+        );
         let many = vec!["checkin.*".to_owned(); MAX_PATTERNS + 1];
-        assert_eq!(parse("/events", many).unwrap_err().errors[0].code, "too_many");
+        assert_eq!(
+            parse("/events", many).unwrap_err().errors[0].code,
+            "too_many"
+        );
     }
 
     #[test]

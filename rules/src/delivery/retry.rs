@@ -50,12 +50,17 @@ mod tests {
     fn waits_are_drawn_from_the_whole_step_and_end_with_the_last() {
         for (step, longest) in SCHEDULE.into_iter().enumerate() {
             let all = (0..10_000).map(|n| n * 7_919);
-            let waits: Vec<_> = all.map(|random| delay(step, random, None).unwrap()).collect();
+            let waits: Vec<_> = all
+                .map(|random| delay(step, random, None).unwrap())
+                .collect();
             let longest = Duration::from_secs(longest);
             assert!(waits.iter().all(|wait| (LEAST..=longest).contains(wait)));
             let late = waits.iter().filter(|wait| **wait > longest / 2).count();
             assert!((3_000..=7_000).contains(&late), "step {step}: {late}");
-            assert_eq!(delay(step, longest.as_millis() as u64 - 1, None), Some(longest));
+            assert_eq!(
+                delay(step, longest.as_millis() as u64 - 1, None),
+                Some(longest)
+            );
         }
         assert_eq!(delay(SCHEDULE.len(), 1, None), None);
         assert_eq!(delay(usize::MAX, 1, Some(MOST)), None);

@@ -125,12 +125,20 @@ mod tests {
     fn success_is_2xx_and_nothing_else() {
         for status in [200, 201, 204, 299] {
             let next = settle(answered(status), 8, 7);
-            assert_eq!((next.status, next.health), (Status::Delivered, Health::Well));
+            assert_eq!(
+                (next.status, next.health),
+                (Status::Delivered, Health::Well)
+            );
             assert_eq!((next.after, next.pause), (None, None));
         }
-        for status in [100, 199, 300, 301, 304, 308, 400, 401, 404, 408, 422, 425, 429, 500, 503, 599] {
+        for status in [
+            100, 199, 300, 301, 304, 308, 400, 401, 404, 408, 422, 425, 429, 500, 503, 599,
+        ] {
             let next = settle(answered(status), 0, 7);
-            assert_eq!((next.status, next.health), (Status::Pending, Health::Failing));
+            assert_eq!(
+                (next.status, next.health),
+                (Status::Pending, Health::Failing)
+            );
             assert!(next.after.is_some(), "{status}");
         }
     }
@@ -140,7 +148,10 @@ mod tests {
         let next = settle(answered(410), 0, 7);
         assert_eq!((next.status, next.health), (Status::Failed, Health::Gone));
         let next = settle(Outcome::Refused, 0, 7);
-        assert_eq!((next.status, next.health, next.after), (Status::Failed, Health::Failing, None));
+        assert_eq!(
+            (next.status, next.health, next.after),
+            (Status::Failed, Health::Failing, None)
+        );
     }
 
     #[test]

@@ -44,7 +44,14 @@ mod tests {
         let shown = secret([7; 32]);
         assert_eq!(shown, "whsec_BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=");
         assert_eq!(key(&shown).unwrap(), [7; 32]);
-        for bad in ["", "whsec_", "whsec_AAAA", "BwcHBwcH", "whsec_!!!!", "whpk_BwcHBwcH"] {
+        for bad in [
+            "",
+            "whsec_",
+            "whsec_AAAA",
+            "BwcHBwcH",
+            "whsec_!!!!",
+            "whpk_BwcHBwcH",
+        ] {
             assert_eq!(key(bad), None, "{bad}");
         }
     }

@@ -120,9 +120,8 @@ pub struct Flushed {
 /// Stores entries; those it has already change nothing.
 ///
 /// It gives up early: what was sent may be stored all the same, and the next attempt finds out.
-pub const FLUSH: Statement<Flush, Flushed> =
-    Statement::new(
-        "with flushed as materialized (select app.flush_scans($1) as answer)
+pub const FLUSH: Statement<Flush, Flushed> = Statement::new(
+    "with flushed as materialized (select app.flush_scans($1) as answer)
          select answer || jsonb_build_object('announced', app.announced()) from flushed",
-    )
-    .patience(Duration::from_secs(3));
+)
+.patience(Duration::from_secs(3));

@@ -35,10 +35,7 @@ pub async fn create(ctx: &Ctx, scope: &Scope, input: WebhookIn) -> Result<Called
         fields.insert("id".to_owned(), json!(id));
         fields.insert("secret".to_owned(), sealed(ctx, id)?.into());
     }
-    opened(
-        ctx,
-        ctx.pg.call_full(scope, &store::INSERT, &new).await?,
-    )
+    opened(ctx, ctx.pg.call_full(scope, &store::INSERT, &new).await?)
 }
 
 /// Endpoints, newest first.
@@ -70,18 +67,11 @@ pub async fn patch(
     let mut change = input.check(ctx)?;
     change.insert("id".to_owned(), json!(webhook));
     change.insert("if_match".to_owned(), json!(if_match));
-    ctx.pg
-        .call_full(scope, &store::PATCH, &change.into())
-        .await
+    ctx.pg.call_full(scope, &store::PATCH, &change.into()).await
 }
 
 /// Removes an endpoint, with its deliveries.
-pub async fn delete(
-    ctx: &Ctx,
-    scope: &Scope,
-    webhook: Uuid,
-    if_match: Option<i64>,
-) -> Result<()> {
+pub async fn delete(ctx: &Ctx, scope: &Scope, webhook: Uuid, if_match: Option<i64>) -> Result<()> {
     let which = json!({"id": webhook, "if_match": if_match});
     ctx.pg.call(scope, &store::DELETE, &which).await.map(drop)
 }
@@ -128,7 +118,10 @@ fn owner(webhook: Uuid) -> String {
 
 /// Shows the secret that was stored: to a repeated request, that of the first.
 fn opened(ctx: &Ctx, done: Called<Made>) -> Result<Called<Endpoint>> {
-    let Made { mut webhook, secret } = done.result;
+    let Made {
+        mut webhook,
+        secret,
+    } = done.result;
     webhook.secret = Some(open(ctx, webhook.id, &secret)?);
     Ok(Called {
         result: webhook,

@@ -166,8 +166,11 @@ impl WebhookIn {
         let url = invalid.take(outbound::judge(ctx, "/url", &self.url));
         let events = invalid.take(parse("/events", self.events));
         let description = self.description.as_deref();
-        let description =
-            invalid.take(rules::name::optional("/description", description, DESCRIPTION));
+        let description = invalid.take(rules::name::optional(
+            "/description",
+            description,
+            DESCRIPTION,
+        ));
         Ok(invalid.or(json!({
             "url": url, "events": events, "table_id": self.table_id,
             "description": description.flatten(), "enabled": self.enabled,
