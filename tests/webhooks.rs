@@ -215,6 +215,7 @@ async fn deliveries_are_listed_newest_first_and_found_by_status_and_event() {
     for guest in ["Ada", "Bob", "Ada", "nobody"] {
         event.door().scan(guest).await;
     }
+    event.recorded().await;
     hook.order("test").await.expect_status(201);
     let all = hook.settled("delivered", 5).await;
     let events: Vec<_> = all.iter().map(|d| d["event"].as_str()).collect();

@@ -89,9 +89,9 @@ impl Control {
         self.order("/cron", &json!({ "cron": expression })).await;
     }
 
-    /// Sends messages to a queue, as the Worker does.
-    pub async fn queue(&self, queue: &str, messages: &[Value]) {
-        let body = json!({"queue": queue, "messages": messages});
+    /// Sends messages through a producer binding of `wrangler.toml`, as the Worker does.
+    pub async fn queue(&self, binding: &str, messages: &[Value]) {
+        let body = json!({"queue": binding, "messages": messages});
         self.order("/queue", &body).await;
     }
 
