@@ -13,6 +13,7 @@
 )]
 
 pub mod checkin;
+pub mod delivery;
 pub mod identity;
 pub mod operations;
 pub mod platform;
@@ -41,8 +42,8 @@ async fn scheduled(event: ScheduledEvent, env: Env, _context: ScheduleContext) {
 async fn queue(
     batch: MessageBatch<serde_json::Value>,
     env: Env,
-    _context: Context,
+    context: Context,
 ) -> worker::Result<()> {
-    platform::queue::consume(batch, env, operations::tick::job).await;
+    platform::queue::consume(batch, env, context, operations::tick::job).await;
     Ok(())
 }

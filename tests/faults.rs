@@ -13,6 +13,8 @@ mod crowd;
 mod kill;
 #[path = "faults/lost_storage.rs"]
 mod lost_storage;
+#[path = "faults/outbox.rs"]
+mod outbox;
 #[path = "faults/postgres.rs"]
 mod postgres;
 #[path = "faults/repeats.rs"]

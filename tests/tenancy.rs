@@ -8,6 +8,9 @@ use pulse_tests::client::Call;
 use pulse_tests::prelude::*;
 use uuid::Uuid;
 
+/// Where no webhook arrives.
+const NOWHERE: &str = "http://127.0.0.1:9/";
+
 /// One operation of the document.
 struct Operation {
     method: String,
@@ -31,6 +34,8 @@ struct Ids {
     row: String,
     session: String,
     check_in: String,
+    webhook: String,
+    delivery: String,
 }
 
 async fn operations() -> Vec<Operation> {
@@ -88,6 +93,8 @@ impl Operation {
                     "rows" => &ids.row,
                     "sessions" => &ids.session,
                     "check-ins" => &ids.check_in,
+                    "webhooks" => &ids.webhook,
+                    "deliveries" => &ids.delivery,
                     "tables" | "pulse" | "dashboard" | "check-in" => &ids.table,
                     other => panic!("teach the walk the ids of {other} in {}", self.path),
                 });
@@ -132,10 +139,14 @@ impl Operation {
     fn body(&self, ids: &Ids) -> Value {
         let table = &ids.table;
         match (&*self.method, &*self.path) {
-            ("GET" | "DELETE", _) | ("POST", "/api/auth/logout") => Value::Null,
-            (
+            ("GET" | "DELETE", _)
+            | (
                 "POST",
-                "/pulse/sessions/{}/pairing"
+                "/api/auth/logout"
+                | "/api/webhooks/{}/test"
+                | "/api/webhooks/{}/rotate-secret"
+                | "/api/deliveries/{}/retry"
+                | "/pulse/sessions/{}/pairing"
                 | "/pulse/sessions/{}/roll"
                 | "/pulse/sessions/{}/revoke"
                 | "/pulse/{}/guest-link"
@@ -155,6 +166,8 @@ impl Operation {
                 json!({"email": email("walk"), "role": "agent"})
             }
             ("POST", "/api/keys") => json!({"name": "Walk", "role": "read_only"}),
+            ("POST", "/api/webhooks") => json!({"url": NOWHERE, "events": ["checkin.*"]}),
+            ("PATCH", "/api/webhooks/{}") => json!({"description": "Renamed by the walk"}),
             ("POST", "/pulse/tables") => json!({"name": "Walk", "timezone": "UTC"}),
             ("PATCH", "/pulse/tables/{}") => json!({"name": "Renamed by the walk"}),
             ("POST", "/pulse/tables/{}/rows") => json!({"name": "Walker"}),
@@ -205,7 +218,14 @@ impl World {
         let (invitation, _) = event.tenant.invite("agent").await;
         let (_, key) = event.tenant.key("agent").await;
         let member = event.tenant.member("agent").await;
+        let hook = json!({"url": NOWHERE, "events": ["checkin.*"], "description": word});
+        let hook = event.client().post("/api/webhooks", &hook).await;
+        let webhook = hook.expect_status(201).text_at("/id");
+        let ping = format!("/api/webhooks/{webhook}/test");
+        let ping = event.client().call("POST", &ping).await;
         let ids = Ids {
+            webhook,
+            delivery: ping.expect_status(201).text_at("/id"),
             tenant: event.tenant.id.clone(),
             user: member.id(),
             invitation: invitation.text_at("/id"),
@@ -246,6 +266,12 @@ impl World {
         assert_eq!(config.at("/badge_template"), Value::Null);
         let keys = get("/api/keys".into()).await.text();
         assert!(keys.contains(&self.ids.key), "the key is gone");
+        let hook = get(format!("/api/webhooks/{}", self.ids.webhook)).await;
+        assert_eq!(
+            (hook.at("/description"), hook.at("/version")),
+            (json!(self.word), json!(1))
+        );
+        get(format!("/api/deliveries/{}", self.ids.delivery)).await;
         let dashboard = self
             .event
             .dashboard()
@@ -318,6 +344,8 @@ async fn a_role_that_is_listed_is_never_refused_for_its_role() {
                 row: nothing(),
                 session: nothing(),
                 check_in: nothing(),
+                webhook: nothing(),
+                delivery: nothing(),
             };
             let reply = operation.call(client, &ids).await;
             assert!(reply.status < 500, "as {role}: {reply}");

@@ -16,6 +16,8 @@ pub mod cases;
 pub mod checkin;
 pub mod civil;
 pub mod data;
+#[cfg(feature = "server")]
+pub mod delivery;
 pub mod email;
 #[cfg(feature = "server")]
 pub mod export;
@@ -42,7 +44,6 @@ pub mod patch;
 pub mod qr;
 #[cfg(feature = "server")]
 pub mod rate;
-#[cfg(feature = "server")]
 pub mod roles;
 pub mod time;
 #[cfg(feature = "server")]

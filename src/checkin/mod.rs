@@ -43,6 +43,7 @@ pub fn routes() -> Vec<Module> {
     lists.extend(tickets::http::routes());
     let mut doors = config::http::routes();
     doors.extend(scans::http::routes());
+    doors.extend(scans::export::routes());
     let mut devices = sessions::http::routes();
     devices.extend(guests::http::routes());
     devices.extend(badges::http::routes());

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use worker::Env;
 
 use crate::checkin;
+use crate::delivery;
 use crate::platform::clock;
 use crate::platform::ctx::Ctx;
 use crate::platform::error::{Error, Result};
@@ -92,7 +93,8 @@ pub async fn scheduled(cron: &str, env: Env) {
     }
 }
 
-/// Beats the cron's heart, tells the live objects that are behind, and sends the queue's beat.
+/// Beats the cron's heart, tells the live objects that are behind, wakes the senders of what is due,
+/// and sends the queue's beat.
 async fn minute(ctx: &Ctx) -> Result<Summary> {
     let due = ctx.pg.function(&CRON, &json!({"name": "cron"})).await?;
     let told = stream::iter(&due.stale_tables)
@@ -106,12 +108,14 @@ async fn minute(ctx: &Ctx) -> Result<Summary> {
         .filter(|told| std::future::ready(*told))
         .count()
         .await;
+    let waiting = delivery::wake(ctx).await;
     let queued = queue::send(ctx, &Job::Heartbeat).await.is_ok();
     Ok(vec![
         ("stale_tables", due.stale_tables.len().into()),
         ("told", told.into()),
         ("channels_waiting", due.channels.len().into()),
         ("swept_imports", due.swept_imports.into()),
+        ("tenants_sending", waiting?.into()),
         ("queued", queued.into()),
     ])
 }
@@ -119,7 +123,8 @@ async fn minute(ctx: &Ctx) -> Result<Summary> {
 /// Deletes what has outlived its use.
 async fn daily(ctx: &Ctx) -> Result<Summary> {
     let swept = ctx.pg.function(&SWEEP, &json!({})).await?;
-    Ok(vec![("swept", json!(swept))])
+    let outbox = delivery::sweep(ctx).await?;
+    Ok(vec![("swept", json!(swept)), ("outbox", outbox)])
 }
 
 /// Does one background job.
@@ -143,5 +148,6 @@ pub async fn job(ctx: &Ctx, job: Job) -> Result<()> {
                 _ => Ok(()),
             }
         }
+        Job::Deliveries { tenant } => delivery::send_due(ctx, tenant).await,
     }
 }

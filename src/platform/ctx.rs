@@ -27,12 +27,16 @@ pub struct Ctx {
     pub request_id: String,
     /// Postgres.
     pub pg: Pg,
-    background: Option<worker::Context>,
+    background: Option<Rc<worker::Context>>,
 }
 
 impl Ctx {
     /// The context of an event that began now.
-    pub fn new(env: Env, request_id: Option<String>, background: Option<worker::Context>) -> Self {
+    pub fn new(
+        env: Env,
+        request_id: Option<String>,
+        background: Option<Rc<worker::Context>>,
+    ) -> Self {
         let config = config::of(&env);
         let now = clock::now();
         let request_id = request_id.unwrap_or_else(|| id_at(now).to_string());
@@ -44,6 +48,18 @@ impl Ctx {
             request_id,
             pg,
             background,
+        }
+    }
+
+    /// The same event, for work that outlives its answer; see [`Ctx::later`].
+    pub fn detached(&self) -> Self {
+        Self {
+            env: self.env.clone(),
+            config: Rc::clone(&self.config),
+            now: self.now,
+            request_id: self.request_id.clone(),
+            pg: self.pg.clone(),
+            background: None,
         }
     }
 

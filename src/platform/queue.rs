@@ -1,13 +1,17 @@
 //! Background work through Cloudflare Queues.
 //!
 //! Invariant: a job says what to look at, not what to do with it: handlers read the state of things
-//! and bring it forward, so a message that comes twice does no harm.
+//! and bring it forward, so a message that comes twice does no harm, and of equal messages in one
+//! batch one is enough.
 //! Failure: a job that fails is retried with backoff and then lands in the dead-letter queue, where
 //! it is logged.
 
+use std::rc::Rc;
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
-use worker::{Env, MessageBatch, MessageExt, QueueRetryOptionsBuilder};
+use worker::{Env, MessageBatch, MessageBuilder, MessageExt, QueueRetryOptionsBuilder};
 
 use super::ctx::Ctx;
 use super::error::{Error, Result};
@@ -31,23 +35,46 @@ pub enum Job {
         /// The guest list.
         table: Uuid,
     },
+    /// Messages of a tenant may be due.
+    Deliveries {
+        /// The tenant.
+        tenant: Uuid,
+    },
 }
 
 /// Sends a job.
 pub async fn send(ctx: &Ctx, job: &Job) -> Result<()> {
+    send_after(ctx, job, Duration::ZERO).await
+}
+
+/// Sends a job that nobody sees before this time has passed, in whole seconds, rounded up; at most
+/// twelve hours.
+pub async fn send_after(ctx: &Ctx, job: &Job, wait: Duration) -> Result<()> {
     let queue = ctx.env.queue(BINDING)?;
+    let seconds = wait.as_millis().div_ceil(1_000).min(43_200);
+    let message = MessageBuilder::new(job.clone())
+        .delay_seconds(u32::try_from(seconds).unwrap_or_default())
+        .build();
     queue
-        .send(job.clone())
+        .send(message)
         .await
         .map_err(|error| Error::unavailable(&format!("queue: {error}")))
 }
 
 /// Handles a batch: each job on its own, so one that fails does not hold up the others.
-pub async fn consume<F>(batch: MessageBatch<serde_json::Value>, env: Env, handle: F)
-where
+/// What a job leaves to [`Ctx::later`] goes on after the batch is acknowledged (the flag
+/// `queue_consumer_no_wait_for_wait_until`), so that it does not hold up the queue.
+pub async fn consume<F>(
+    batch: MessageBatch<serde_json::Value>,
+    env: Env,
+    context: worker::Context,
+    handle: F,
+) where
     F: AsyncFn(&Ctx, Job) -> Result<()>,
 {
     let dead = batch.queue() == DEAD;
+    let context = Rc::new(context);
+    let mut done: Vec<Job> = Vec::new();
     for message in batch.iter() {
         let message = match message {
             Ok(message) => message,
@@ -60,14 +87,15 @@ where
                 continue;
             }
         };
-        let ctx = Ctx::new(env.clone(), Some(message.id()), None);
+        let ctx = Ctx::new(env.clone(), Some(message.id()), Some(Rc::clone(&context)));
         if dead {
             log::write(Level::Error, "job.dead", &[("job", message.body().clone())]);
             message.ack();
             continue;
         }
         let outcome = match serde_json::from_value(message.body().clone()) {
-            Ok(job) => handle(&ctx, job).await,
+            Ok(job) if done.contains(&job) => Ok(()),
+            Ok(job) => handle(&ctx, job.clone()).await.map(|()| done.push(job)),
             Err(error) => Err(Error::internal(format!("unknown job: {error}"))),
         };
         match outcome {

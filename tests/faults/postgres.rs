@@ -134,6 +134,34 @@ async fn a_frozen_postgres_is_no_different_from_a_stopped_one() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_export_says_503_while_postgres_is_away() {
+    let _alone = alone().await;
+    let event = Event::with_guests(["Ada"]).open().await;
+    event.door().scan("Ada").await.accepted();
+    event.recorded().await;
+    let control = Control::here();
+    control.stop_postgres().await;
+    let path = format!("/pulse/check-ins/export?table_id={}", event.table);
+    let away = [
+        event.client().get(&path).await,
+        event.client().get("/pulse/check-ins/export").await,
+    ];
+    control.start_postgres().await;
+    for reply in away {
+        assert!(
+            reply
+                .clone()
+                .problem_of(503)
+                .header("retry-after")
+                .is_some(),
+            "{reply}"
+        );
+    }
+    let back = event.client().get(&path).await.expect_status(200);
+    assert_eq!(back.text().lines().count(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kill_while_postgres_is_away_loses_nothing() {
     let _alone = alone().await;
     let event = Event::with_guests(["Ada", "Bob", "Cleo"]).open().await;

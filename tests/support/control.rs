@@ -89,6 +89,12 @@ impl Control {
         self.order("/cron", &json!({ "cron": expression })).await;
     }
 
+    /// Sends messages through a producer binding of `wrangler.toml`, as the Worker does.
+    pub async fn queue(&self, binding: &str, messages: &[Value]) {
+        let body = json!({"queue": binding, "messages": messages});
+        self.order("/queue", &body).await;
+    }
+
     /// What the strict proxy saw.
     pub async fn proxy(&self) -> Stats {
         let reply = self.client.get("/proxy").await.expect_status(200);

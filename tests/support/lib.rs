@@ -13,12 +13,14 @@ pub mod event;
 pub mod history;
 pub mod proxy;
 pub mod qr;
+pub mod receiver;
 pub mod socket;
 pub mod stack;
 pub mod supabase;
 pub mod tenant;
 pub mod tickets;
 pub mod token;
+pub mod webhook;
 
 /// What nearly every test uses.
 pub mod prelude {

@@ -82,6 +82,15 @@ pub struct ScanEvent {
 }
 
 impl EventType {
+    /// Every type.
+    pub const ALL: [Self; 5] = [
+        Self::Accepted,
+        Self::Duplicate,
+        Self::Refused,
+        Self::Exited,
+        Self::Annulled,
+    ];
+
     /// The type of an entry's event.
     pub fn of(entry: &Entry) -> Self {
         match entry.effect {

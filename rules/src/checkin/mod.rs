@@ -22,6 +22,8 @@ pub mod decide;
 pub mod device;
 pub mod entry;
 pub mod event;
+#[cfg(feature = "server")]
+pub mod export;
 pub mod gate;
 mod going;
 pub mod guest;

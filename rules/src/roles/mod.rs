@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "server")]
 pub mod cases;
 mod table;
 
@@ -149,6 +150,10 @@ pub enum Resource {
     LiveRoster,
     /// The log an object hands over to Postgres.
     ScanLog,
+    /// An endpoint that events are sent to.
+    Webhook,
+    /// An event on its way to an endpoint.
+    Delivery,
 }
 
 /// Who may do this; empty when the table does not name it.

@@ -53,6 +53,7 @@ pub const TABLE: &[(Resource, Verb, &[Role])] = &[
     (CheckIn, Scan, &[Admin, Manager, Agent, Device, Anonymous]),
     (CheckIn, Annul, &[Admin, Manager, Agent, Device]),
     (CheckIn, Override, MANAGERS),
+    (CheckIn, Transfer, MANAGERS),
     (ScannerSession, Read, STAFF),
     (ScannerSession, Create, DOOR),
     (ScannerSession, Write, DOOR),
@@ -67,4 +68,10 @@ pub const TABLE: &[(Resource, Verb, &[Role])] = &[
     (LiveDevices, Watch, STAFF),
     (LiveRoster, Watch, &[Device]),
     (ScanLog, Write, &[System]),
+    (Webhook, Read, MANAGERS),
+    (Webhook, Create, MANAGERS),
+    (Webhook, Write, MANAGERS),
+    (Webhook, Delete, MANAGERS),
+    (Delivery, Read, MANAGERS),
+    (Delivery, Write, MANAGERS),
 ];

@@ -13,6 +13,7 @@ use super::storage::{Kept, Storage};
 use super::store::{self, Flush, Flushed, PullLog, PullTable};
 use super::table::{Position, Table};
 use super::tickets;
+use crate::delivery;
 use crate::platform::ctx::Ctx;
 use crate::platform::error::{Error, Result};
 use crate::platform::log::{self, Level};
@@ -45,6 +46,10 @@ pub async fn flush(ctx: &Ctx, table: &Table) -> Result<()> {
         };
         let flushed = ctx.pg.call(&scope, &store::FLUSH, &batch).await?;
         report(table_id, &flushed);
+        if flushed.announced > 0 {
+            let tenant = table.identity.borrow().tenant_id;
+            delivery::announce(ctx, tenant).await;
+        }
         if flushed.last_seq <= table.flushed.get() {
             return Err(Error::internal("postgres took no entry"));
         }

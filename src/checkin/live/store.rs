@@ -138,6 +138,8 @@ pub struct Flushed {
     /// Entries of which Postgres had another version.
     #[serde(default)]
     pub conflicts: Vec<u64>,
+    /// Messages that were made of them for recipients outside.
+    pub announced: u64,
 }
 
 /// What was heard of scanners.
@@ -156,5 +158,8 @@ pub const NOTE_DEVICES: Statement<Noted, u64> =
 /// Stores entries; those it has already change nothing.
 ///
 /// It gives up early: what was sent may be stored all the same, and the next attempt finds out.
-pub const FLUSH: Statement<Flush, Flushed> =
-    Statement::new("select app.flush_scans($1)").patience(Duration::from_secs(3));
+pub const FLUSH: Statement<Flush, Flushed> = Statement::new(
+    "with flushed as materialized (select app.flush_scans($1) as answer)
+         select answer || jsonb_build_object('announced', app.announced()) from flushed",
+)
+.patience(Duration::from_secs(3));

@@ -4,6 +4,7 @@
 //! Postgres, after the object was asked to bring the record up to date.
 //! Failure: with Postgres away scans go on, and lists are 503.
 
+pub mod export;
 pub mod http;
 mod store;
 mod wire;
@@ -16,8 +17,10 @@ use super::ask;
 use crate::platform::ctx::Ctx;
 use crate::platform::error::{Error, Result};
 use crate::platform::object::ObjectAnswer;
+use crate::platform::pg::Pg;
 use crate::platform::scope::Scope;
-use wire::CheckInsQuery;
+use store::{Exported, Position};
+use wire::{CheckInsQuery, Filter};
 
 /// Decides a scan; `input` is the body as it came.
 pub async fn scan(ctx: &Ctx, scope: &Scope, table: Uuid, input: &str) -> Result<ObjectAnswer> {
@@ -62,17 +65,12 @@ pub async fn dashboard(ctx: &Ctx, scope: &Scope, table: Uuid) -> Result<ObjectAn
 /// Records, newest first.
 pub async fn list(ctx: &Ctx, scope: &Scope, query: &CheckInsQuery) -> Result<Page<Value>> {
     let limit = rules::page::limit(query.limit.as_deref())?;
-    let filter = json!({
-        "table_id": query.table_id,
-        "row_id": query.row_id,
-        "session_id": query.session_id,
-        "gate": query.gate,
-        "verdict": query.verdict,
-        "from": query.from()?,
-        "to": query.to()?,
-        "before": rules::page::decode::<Uuid>(query.cursor.as_deref())?,
-        "limit": limit + 1,
-    });
+    let filter = Position {
+        filter: query.filter()?,
+        before: rules::page::decode(query.cursor.as_deref())?,
+        after: None,
+        limit: limit + 1,
+    };
     if let Some(table) = query.table_id {
         up_to_date(ctx, scope, table).await?;
     }
@@ -84,6 +82,25 @@ pub async fn list(ctx: &Ctx, scope: &Scope, query: &CheckInsQuery) -> Result<Pag
             .unwrap_or_default()
             .to_owned()
     }))
+}
+
+/// Records of one page of an export.
+const EXPORT_PAGE: u32 = 1_000;
+
+/// Records in the order they were made, [`EXPORT_PAGE`] at a time, from the one behind `after`.
+async fn exported(
+    pg: &Pg,
+    scope: &Scope,
+    filter: &Filter,
+    after: Option<Uuid>,
+) -> Result<Exported> {
+    let position = Position {
+        filter: filter.clone(),
+        before: None,
+        after,
+        limit: EXPORT_PAGE,
+    };
+    pg.call(scope, &store::EXPORT, &position).await
 }
 
 /// One record. With `table` it is there as soon as its scan was answered, without it within about a

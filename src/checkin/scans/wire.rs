@@ -144,17 +144,41 @@ pub struct OfTable {
     pub table_id: Option<Uuid>,
 }
 
-impl CheckInsQuery {
-    pub(super) fn from(&self) -> Result<Option<String>> {
-        time("/from", self.from.as_deref())
-    }
+/// Which records, checked.
+#[derive(Clone, Serialize)]
+pub struct Filter {
+    /// Of this table.
+    pub table_id: Option<Uuid>,
+    /// Of this guest.
+    pub row_id: Option<Uuid>,
+    /// Scanned with this device.
+    pub session_id: Option<Uuid>,
+    /// Scanned at this gate.
+    pub gate: Option<String>,
+    /// With this verdict.
+    pub verdict: Option<Verdict>,
+    /// Not before.
+    pub from: Option<String>,
+    /// Before.
+    pub to: Option<String>,
+}
 
-    pub(super) fn to(&self) -> Result<Option<String>> {
-        time("/to", self.to.as_deref())
+impl CheckInsQuery {
+    pub(super) fn filter(&self) -> Result<Filter> {
+        Ok(Filter {
+            table_id: self.table_id,
+            row_id: self.row_id,
+            session_id: self.session_id,
+            gate: self.gate.clone(),
+            verdict: self.verdict,
+            from: time("/from", self.from.as_deref())?,
+            to: time("/to", self.to.as_deref())?,
+        })
     }
 }
 
-fn time(pointer: &str, text: Option<&str>) -> Result<Option<String>> {
+/// Reads an instant of a query.
+pub(super) fn time(pointer: &str, text: Option<&str>) -> Result<Option<String>> {
     let time = text
         .map(|text| rules::time::parse(pointer, text))
         .transpose()?;

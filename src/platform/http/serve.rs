@@ -5,6 +5,7 @@
 //! Failure: an answer that cannot be built is the runtime's plain 500.
 
 use std::fmt::Write as _;
+use std::rc::Rc;
 
 use serde_json::json;
 use worker::wasm_bindgen::JsValue;
@@ -38,7 +39,7 @@ pub async fn serve(
     context: worker::Context,
 ) -> worker::Result<web_sys::Response> {
     let head = Head::of(&request);
-    let mut ctx = Ctx::new(env, own_id(&head.request_id), Some(context));
+    let mut ctx = Ctx::new(env, own_id(&head.request_id), Some(Rc::new(context)));
     let began = ctx.now;
     if ctx.config.test_clock
         && let Ok(moved) = chrono::DateTime::parse_from_rfc3339(&head.test_now)

@@ -21,7 +21,7 @@ use super::{refused, signed, verified};
 use crate::platform::config::Config;
 use crate::platform::ctx::Ctx;
 use crate::platform::error::{Error, Result};
-use crate::platform::outbound::{self, Outgoing};
+use crate::platform::outbound::{self, Limit, Outgoing};
 use crate::platform::scope::Credential;
 
 /// After this long a key set is fetched again.
@@ -178,7 +178,8 @@ async fn fetch_now(ctx: &Ctx) -> Result<Rc<KeySet>> {
             url,
             headers: &[("accept", "application/json")],
             body: None,
-            limit: LIMIT,
+            limit: Limit::Refuse(LIMIT),
+            redirects: true,
             patience: Duration::from_secs(5),
         },
     )
