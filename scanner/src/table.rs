@@ -123,7 +123,7 @@ fn done<'a>(outcome: &Outcome<'a>, table_id: Uuid) -> wire::Outcome<'a> {
     wire::Outcome::Done {
         replayed: outcome.replayed,
         recorded: outcome.entry.is_admission() && !outcome.replayed,
-        answer: answer(outcome.entry, table_id),
+        answer: Box::new(answer(outcome.entry, table_id)),
     }
 }
 

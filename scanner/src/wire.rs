@@ -89,7 +89,7 @@ pub enum Outcome<'a> {
         /// An admission or an exit was recorded now.
         recorded: bool,
         /// As the API answers.
-        answer: ScanAnswer<'a>,
+        answer: Box<ScanAnswer<'a>>,
     },
     /// Nothing was recorded.
     Refused { problem: Problem },

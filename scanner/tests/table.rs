@@ -114,7 +114,7 @@ fn a_scanner_without_a_list_stays_one() {
 fn what_is_wrong_is_told_and_not_recorded() {
     let mut table = table(two_guests());
     let before = table.snapshot();
-    let other = json!({"table_id": Uuid::nil(), "nonce": "x", "barcode": "A"});
+    let other = json!({"table_id": Uuid::from_u128(9), "nonce": "x", "barcode": "A"});
     let ids = json!({"check_in": Uuid::nil(), "row": Uuid::nil()});
     let now = "2024-06-01T18:00:00Z";
     for (order, code) in [
