@@ -27,6 +27,7 @@ mod members;
 mod offline;
 mod operations;
 mod pairing;
+mod roster;
 mod sign_in;
 mod strange_inputs;
 mod tenancy;

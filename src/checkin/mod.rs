@@ -11,6 +11,7 @@ pub mod export;
 pub mod guests;
 pub mod import;
 pub mod live;
+pub mod roster;
 pub mod rows;
 pub mod scans;
 pub mod sessions;
@@ -42,6 +43,7 @@ pub fn routes() -> Vec<Module> {
     lists.extend(export::routes());
     lists.extend(tickets::http::routes());
     let mut doors = config::http::routes();
+    doors.extend(roster::http::routes());
     doors.extend(scans::http::routes());
     doors.extend(scans::export::routes());
     let mut devices = sessions::http::routes();

@@ -281,6 +281,25 @@ impl Ledger {
         }
     }
 
+    /// The label of a gate.
+    pub(super) fn gate_label(&mut self, name: Option<&str>) -> Label {
+        self.gates.label(name)
+    }
+
+    /// Replaces what a guest did; `category` is what a guest counts under who becomes checked in.
+    pub(super) fn replace(&mut self, row: Uuid, visits: Visits, category: Option<&str>) {
+        let old = self.guests.remove(&row).unwrap_or_default();
+        let (before, after) = (Tally::of(&old), Tally::of(&visits));
+        let category = match before.standing.checked_in {
+            true => old.category,
+            false => self.categories.label(category),
+        };
+        self.restate(before, after, category);
+        if !visits.is_empty() {
+            self.guests.insert(row, Visits { category, ..visits });
+        }
+    }
+
     fn restate(&mut self, before: Tally, after: Tally, category: Label) {
         self.conflicts = (self.conflicts + after.conflicts).saturating_sub(before.conflicts);
         let (before, after) = (before.standing, after.standing);

@@ -108,6 +108,16 @@ impl Roster {
         }
     }
 
+    /// Everybody who has a code, whatever their status.
+    pub fn holders(&self, code: &str) -> impl Iterator<Item = &Row> {
+        let ids = match self.codes.get(code.trim()) {
+            None => &[],
+            Some(Holders::One(id)) => std::slice::from_ref(id),
+            Some(Holders::Many(ids)) => ids.as_slice(),
+        };
+        ids.iter().filter_map(|id| self.get(*id))
+    }
+
     /// Number of guests.
     pub fn len(&self) -> usize {
         self.rows.len()

@@ -326,9 +326,14 @@ impl Scan {
     /// The ids to record it under. Those of a scan that a device decided by itself follow from the
     /// scan, so that they do not depend on the order of arrival and the device knows them too.
     pub fn ids(&self, table_id: Uuid, origin: Uuid, fresh: Ids) -> Ids {
-        if self.offline.is_none() {
-            return fresh;
+        match self.offline {
+            Some(_) => self.own_ids(table_id, origin),
+            None => fresh,
         }
+    }
+
+    /// The ids of a scan that the device `origin` decides by itself.
+    pub fn own_ids(&self, table_id: Uuid, origin: Uuid) -> Ids {
         let key = self.nonce_key(origin);
         let at = self.times.scanned_at.unwrap_or(self.times.check_in_time);
         let millis = u64::try_from(at.timestamp_millis()).unwrap_or_default();

@@ -67,7 +67,7 @@ pub struct Visits {
     #[serde(rename = "c")]
     pub category: Label,
     #[serde(rename = "v", deserialize_with = "tight")]
-    list: Vec<Visit>,
+    pub(super) list: Vec<Visit>,
 }
 
 /// Whether a guest counts as checked in, and how many people of the ticket are inside.

@@ -207,6 +207,7 @@ pub fn device_may(profile: Profile, verb: Verb, resource: Resource) -> bool {
         (Profile::Viewer, Verb::Scan | Verb::Annul, _)
             | (Profile::Viewer | Profile::Kiosk, _, Resource::GuestRow)
             | (Profile::Viewer, _, Resource::LiveRoster | Resource::Badge)
+            | (Profile::Kiosk, Verb::Watch, Resource::LiveRoster)
     );
     !withheld && may(Role::Device, verb, resource)
 }

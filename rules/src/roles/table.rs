@@ -66,7 +66,12 @@ pub const TABLE: &[(Resource, Verb, &[Role])] = &[
     (Dashboard, Read, STAFF_AND_DEVICES),
     (LiveChannel, Watch, STAFF_AND_DEVICES),
     (LiveDevices, Watch, STAFF),
-    (LiveRoster, Watch, &[Device]),
+    (
+        LiveRoster,
+        Read,
+        &[Admin, Manager, Agent, Device, Anonymous],
+    ),
+    (LiveRoster, Watch, &[Admin, Manager, Agent, Device]),
     (ScanLog, Write, &[System]),
     (Webhook, Read, MANAGERS),
     (Webhook, Create, MANAGERS),

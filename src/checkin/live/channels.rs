@@ -1,5 +1,5 @@
-//! What a check-in table shows live: `scans`, one event per log entry; `stats`, the counters; and
-//! `devices`, the scanners.
+//! What a check-in table shows live: `scans`, one event per log entry; `stats`, the counters;
+//! `devices`, the scanners; and `roster`, the guest list for scanners.
 //!
 //! Invariant: the log is the history of `scans`, so its offsets are the log's and no event can be
 //! missing. `stats` carries whole counters, at most ten times a second; its offset is the log's at
@@ -20,6 +20,7 @@ use super::CheckinTable;
 use super::access;
 use super::devices::{self, DEVICES};
 use super::record::state_of;
+use super::roster::{self, ROSTER};
 use super::table::Table;
 use crate::platform::clock;
 use crate::platform::error::{Error, Result};
@@ -92,6 +93,18 @@ impl Surface for CheckinTable {
                 Access::Granted
             }
             DEVICES => Access::Forbidden,
+            ROSTER => {
+                let (verb, resource) = (Verb::Watch, Resource::LiveRoster);
+                let may = match identity.profile {
+                    Some(profile) => rules::roles::device_may(profile, verb, resource),
+                    None => rules::roles::may(identity.role, verb, resource),
+                };
+                if may {
+                    Access::Granted
+                } else {
+                    Access::Forbidden
+                }
+            }
             _ => Access::Unknown,
         }
     }
@@ -103,6 +116,13 @@ impl Surface for CheckinTable {
             return Ok(Channel {
                 kind: Kind::Latest,
                 position: Position::new(&*table.epoch, table.heard.changes()),
+                oldest: 1,
+            });
+        }
+        if channel == ROSTER {
+            return Ok(Channel {
+                kind: Kind::Latest,
+                position: Position::new(&*table.epoch, roster::offset(&table)),
                 oldest: 1,
             });
         }
@@ -124,6 +144,7 @@ impl Surface for CheckinTable {
         match channel {
             STATS => return Ok(vec![stats_of(&table)?]),
             DEVICES => return Ok(vec![devices::event(&self.hub, &table)?]),
+            ROSTER => return Ok(vec![roster::current(&table)?]),
             _ => {}
         }
         let mut events = Vec::new();

@@ -16,6 +16,7 @@ use uuid::Uuid;
 use worker::wasm_bindgen::prelude::*;
 
 use super::access::{self, Granted};
+use super::roster;
 use super::table::Table;
 use super::{CheckinTable, GATHER, record as outbox};
 use crate::platform::clock;
@@ -62,6 +63,11 @@ impl CheckinTable {
                 let granted = self.grant(&ctx, &table, &who, Verb::Annul).await?;
                 self.annul(&table, &granted.caller, who.now, input)
             }
+            "roster" => {
+                let (verb, resource) = (Verb::Read, Resource::LiveRoster);
+                let granted = self.let_in(&ctx, &table, &who, verb, resource).await?;
+                self.roster(&table, &granted, input)
+            }
             "dashboard" => {
                 access::grant(&ctx, &table, &who, Verb::Read, Resource::Dashboard).await?;
                 self.dashboard(&table, &who)
@@ -98,7 +104,11 @@ impl CheckinTable {
         let _one_at_a_time = self.pulling.lock().await;
         self.pulled_at.set(Some(ctx.now));
         let devices_seq = table.position.borrow().devices_seq;
+        let list = roster::offset(table);
         outbox::pull(ctx, table).await?;
+        if roster::offset(table) != list {
+            self.roster_changed(table);
+        }
         self.hub.recheck(|reader| access::stays(table, reader));
         self.stats_changed();
         if table.position.borrow().devices_seq != devices_seq {
@@ -176,7 +186,7 @@ impl CheckinTable {
         };
         match (entry, appended) {
             (Ok(entry), true) => {
-                self.recorded(&entry)?;
+                self.recorded(table, &entry)?;
                 ok(
                     if entry.is_admission() { 201 } else { 200 },
                     body_of(table, &entry)?,
@@ -219,7 +229,7 @@ impl CheckinTable {
         if !table.append(&entry)? {
             return self.succeeded();
         }
-        self.recorded(&entry)?;
+        self.recorded(table, &entry)?;
         self.stats_changed();
         ok(200, body_of(table, &entry)?)
     }
@@ -232,8 +242,11 @@ impl CheckinTable {
     }
 
     /// After an entry is in the log: tell who watches, and see to it that Postgres gets it.
-    fn recorded(&self, entry: &Entry) -> Result<()> {
+    fn recorded(&self, table: &Table, entry: &Entry) -> Result<()> {
         self.announce(entry)?;
+        if roster::changes_guest(entry) {
+            self.roster_changed(table);
+        }
         self.arm(clock::now() + GATHER);
         Ok(())
     }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::storage::{Kept, Storage};
 use super::store::{self, Flush, Flushed, PullLog, PullTable};
 use super::table::{Position, Table};
-use super::tickets;
+use super::{roster, tickets};
 use crate::delivery;
 use crate::platform::ctx::Ctx;
 use crate::platform::error::{Error, Result};
@@ -140,6 +140,12 @@ fn take(
         position.rows_seq = last.change_seq;
         position.row_id = Some(last.row.id);
     }
+    let (left, stay) = (
+        rows.iter().filter(|row| row.deleted),
+        rows.iter().filter(|row| !row.deleted),
+    );
+    let changed = roster::changes_of(table, stay.map(|row| &row.row), left.map(|row| row.row.id));
+    table.changes.note(&table.storage, &changed)?;
     let mut state = table.state.borrow_mut();
     let (gone, kept): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.deleted);
     let gone: Vec<String> = gone

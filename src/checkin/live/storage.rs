@@ -21,6 +21,8 @@ const SCHEMA: &str = "
                                     data text not null);
     create table if not exists roster (id text primary key, data text not null) without rowid;
     create table if not exists devices (id text primary key, data text not null) without rowid;
+    create table if not exists roster_changes (change integer not null, id text not null, code text,
+                                               primary key (change, id)) without rowid;
     create table if not exists heard (id text primary key, data text not null) without rowid;
     create table if not exists snapshot (part integer primary key, data text not null);";
 
@@ -147,11 +149,70 @@ impl Storage {
         self.sql.run(query, &[serde_json::to_string(items)?.into()])
     }
 
+    /// The last change of the guest list.
+    pub fn last_change(&self) -> Result<u64> {
+        let last = self
+            .sql
+            .value("select coalesce(max(change), 0) from roster_changes", &[])?;
+        Ok(last.and_then(|last| last.parse().ok()).unwrap_or_default())
+    }
+
+    /// Notes which guests a change of the list is about, each with a code it no longer has.
+    pub fn note_changes(&self, change: u64, changed: &[(Uuid, Option<String>)]) -> Result<()> {
+        self.sql.run(
+            "insert or ignore into roster_changes
+             select ?, value ->> 0, value ->> 1 from json_each(?)",
+            &[
+                number(change).into(),
+                serde_json::to_string(changed)?.into(),
+            ],
+        )
+    }
+
+    /// What was noted after a change.
+    pub fn changes_after(&self, change: u64, limit: u32) -> Result<Vec<(Uuid, Option<String>)>> {
+        self.list(
+            "select json_array(id, code) from roster_changes where change > ? limit ?",
+            &[number(change).into(), f64::from(limit).into()],
+        )
+    }
+
+    /// Guests whose entries and exits changed after a place in the log.
+    pub fn scanned_after(&self, seq: u64, limit: u32) -> Result<Vec<Uuid>> {
+        self.list(
+            "select distinct json_quote(data ->> 'row_id') from log
+              where seq > ? and data ->> 'row_id' is not null
+                and data ->> 'effect' in ('admit', 'exit', 'annul') limit ?",
+            &[number(seq).into(), f64::from(limit).into()],
+        )
+    }
+
+    /// A page of guests, by their ids.
+    pub fn guests_after(&self, after: Option<Uuid>, limit: u32) -> Result<Vec<Uuid>> {
+        let after = after.map(|id| id.to_string()).unwrap_or_default();
+        self.list(
+            "select json_quote(id) from roster where id > ? order by id limit ?",
+            &[after.into(), f64::from(limit).into()],
+        )
+    }
+
+    fn list<T: DeserializeOwned>(
+        &self,
+        query: &str,
+        bindings: &[worker::wasm_bindgen::JsValue],
+    ) -> Result<Vec<T>> {
+        let lines = self.sql.lines(query, bindings)?;
+        lines
+            .lines()
+            .map(|line| Ok(serde_json::from_str(line)?))
+            .collect()
+    }
+
     /// Forgets everything, before a rebuild.
     pub fn clear(&self) -> Result<()> {
         self.sql.run(
             "delete from meta; delete from log; delete from roster; delete from devices;
-             delete from heard; delete from snapshot",
+             delete from heard; delete from snapshot; delete from roster_changes",
             &[],
         )
     }

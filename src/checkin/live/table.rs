@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 use super::access::Access;
 use super::heard::Heard;
+use super::roster::Changes;
 use super::storage::{Kept, Storage};
 use crate::platform::crypto;
 use crate::platform::ctx::random;
@@ -110,6 +111,8 @@ pub struct Table {
     pub devices: RefCell<HashMap<Uuid, Device>>,
     /// What was heard of their devices.
     pub heard: Heard,
+    /// How its guest list changed, for scanners.
+    pub changes: Changes,
     /// How far Postgres was read.
     pub position: RefCell<Position>,
     /// How far the log has reached Postgres.
@@ -168,6 +171,7 @@ impl Table {
             state: RefCell::new(state),
             devices: RefCell::new(devices),
             heard: Heard::load(&storage, &meta)?,
+            changes: Changes::load(&storage)?,
             position: RefCell::new(position.unwrap_or_default()),
             flushed: Cell::new(flushed),
             unflushed_since: Cell::new(waiting_since),
@@ -187,6 +191,7 @@ impl Table {
             state: RefCell::new(state),
             devices: RefCell::default(),
             heard: Heard::default(),
+            changes: Changes::default(),
             position: RefCell::default(),
             flushed: Cell::new(0),
             unflushed_since: Cell::new(None),
@@ -202,6 +207,7 @@ impl Table {
         self.storage.put("epoch", &self.epoch)?;
         self.storage
             .put("flushed_seq", &self.flushed.get().to_string())?;
+        self.changes.begin();
         self.keep_position()?;
         self.keep_identity()
     }
@@ -209,6 +215,7 @@ impl Table {
     /// Keeps what the configuration became.
     pub fn configure(&self, identity: Identity) -> Result<()> {
         self.state.borrow_mut().config = identity.config.clone();
+        self.changes.note_table(&self.storage)?;
         self.identity.replace(identity);
         self.keep_identity()
     }
@@ -242,6 +249,7 @@ impl Table {
         if let Some(row) = &entry.new_row {
             self.storage
                 .upsert(Kept::Roster, &[rules::checkin::guest::Row::from(row)])?;
+            self.changes.note(&self.storage, &[(row.id, None)])?;
         }
         self.state.borrow_mut().apply(entry);
         if self.unflushed_since.get().is_none() {

@@ -29,6 +29,7 @@ pub fn take(table: &Table, news: Option<PulledTickets>) -> Result<()> {
     for serial in news.revoked {
         tickets.revoked.insert(serial);
     }
+    table.changes.note_table(&table.storage)?;
     table.storage.put(KEPT, &serde_json::to_string(&tickets)?)?;
     table.state.borrow_mut().tickets = tickets;
     {
