@@ -196,10 +196,7 @@ async fn messages_that_come_many_times_at_once_send_each_event_once() {
     let jobs = async {
         for _ in 0..12 {
             let again = [job.clone(), job.clone()];
-            tokio::join!(
-                control.queue("JOBS", &again),
-                control.queue("JOBS", &again)
-            );
+            tokio::join!(control.queue("JOBS", &again), control.queue("JOBS", &again));
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     };
