@@ -253,6 +253,34 @@ async fn deliveries_are_listed_newest_first_and_found_by_status_and_event() {
     hook.client().get(&bad).await.problem_of(400);
 }
 
+/// The live object sends a batch again whenever the answer was lost.
+#[tokio::test]
+async fn a_batch_of_scans_that_comes_twice_makes_each_delivery_once() {
+    let event = Event::with_guests(["Ada"]).open().await;
+    let receiver = Receiver::new().await;
+    let hook = Webhook::of(&event, &receiver).await;
+    event.door().scan("Ada").await.accepted();
+    event.door().scan("Ada").await.duplicate();
+    hook.settled("delivered", 2).await;
+    let log = Database::admin()
+        .await
+        .scan_log(&event.tenant.id, &event.table)
+        .await;
+    let actor = json!({"kind": "system", "job": "test", "tenant": event.tenant.id}).to_string();
+    let batch = json!({"table_id": event.table, "entries": log, "head": 2}).to_string();
+    let sql = "select app.call($1::text::jsonb, array[]::text[], 'select app.flush_scans($1)',
+               $2::text::jsonb, null, 'again') -> 'result'";
+    let app = Database::app().await;
+    let flushed = app
+        .json(sql, &[(&actor, Type::TEXT), (&batch, Type::TEXT)])
+        .await;
+    assert_eq!(
+        (&flushed["last_seq"], &flushed["applied"]),
+        (&json!(2), &json!(0))
+    );
+    assert_eq!(hook.deliveries("").await.len(), 2);
+}
+
 #[tokio::test]
 async fn a_webhook_that_is_removed_takes_its_deliveries_with_it() {
     let tenant = Tenant::new().await;
