@@ -19,7 +19,7 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 /// How long a frame is awaited.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The channels that only show the latest value.
-const COALESCED: [&str; 2] = ["stats", "devices"];
+const COALESCED: [&str; 3] = ["stats", "devices", "roster"];
 
 /// A place in a channel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -120,6 +120,7 @@ impl Surface for CheckinTable {
             });
         }
         if channel == ROSTER {
+            roster::watched(&table);
             return Ok(Channel {
                 kind: Kind::Latest,
                 position: Position::new(&*table.epoch, roster::offset(&table)),

@@ -320,14 +320,16 @@ pub fn pushed(table: &Table) -> Result<Happened> {
     })
 }
 
-/// For who begins to watch: where the list is now.
+/// Somebody begins to watch, who has the list or asks for it: what changes from now on is told.
+pub fn watched(table: &Table) {
+    if !table.changes.due.get() {
+        table.changes.pushed.replace(Some(At::of(table)));
+    }
+}
+
+/// For who comes back: where the list is now.
 pub fn current(table: &Table) -> Result<Happened> {
     let now = At::of(table);
-    table
-        .changes
-        .pushed
-        .borrow_mut()
-        .get_or_insert_with(|| now.clone());
     let data = serde_json::to_string(&Pushed {
         from: Some(now.to_string()),
         position: now.to_string(),
