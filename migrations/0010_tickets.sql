@@ -13,7 +13,7 @@ create table pulse_ticket_keys (
   number      integer not null,
   public_key  text not null,
   private_key text not null,
-  change_seq  bigint not null,
+  change_seq  bigint not null default 0,
   created_by  uuid,
   created_at  timestamptz not null default now(),
   retired_at  timestamptz,
@@ -51,6 +51,7 @@ create table pulse_tickets (
 comment on table pulse_tickets is 'Tickets that were issued.';
 comment on column pulse_tickets.change_seq is
   'Of its revocation, for the object. None while it is good, and when its key was revoked: the key says it all.';
+comment on column pulse_tickets.revoked_at is 'Final: scanners forget no revocation.';
 create unique index pulse_tickets_good_idx on pulse_tickets (table_id, row_id) where revoked_at is null;
 create index pulse_tickets_row_idx on pulse_tickets (table_id, row_id, serial);
 create index pulse_tickets_changes_idx on pulse_tickets (table_id, change_seq, serial) where change_seq is not null;
@@ -59,12 +60,40 @@ create index pulse_tickets_changes_idx on pulse_tickets (table_id, change_seq, s
 call app.protect('pulse_ticket_keys');
 call app.protect('pulse_tickets');
 grant select,
-      insert (tenant_id, table_id, number, public_key, private_key, change_seq, created_by, created_at),
-      update (retired_at, revoked_at, change_seq) on pulse_ticket_keys to pulse_app;
+      insert (tenant_id, table_id, number, public_key, private_key, created_by, created_at),
+      update (retired_at, revoked_at) on pulse_ticket_keys to pulse_app;
 grant select,
       insert (id, tenant_id, table_id, row_id, serial, key_number, category, valid_from, valid_until, issued_by, issued_at),
-      update (revoked_by, revoked_at, change_seq) on pulse_tickets to pulse_app;
+      update (revoked_by, revoked_at) on pulse_tickets to pulse_app;
 grant select (table_id, number, public_key, created_at, retired_at, revoked_at) on pulse_ticket_keys to pulse_definer;
+
+-- Whoever makes or revokes a key, or revokes a ticket, psql included: the change is stamped like a row's, once
+-- per transaction and list, and the object told so by rows_seq.
+create function app.stamp_ticket() returns trigger language plpgsql as $$
+begin
+  if tg_op = 'UPDATE' then
+    if new.revoked_at is null then
+      perform app.fail('PU409', 'already_revoked', 'What was revoked stays so.');
+    end if;
+    if tg_table_name = 'pulse_tickets' then
+      if exists (select from public.pulse_ticket_keys k
+                 where k.table_id = new.table_id and k.number = new.key_number and k.revoked_at is not null) then
+        return new;
+      end if;
+    end if;
+  end if;
+  if not starts_with(coalesce(current_setting('app.row_stamp', true), ''), new.table_id || ' ' || new.tenant_id || ' ') then
+    perform app.bump_rows(new.table_id);
+  end if;
+  new.change_seq := substr(current_setting('app.row_stamp', true), 75)::bigint;
+  return new;
+end
+$$;
+create trigger stamp before insert on pulse_ticket_keys for each row execute function app.stamp_ticket();
+create trigger stamp_revoked before update of revoked_at on pulse_ticket_keys
+  for each row when (new.revoked_at is distinct from old.revoked_at) execute function app.stamp_ticket();
+create trigger stamp_revoked before update of revoked_at on pulse_tickets
+  for each row when (new.revoked_at is distinct from old.revoked_at) execute function app.stamp_ticket();
 
 create function app.ticket_json(t pulse_tickets) returns jsonb language plpgsql stable as $$
 begin
@@ -89,15 +118,15 @@ language sql stable security definer set search_path = pg_catalog, public, app, 
 $$;
 
 -- Adds a key, which signs from now on. The list's row must be locked.
-create function app.add_ticket_key(p jsonb, p_seq bigint) returns integer language plpgsql
+create function app.add_ticket_key(p jsonb) returns integer language plpgsql
 set search_path = pg_catalog, public, app, pg_temp as $$
 declare
   v_table  uuid := (p ->> 'table_id')::uuid;
   v_number integer;
 begin
   update pulse_ticket_keys set retired_at = app.clock(p) where table_id = v_table and retired_at is null;
-  insert into pulse_ticket_keys (tenant_id, table_id, number, public_key, private_key, change_seq, created_by, created_at)
-  select app.tenant(), v_table, coalesce(max(k.number), 0) + 1, p ->> 'public_key', p ->> 'private_key', p_seq,
+  insert into pulse_ticket_keys (tenant_id, table_id, number, public_key, private_key, created_by, created_at)
+  select app.tenant(), v_table, coalesce(max(k.number), 0) + 1, p ->> 'public_key', p ->> 'private_key',
          app.actor_id(), app.clock(p)
   from pulse_ticket_keys k where k.table_id = v_table
   returning number into v_number;
@@ -133,7 +162,6 @@ declare
   v_wrong   jsonb;
   v_key     integer;
   v_serial  integer;
-  v_seq     bigint;
   v_news    boolean := false;
   v_items   jsonb;
 begin
@@ -168,17 +196,14 @@ begin
 
   select number into v_key from pulse_ticket_keys where table_id = v_table and retired_at is null;
   if v_key is null then
-    v_key := app.add_ticket_key(p, app.bump_rows(v_table));
+    v_key := app.add_ticket_key(p);
     v_news := true;
   end if;
-  if exists (select from pulse_tickets where table_id = v_table and row_id = any (v_rows) and revoked_at is null) then
-    v_seq := app.bump_rows(v_table);
-    update pulse_tickets t set revoked_at = app.clock(p), revoked_by = app.actor_id(), change_seq = v_seq
-    where t.table_id = v_table and t.revoked_at is null and t.row_id = any (v_rows)
-      and exists (select from pulse_rows r where r.id = t.row_id and r.table_id = v_table
-                  and app.ticket_problem(r, v_from, v_until) is null);
-    v_news := v_news or found;
-  end if;
+  update pulse_tickets t set revoked_at = app.clock(p), revoked_by = app.actor_id()
+  where t.table_id = v_table and t.revoked_at is null and t.row_id = any (v_rows)
+    and exists (select from pulse_rows r where r.id = t.row_id and r.table_id = v_table
+                and app.ticket_problem(r, v_from, v_until) is null);
+  v_news := v_news or found;
 
   select coalesce(max(serial), 0) into v_serial from pulse_tickets where table_id = v_table;
   with chosen as (
@@ -212,7 +237,6 @@ declare
   v_named   boolean := jsonb_typeof(p -> 'ticket_ids') = 'array';
   v_ids     uuid[];
   v_wrong   jsonb;
-  v_seq     bigint;
   v_revoked integer;
 begin
   perform from pulse_tables where id = v_table and deleted_at is null for no key update;
@@ -232,8 +256,7 @@ begin
     perform app.fail('PU422', 'tickets_refused', 'Not all of these are known.',
                      case when v_named then '/ticket_ids' else '/row_ids' end);
   end if;
-  v_seq := app.bump_rows(v_table);
-  update pulse_tickets t set revoked_at = app.clock(p), revoked_by = app.actor_id(), change_seq = v_seq
+  update pulse_tickets t set revoked_at = app.clock(p), revoked_by = app.actor_id()
   where t.table_id = v_table and t.revoked_at is null
     and case when v_named then t.id else t.row_id end = any (v_ids);
   get diagnostics v_revoked = row_count;
@@ -246,17 +269,15 @@ create function app.rotate_ticket_key(p jsonb) returns jsonb language plpgsql
 set search_path = pg_catalog, public, app, pg_temp as $$
 declare
   v_table uuid := (p ->> 'table_id')::uuid;
-  v_seq   bigint;
   v_new   integer;
 begin
   perform from pulse_tables where id = v_table and deleted_at is null for no key update;
   if not found then
     return null;
   end if;
-  v_seq := app.bump_rows(v_table);
-  v_new := app.add_ticket_key(p, v_seq);
+  v_new := app.add_ticket_key(p);
   if (p ->> 'revoke_old')::boolean then
-    update pulse_ticket_keys set revoked_at = app.clock(p), change_seq = v_seq
+    update pulse_ticket_keys set revoked_at = app.clock(p)
     where table_id = v_table and number < v_new and revoked_at is null;
     update pulse_tickets set revoked_at = app.clock(p), revoked_by = app.actor_id()
     where table_id = v_table and revoked_at is null;
@@ -306,7 +327,7 @@ begin
 end
 $$;
 
-grant execute on function app.ticket_json(pulse_tickets), app.ticket_keys(uuid), app.add_ticket_key(jsonb, bigint),
+grant execute on function app.ticket_json(pulse_tickets), app.ticket_keys(uuid), app.add_ticket_key(jsonb),
   app.ticket_problem(pulse_rows, timestamptz, timestamptz), app.issue_tickets(jsonb), app.revoke_tickets(jsonb),
   app.rotate_ticket_key(jsonb), app.pull_table(jsonb) to pulse_app;
 call app.seal();

@@ -270,7 +270,7 @@ async fn a_ticket_revoked_past_the_api_is_known_within_a_minute() {
     let event = Event::with_guests(["Ada"]).open().await;
     let code = event.ticket("Ada").await;
     event.door().scan("Ada").await.accepted();
-    let sql = "with changed as (update pulse_tickets set revoked_at = now(), change_seq = app.bump_rows(table_id)
+    let sql = "with changed as (update pulse_tickets set revoked_at = now()
                                 where row_id = $1::text::uuid returning 1)
                select to_jsonb(count(*)) from changed";
     let row = event.row_id("Ada");
@@ -283,4 +283,13 @@ async fn a_ticket_revoked_past_the_api_is_known_within_a_minute() {
         (answer.at("/reason") == "revoked").then_some(())
     })
     .await;
+    let again = "with changed as (update pulse_tickets set revoked_at = null
+                                where row_id = $1::text::uuid returning 1)
+               select to_jsonb(count(*)) from changed";
+    let refused = database.attempt(again, &[(&row, Type::TEXT)]).await;
+    let refused = refused.expect_err("scanners forget no revocation");
+    assert!(
+        format!("{refused:?}").contains("already_revoked"),
+        "{refused:?}"
+    );
 }

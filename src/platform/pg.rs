@@ -107,6 +107,19 @@ pub struct Called<O> {
     pub replayed: bool,
 }
 
+impl<O> Called<O> {
+    /// The same with what is made of the answer.
+    pub fn try_map<P>(self, make: impl FnOnce(O) -> Result<P>) -> Result<Called<P>> {
+        Ok(Called {
+            result: make(self.result)?,
+            role: self.role,
+            actor: self.actor,
+            tenant: self.tenant,
+            replayed: self.replayed,
+        })
+    }
+}
+
 #[derive(Deserialize)]
 struct Envelope<'a> {
     #[serde(borrow)]

@@ -22,7 +22,7 @@ use crate::platform::ctx::{Ctx, random};
 use crate::platform::error::{Error, Result};
 use crate::platform::pg::Called;
 use crate::platform::scope::Scope;
-use store::{Filter, Issue, NewKey, Revoke, Rotate, SigningKey, Target};
+use store::{Filter, Issue, Issued, NewKey, Revoke, Rotate, SigningKey, Target};
 use wire::{
     IssueIn, IssuedTicket, IssuedTickets, RevokeIn, RevokedTickets, RotateIn, Ticket, TicketKeys,
     TicketsQuery,
@@ -62,25 +62,10 @@ pub async fn issue(
         }
         done => done?,
     };
-    let issued = done.result;
-    let key = issued.key.ok_or_else(|| Error::internal("no key signs"))?;
-    let key = open(ctx, table_id, &key)?;
-    let items = issued.items.into_iter().map(|ticket| sign(ticket, &key));
-    let result = IssuedTickets {
-        items: items.collect::<Result<_>>()?,
-        skipped: issued.skipped,
-        next_cursor: issued.next.map(|last| page::encode(&last)),
-    };
-    if issued.news {
+    if done.result.news {
         changed(ctx, done.tenant, table_id).await;
     }
-    Ok(Called {
-        result,
-        role: done.role,
-        actor: done.actor,
-        tenant: done.tenant,
-        replayed: done.replayed,
-    })
+    done.try_map(|issued| signed(ctx, table_id, issued))
 }
 
 /// Tickets of a list, newest first.
@@ -129,17 +114,10 @@ pub async fn revoke(
         }
         done => done?,
     };
-    let revoked = done.result.revoked;
-    if revoked > 0 {
+    if done.result.revoked > 0 {
         changed(ctx, done.tenant, table_id).await;
     }
-    Ok(Called {
-        result: RevokedTickets { revoked },
-        role: done.role,
-        actor: done.actor,
-        tenant: done.tenant,
-        replayed: done.replayed,
-    })
+    done.try_map(|store::Revoked { revoked, .. }| Ok(RevokedTickets { revoked }))
 }
 
 /// The public keys of a list.
@@ -186,6 +164,18 @@ fn open(ctx: &Ctx, table: Uuid, key: &SigningKey) -> Result<(u32, PrivateKey)> {
 
 fn owner(table: Uuid, public_key: &str) -> String {
     format!("pulse_ticket_keys/{table}/{public_key}/private_key")
+}
+
+/// The codes of what was issued.
+fn signed(ctx: &Ctx, table: Uuid, issued: Issued) -> Result<IssuedTickets> {
+    let key = issued.key.ok_or_else(|| Error::internal("no key signs"))?;
+    let key = open(ctx, table, &key)?;
+    let items = issued.items.into_iter().map(|ticket| sign(ticket, &key));
+    Ok(IssuedTickets {
+        items: items.collect::<Result<_>>()?,
+        skipped: issued.skipped,
+        next_cursor: issued.next.map(|last| page::encode(&last)),
+    })
 }
 
 fn sign(ticket: Ticket, (number, key): &(u32, PrivateKey)) -> Result<IssuedTicket> {
