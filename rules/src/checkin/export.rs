@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::export::{self, Reader};
 
 /// The columns in their order, each with its place in a record.
-pub const COLUMNS: [(&str, &str); 30] = [
+pub const COLUMNS: [(&str, &str); 36] = [
     ("id", "/id"),
     ("seq", "/seq"),
     ("check_in_time", "/check_in_time"),
@@ -40,6 +40,12 @@ pub const COLUMNS: [(&str, &str); 30] = [
     ("row_id", "/row_id"),
     ("table_id", "/table_id"),
     ("guest_attention_note", "/row_data/attention_note"),
+    ("device", "/device"),
+    ("people", "/people"),
+    ("offline", "/offline"),
+    ("conflict_with", "/conflict/check_in_id"),
+    ("conflict_gap_ms", "/conflict/gap_ms"),
+    ("answers", "/answers"),
 ];
 
 /// What the file begins with: the mark by which spreadsheets know UTF-8, and the header.

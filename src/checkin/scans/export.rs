@@ -122,7 +122,8 @@ pub fn routes() -> Vec<Route> {
 /// then), `barcode`, `gate`, `scanner_name`, `scanner_email`, `scan_count`, `last_scanned_at`,
 /// `walk_in`, `force_sent`, `forced`, `overrode`, `notes`, `annulled_at`, `annulled_by`,
 /// `scanned_at` and `sent_at` (by the device's clock), `received_at`, `clock_skew_ms`,
-/// `session_id`, `row_id`, `table_id`, `guest_attention_note`. Times are RFC 3339 in UTC.
+/// `session_id`, `row_id`, `table_id`, `guest_attention_note`, `device`, `people`, `offline`,
+/// `conflict_with`, `conflict_gap_ms`, `answers`. Times are RFC 3339 in UTC.
 ///
 /// `ndjson` is for programs: on each line a record as `GET /pulse/check-ins` shows it.
 #[utoipa::path(get, path = "/pulse/check-ins/export", operation_id = "export_check_ins",

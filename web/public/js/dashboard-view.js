@@ -29,8 +29,9 @@ function stats(board) {
   for (const node of document.querySelectorAll("[data-stat]")) setText(node, count(shown[node.dataset.stat]));
   const rate = board.rate ?? 0;
   byId("rate").value = Math.min(rate, 1);
+  const twice = board.conflicts > 0 ? ` · ${count(board.conflicts)} let in twice` : "";
   const unsynced = board.unsynced > 0 ? ` · ${count(board.checked_in)} in, at most ${count(board.unsynced)} unsynced` : "";
-  setText(byId("rate-text"), `${(rate * 100).toFixed(rate > 0 && rate < 0.1 ? 1 : 0)} % of the list${unsynced}`);
+  setText(byId("rate-text"), `${(rate * 100).toFixed(rate > 0 && rate < 0.1 ? 1 : 0)} % of the list${unsynced}${twice}`);
   setText(byId("capacity"), board.capacity ? `of ${count(board.capacity)}` : "");
 }
 
@@ -114,8 +115,19 @@ function feed({ recent, timezone }) {
   if (!recent?.length) return list.replaceChildren(el("li", { class: "hint" }, "Scans appear here as they happen."));
   const annulled = new Set(recent.filter((scan) => scan.type === "checkin.annulled").map((scan) => scan.check_in_id));
   const undone = (scan) => scan.type !== "checkin.duplicate" && annulled.has(scan.check_in_id);
-  list.replaceChildren(...recent.map((scan) => feedEntry(scan, undone(scan), timezone)));
+  const twice = conflicts(recent);
+  list.replaceChildren(...recent.map((scan) => feedEntry(scan, undone(scan), twice.get(scan.check_in_id), timezone)));
   fresh.clear();
+}
+
+/** Which entries are one too many now, by record: a later report may have changed it. */
+function conflicts(recent) {
+  const known = new Map();
+  for (const scan of [...recent].sort((a, b) => a.seq - b.seq)) {
+    if (scan.type === "checkin.accepted") known.set(scan.check_in_id, scan.conflict);
+    for (const changed of scan.reelected ?? []) known.set(changed.check_in_id, changed.conflict);
+  }
+  return known;
 }
 
 const TYPES = {
@@ -126,7 +138,7 @@ const TYPES = {
   "checkin.annulled": { sign: "↶", word: "Undo", look: "annulled" },
 };
 
-function feedEntry(scan, undone, timezone) {
+function feedEntry(scan, undone, conflict, timezone) {
   const { sign, word, look } = TYPES[scan.type] ?? TYPES[`checkin.${scan.verdict}`];
   const details = [
     undone && look !== "annulled" ? `${word}, undone` : word,
@@ -135,6 +147,8 @@ function feedEntry(scan, undone, timezone) {
     scan.gate && `gate ${scan.gate}`,
     scan.walk_in && "walk-in",
     scan.forced && "forced",
+    scan.people > 1 && `${scan.people} people`,
+    conflict && look === "accepted" && `let in twice: ${clock(conflict.at, timezone)}${conflict.device ? ` by ${conflict.device}` : ""}`,
   ];
   return el(
     "li",
