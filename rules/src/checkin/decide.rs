@@ -257,6 +257,7 @@ impl Decision {
             self.row_id = Some(ids.row);
             if let Some(view) = &mut self.guest {
                 view.row_id = Some(ids.row);
+                view.party = going.party;
             }
             self.new_row = Some(NewRow {
                 id: ids.row,

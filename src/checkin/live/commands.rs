@@ -82,11 +82,15 @@ impl CheckinTable {
                 outbox::flush(&ctx, &table).await?;
                 ok(200, "{}".to_owned())
             }
+            "pull" | "exits" if who.credential != Credential::System => Err(Error::not_found()),
             "pull" => {
-                if who.credential != Credential::System {
-                    return Err(Error::not_found());
-                }
-                self.pull(&ctx, &table).await?;
+                self.pull(&ctx, &table, who.now).await?;
+                ok(200, "{}".to_owned())
+            }
+            "exits" => {
+                self.let_all_out(&table, who.now).await?;
+                // Postgres asked because what it knows has passed.
+                self.tell_exits(&ctx, &table).await?;
                 ok(200, "{}".to_owned())
             }
             _ => Err(Error::internal(format!("unknown command {command}"))),
@@ -94,11 +98,14 @@ impl CheckinTable {
     }
 
     /// One reader at a time; whoever waited finds the news already read and reads what came since.
-    async fn pull(&self, ctx: &Ctx, table: &Table) -> Result<()> {
+    async fn pull(&self, ctx: &Ctx, table: &Table, now: DateTime<Utc>) -> Result<()> {
         let _one_at_a_time = self.pulling.lock().await;
         self.pulled_at.set(Some(ctx.now));
         let devices_seq = table.position.borrow().devices_seq;
-        outbox::pull(ctx, table).await?;
+        // By the settings that held until now.
+        self.let_all_out(table, now).await?;
+        outbox::pull(ctx, table, now).await?;
+        self.look_out(table);
         self.hub.recheck(|reader| access::stays(table, reader));
         self.stats_changed();
         if table.position.borrow().devices_seq != devices_seq {
@@ -129,7 +136,7 @@ impl CheckinTable {
             .is_some_and(|at| (ctx.now - at).num_seconds() < 1);
         match granted {
             Err(error) if error.code == access::UNKNOWN_DEVICE && !lately => {
-                self.pull(ctx, table).await?;
+                self.pull(ctx, table, who.now).await?;
                 access::grant(ctx, table, who, verb, resource).await
             }
             granted => granted,
@@ -177,6 +184,7 @@ impl CheckinTable {
         match (entry, appended) {
             (Ok(entry), true) => {
                 self.recorded(&entry)?;
+                self.left_since(table, &entry)?;
                 ok(
                     if entry.is_admission() { 201 } else { 200 },
                     body_of(table, &entry)?,
@@ -226,13 +234,13 @@ impl CheckinTable {
 
     /// The place in the log is taken and the nonce is not: another instance has gone on without
     /// this one, which forgets what it knows. The client tries again.
-    fn succeeded(&self) -> Result<ObjectAnswer> {
+    pub(super) fn succeeded(&self) -> Result<ObjectAnswer> {
         self.table.replace(None);
         Err(Error::unavailable("this instance has a successor"))
     }
 
     /// After an entry is in the log: tell who watches, and see to it that Postgres gets it.
-    fn recorded(&self, entry: &Entry) -> Result<()> {
+    pub(super) fn recorded(&self, entry: &Entry) -> Result<()> {
         self.announce(entry)?;
         self.arm(clock::now() + GATHER);
         Ok(())

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::access::Access;
+use super::exits::Exits;
 use super::heard::Heard;
 use super::storage::{Kept, Storage};
 use crate::platform::crypto;
@@ -110,6 +111,8 @@ pub struct Table {
     pub devices: RefCell<HashMap<Uuid, Device>>,
     /// What was heard of their devices.
     pub heard: Heard,
+    /// When everybody leaves.
+    pub exits: Cell<Exits>,
     /// How far Postgres was read.
     pub position: RefCell<Position>,
     /// How far the log has reached Postgres.
@@ -162,12 +165,17 @@ impl Table {
             .get("position")
             .map(|text| serde_json::from_str(text))
             .transpose()?;
+        let exits = meta
+            .get("exits")
+            .map(|text| serde_json::from_str(text))
+            .transpose()?;
         Ok(Ok(Self {
             epoch: epoch.clone(),
             identity: RefCell::new(identity),
             state: RefCell::new(state),
             devices: RefCell::new(devices),
             heard: Heard::load(&storage, &meta)?,
+            exits: Cell::new(exits.unwrap_or_default()),
             position: RefCell::new(position.unwrap_or_default()),
             flushed: Cell::new(flushed),
             unflushed_since: Cell::new(waiting_since),
@@ -187,6 +195,7 @@ impl Table {
             state: RefCell::new(state),
             devices: RefCell::default(),
             heard: Heard::default(),
+            exits: Cell::default(),
             position: RefCell::default(),
             flushed: Cell::new(0),
             unflushed_since: Cell::new(None),
@@ -206,11 +215,21 @@ impl Table {
         self.keep_identity()
     }
 
-    /// Keeps what the configuration became.
-    pub fn configure(&self, identity: Identity) -> Result<()> {
+    /// Keeps what the configuration became at `now`.
+    pub fn configure(&self, identity: Identity, now: DateTime<Utc>) -> Result<()> {
         self.state.borrow_mut().config = identity.config.clone();
-        self.identity.replace(identity);
-        self.keep_identity()
+        let leaving = |identity: &Identity| {
+            let config = &identity.config;
+            let zone = config.timezone.clone();
+            (identity.enabled, config.settings.exit_all_at, zone)
+        };
+        let now_leaving = leaving(&identity);
+        let before = self.identity.replace(identity);
+        self.keep_identity()?;
+        if leaving(&before) == now_leaving {
+            return Ok(());
+        }
+        self.plan_exits(now)
     }
 
     fn keep_identity(&self) -> Result<()> {
