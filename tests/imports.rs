@@ -451,7 +451,7 @@ async fn an_export_is_a_file_and_runs_no_formula_in_a_spreadsheet() {
     let plain = export("").await.expect_status(200);
     assert_eq!(
         plain.text().lines().nth(1),
-        Some("=1+1,,+49,,confirmed,,,,@A1")
+        Some("=1+1,,+49,,confirmed,,,,1,@A1")
     );
     assert_eq!(
         plain.header("content-disposition"),
@@ -466,6 +466,6 @@ async fn an_export_is_a_file_and_runs_no_formula_in_a_spreadsheet() {
     );
     assert_eq!(
         safe.lines().nth(1),
-        Some("\"'=1+1\",,\"'+49\",,confirmed,,,,\"'@A1\"")
+        Some("\"'=1+1\",,\"'+49\",,confirmed,,,,1,\"'@A1\"")
     );
 }

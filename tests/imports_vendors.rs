@@ -83,7 +83,7 @@ async fn an_export_can_be_imported_again_and_gives_the_same_rows() {
     let guests = json!([
         {"name": "Quote \" and ; and ,", "email": "q@x.test", "barcode": "=1+1", "category": "vip"},
         {"name": "Zoë\nNewline", "barcode": "0002", "status": "canceled", "attention_note": "be kind"},
-        {"name": "@SUM(A1)", "barcode": "-3", "valid_from": "2026-05-01T10:00:00.000Z"},
+        {"name": "@SUM(A1)", "barcode": "-3", "valid_from": "2026-05-01T10:00:00.000Z", "party": 7},
     ]);
     import(&tenant, &table, "", "application/json", guests.to_string())
         .await
@@ -108,6 +108,7 @@ async fn an_export_can_be_imported_again_and_gives_the_same_rows() {
             "valid_from",
             "valid_until",
             "attention_note",
+            "party",
         ] {
             assert_eq!(row[field], after[name][field], "{field} of {name}");
         }

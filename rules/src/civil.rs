@@ -1,7 +1,8 @@
 //! Civil time: what the wall clock says in a named zone. The only module that knows a time zone.
 //!
 //! Invariant: a [`Zone`] is always a zone of the bundled IANA database; a wall time in a gap means
-//! the first instant after it, one in a fold the earlier pass.
+//! as long after midnight as it would be without the gap (but see [`Zone::first`]), one in a fold
+//! the earlier pass.
 //! Failure: an unknown name is refused by [`Zone::parse`]; instants outside the years 0 to 9999
 //! are read as the nearest end.
 
@@ -96,6 +97,23 @@ impl Zone {
         let millis = self.rules.to_ambiguous_timestamp(wall).compatible();
         DateTime::from_timestamp_millis(millis.map(|at| at.as_millisecond()).unwrap_or_default())
             .unwrap_or_default()
+    }
+
+    /// The first instant of a day at which the wall clock shows this minute or, where it skips it,
+    /// one after it.
+    pub fn first(&self, day: LocalDay, minute: u16) -> DateTime<Utc> {
+        let found = self.instant(day, minute);
+        let wanted = day
+            .date()
+            .at(narrow(minute / 60), narrow(minute % 60), 0, 0);
+        // Behind a gap, the clock shows as much more as it skipped.
+        if self.wall(found) == wanted {
+            return found;
+        }
+        let behind = jiff::Timestamp::from_second(found.timestamp() + 1).ok();
+        let gap = behind.and_then(|behind| self.rules.preceding(behind).next());
+        gap.and_then(|gap| DateTime::from_timestamp_millis(gap.timestamp().as_millisecond()))
+            .unwrap_or(found)
     }
 
     /// The day of the week and the minutes since midnight that the wall clock shows (0 to 1439).
@@ -306,6 +324,28 @@ mod tests {
             new_york.weekday_and_minute(at("2024-11-03T05:30:00Z")),
             (Weekday::Sun, 90)
         );
+    }
+
+    #[test]
+    fn a_skipped_minute_is_first_reached_behind_the_gap() {
+        let berlin = Zone::parse("Europe/Berlin").unwrap();
+        let spring = berlin.local_day(at("2024-03-31T12:00:00Z"));
+        for minute in [120, 121, 150, 179, 180] {
+            assert_eq!(berlin.first(spring, minute), at("2024-03-31T01:00:00Z"));
+        }
+        assert_eq!(berlin.first(spring, 119), at("2024-03-31T00:59:00Z"));
+        assert_eq!(berlin.first(spring, 181), at("2024-03-31T01:01:00Z"));
+        let autumn = berlin.local_day(at("2024-10-27T12:00:00Z"));
+        assert_eq!(berlin.first(autumn, 150), at("2024-10-27T00:30:00Z"));
+        assert_eq!(berlin.first(autumn, 180), at("2024-10-27T02:00:00Z"));
+        // Samoa had no 30 December 2011.
+        let apia = Zone::parse("Pacific/Apia").unwrap();
+        let missing = LocalDay {
+            year: 2011,
+            month: 12,
+            day: 30,
+        };
+        assert_eq!(apia.first(missing, 240), at("2011-12-30T10:00:00Z"));
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub enum Reader {
 }
 
 /// The columns every export has.
-pub const COLUMNS: [&str; 8] = [
+pub const COLUMNS: [&str; 9] = [
     "name",
     "email",
     "barcode",
@@ -35,6 +35,7 @@ pub const COLUMNS: [&str; 8] = [
     "valid_from",
     "valid_until",
     "attention_note",
+    "party",
 ];
 
 /// A guest as it is exported: a row as the API answers it, the rest ignored.
@@ -57,6 +58,8 @@ pub struct GuestOut {
     pub valid_until: Option<String>,
     #[serde(default)]
     pub attention_note: Option<String>,
+    #[serde(default)]
+    pub party: Option<u16>,
     #[serde(default)]
     pub data: BTreeMap<String, Box<RawValue>>,
 }
@@ -91,6 +94,10 @@ pub fn row(guest: &GuestOut, keys: &[String], reader: Reader) -> String {
         text(&guest.valid_from),
         text(&guest.valid_until),
         text(&guest.attention_note),
+        guest
+            .party
+            .map(|party| party.to_string())
+            .unwrap_or_default(),
     ];
     let data = keys.iter().map(|key| {
         guest
@@ -175,14 +182,14 @@ mod tests {
         let keys = ["Company".to_owned(), "Code".to_owned()];
         assert_eq!(
             header(&keys, Reader::Program),
-            "name,email,barcode,category,status,valid_from,valid_until,attention_note,Company,data: Code\r\n"
+            "name,email,barcode,category,status,valid_from,valid_until,attention_note,party,Company,data: Code\r\n"
         );
         let guest: GuestOut =
-            serde_json::from_str(r#"{"id":"x","name":"Ada","barcode":"7","status":"confirmed","data":{"Company":"A, B","Code":5}}"#)
+            serde_json::from_str(r#"{"id":"x","name":"Ada","barcode":"7","status":"confirmed","party":4,"data":{"Company":"A, B","Code":5}}"#)
                 .unwrap();
         assert_eq!(
             row(&guest, &keys, Reader::Program),
-            "Ada,,7,,confirmed,,,,\"A, B\",5\r\n"
+            "Ada,,7,,confirmed,,,,4,\"A, B\",5\r\n"
         );
     }
 }

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::checkin::guest::Status;
+use crate::checkin::guest::{MAX_PARTY, Status, one};
 use crate::invalid::Invalid;
 use crate::patch::Patch;
 use crate::{data, email, name, time};
@@ -59,11 +59,11 @@ pub struct GuestIn {
         schema(max_length = 80, pattern = r"^\s*[^\x00-\x1f\x7f]*\s*$")
     )]
     pub category: Option<String>,
-    /// `confirmed` (default), `canceled`, `blocked` or `revoked`.
+    /// `confirmed` (default), `canceled`, `blocked`, `revoked` or `unpaid`.
     #[serde(default)]
     #[cfg_attr(
         feature = "schema",
-        schema(pattern = r"^\s*(confirmed|canceled|blocked|revoked)?\s*$")
+        schema(pattern = r"^\s*(confirmed|canceled|blocked|revoked|unpaid)?\s*$")
     )]
     pub status: Option<String>,
     /// First instant of admission, RFC 3339.
@@ -88,6 +88,10 @@ pub struct GuestIn {
     #[serde(default)]
     #[cfg_attr(feature = "schema", schema(max_length = 2000))]
     pub attention_note: Option<String>,
+    /// How many people the ticket is for, 1 to 1,000; 1 when absent.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schema(minimum = 1, maximum = 1000))]
+    pub party: Option<i64>,
     /// Anything else worth keeping, at most 32 KiB.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schema(value_type = Option<Object>))]
@@ -95,7 +99,7 @@ pub struct GuestIn {
 }
 
 /// A guest that may be kept; serialises into the columns of `pulse_rows`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NewGuest {
     /// Display name.
     pub name: String,
@@ -115,6 +119,9 @@ pub struct NewGuest {
     pub valid_until: Option<DateTime<Utc>>,
     /// What the person at the door must see.
     pub attention_note: Option<String>,
+    /// How many people the ticket is for.
+    #[serde(default = "one")]
+    pub party: u16,
     /// Anything else.
     pub data: Map<String, Value>,
 }
@@ -138,7 +145,7 @@ pub struct GuestPatch {
     #[cfg_attr(feature = "schema", schema(value_type = Option<String>, max_length = 80, pattern = r"^\s*[^\x00-\x1f\x7f]*\s*$"))]
     pub category: Patch<String>,
     #[serde(default, skip_serializing_if = "Patch::is_absent")]
-    #[cfg_attr(feature = "schema", schema(value_type = Option<String>, pattern = r"^\s*(confirmed|canceled|blocked|revoked)?\s*$"))]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>, pattern = r"^\s*(confirmed|canceled|blocked|revoked|unpaid)?\s*$"))]
     pub status: Patch<String>,
     #[serde(default, skip_serializing_if = "Patch::is_absent")]
     #[cfg_attr(feature = "schema", schema(value_type = Option<String>, pattern = r"^\s*(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d))?\s*$"))]
@@ -149,6 +156,9 @@ pub struct GuestPatch {
     #[serde(default, skip_serializing_if = "Patch::is_absent")]
     #[cfg_attr(feature = "schema", schema(value_type = Option<String>, max_length = 2000))]
     pub attention_note: Patch<String>,
+    #[serde(default, skip_serializing_if = "Patch::is_absent")]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<i64>, minimum = 1, maximum = 1000))]
+    pub party: Patch<i64>,
     #[serde(default, skip_serializing_if = "Patch::is_absent")]
     #[cfg_attr(feature = "schema", schema(value_type = Option<Object>))]
     pub data: Patch<Map<String, Value>>,
@@ -197,6 +207,9 @@ impl GuestIn {
         let attention_note = invalid
             .take(name::optional_lines("/attention_note", note, MAX_NOTE))
             .flatten();
+        let party = self
+            .party
+            .and_then(|party| invalid.take(parse_party(party)));
         let data = invalid
             .take(parse_data(self.data.unwrap_or_default()))
             .unwrap_or_default();
@@ -209,6 +222,7 @@ impl GuestIn {
             valid_from,
             valid_until,
             attention_note,
+            party: party.unwrap_or(1),
             data,
         })
     }
@@ -216,7 +230,7 @@ impl GuestIn {
 
 impl GuestPatch {
     /// Checks what came in. Fields that were not sent stay absent; the name cannot be cleared; a
-    /// cleared status is `confirmed`, cleared data is empty. Instants come out as they are kept.
+    /// cleared status is `confirmed`, a cleared party is 1, cleared data is empty. Instants come out as they are kept.
     pub fn parse(self) -> Result<Self, Invalid> {
         let mut invalid = Invalid::default();
         let name = match self.name {
@@ -263,6 +277,10 @@ impl GuestPatch {
         let valid_until = optional(self.valid_until, &instant("/valid_until"));
         let at = |field: &Patch<String>| field.value().and_then(|text| time::try_parse(text));
         check_order(at(&valid_from), at(&valid_until), &mut invalid);
+        let party = match self.party {
+            Patch::Value(party) => set(invalid.take(parse_party(party).map(i64::from))),
+            other => other,
+        };
         let data = match self.data {
             Patch::Value(data) => set(invalid.take(parse_data(data))),
             other => other,
@@ -276,6 +294,7 @@ impl GuestPatch {
             valid_from,
             valid_until,
             attention_note,
+            party,
             data,
         })
     }
@@ -310,6 +329,7 @@ pub const fn word(status: Status) -> &'static str {
         Status::Canceled => "canceled",
         Status::Blocked => "blocked",
         Status::Revoked => "revoked",
+        Status::Unpaid => "unpaid",
     }
 }
 
@@ -319,6 +339,7 @@ fn parse_status(text: &str) -> Result<Status, Invalid> {
         Status::Canceled,
         Status::Blocked,
         Status::Revoked,
+        Status::Unpaid,
     ]
     .into_iter()
     .find(|status| word(*status) == text)
@@ -326,9 +347,16 @@ fn parse_status(text: &str) -> Result<Status, Invalid> {
         Invalid::one(
             "/status",
             "invalid_status",
-            "Must be confirmed, canceled, blocked or revoked.",
+            "Must be confirmed, canceled, blocked, revoked or unpaid.",
         )
     })
+}
+
+fn parse_party(party: i64) -> Result<u16, Invalid> {
+    let party = u16::try_from(party).ok();
+    party
+        .filter(|party| (1..=MAX_PARTY).contains(party))
+        .ok_or_else(|| Invalid::one("/party", "out_of_range", "A whole number, 1 to 1000."))
 }
 
 fn parse_data(data: Map<String, Value>) -> Result<Map<String, Value>, Invalid> {

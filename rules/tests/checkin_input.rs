@@ -42,7 +42,8 @@ fn settings_have_the_published_defaults_and_every_field() {
             "allow_duplicate_scans": false, "allow_reentry": false, "entries_per_day": null,
             "max_entries": null, "capacity": null, "capacity_mode": "hard", "categories": [],
             "opens_at": null, "closes_at": null, "opening_hours": [], "walk_ins": true,
-            "guest_scanning": false, "offline_mode": true, "show_popup": true, "questions": []
+            "guest_scanning": false, "offline_mode": true, "show_popup": true, "admit_unpaid": false,
+            "exit_all_at": null, "questions": []
         })
     );
     assert_eq!(
@@ -62,7 +63,8 @@ fn a_patch_changes_what_it_names_and_null_restores_the_default() {
         "max_entries": 9, "capacity": 500, "capacity_mode": "warn", "categories": [" vip ", "press"],
         "opens_at": "2024-06-01T18:00:00.000Z", "closes_at": "2024-06-02T02:00:00.000Z",
         "opening_hours": [{"day": "sat", "from": "18:00", "to": "24:00"}], "walk_ins": false,
-        "guest_scanning": true, "offline_mode": false, "show_popup": false
+        "guest_scanning": true, "offline_mode": false, "show_popup": false, "admit_unpaid": true,
+        "exit_all_at": "04:00", "questions": [{"id": "q", "text": "Why?"}]
     });
     let set = Settings::parse(&all, "/settings").unwrap();
     assert_eq!(set.categories, ["vip", "press"]);

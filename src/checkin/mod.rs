@@ -164,14 +164,29 @@ pub async fn place(ctx: &Ctx, tenant: Uuid, table: Uuid) -> Result<()> {
     pull(ctx, tenant, &address).await
 }
 
+/// Tells a table's live object that the time has passed at which everybody was to leave.
+pub async fn let_all_out(
+    ctx: &Ctx,
+    tenant: Uuid,
+    table: Uuid,
+    jurisdiction: Option<Jurisdiction>,
+) -> Result<()> {
+    let address = address(ctx, table, jurisdiction).await?;
+    order(ctx, tenant, &address, "exits").await
+}
+
 async fn pull(ctx: &Ctx, tenant: Uuid, address: &Address) -> Result<()> {
+    order(ctx, tenant, address, "pull").await
+}
+
+async fn order(ctx: &Ctx, tenant: Uuid, address: &Address, command: &str) -> Result<()> {
     let caller = Caller {
         credential: Credential::System,
         tenant: Some(tenant),
         now: ctx.now,
         request_id: ctx.request_id.clone(),
     };
-    object::call(ctx, address, "pull", &caller, "")
+    object::call(ctx, address, command, &caller, "")
         .await
         .map(drop)
 }

@@ -32,6 +32,8 @@ pub const DAILY: &str = "17 3 * * *";
 const AT_ONCE: usize = 6;
 
 const CRON: Function<Value, Due> = Function::new("select app.tick($1::text::jsonb)::text");
+const EXITS: Function<Value, Vec<Stale>> =
+    Function::new("select app.exits_due($1::text::jsonb)::text");
 const BEAT: Function<Value, Value> = Function::new("select app.tick($1::text::jsonb)::text");
 const SWEEP: Function<Value, BTreeMap<String, Value>> =
     Function::new("select app.sweep($1::text::jsonb)::text");
@@ -97,6 +99,19 @@ pub async fn scheduled(cron: &str, env: Env) {
 /// and sends the queue's beat.
 async fn minute(ctx: &Ctx) -> Result<Summary> {
     let due = ctx.pg.function(&CRON, &json!({"name": "cron"})).await?;
+    // Objects that were to let everybody out and have not said that they did.
+    let leaving = ctx.pg.function(&EXITS, &json!({})).await?;
+    let left = stream::iter(&leaving)
+        .map(|late| async move {
+            let home = Some(late.jurisdiction);
+            checkin::let_all_out(ctx, late.tenant_id, late.table_id, home)
+                .await
+                .is_ok()
+        })
+        .buffer_unordered(AT_ONCE)
+        .filter(|left| std::future::ready(*left))
+        .count()
+        .await;
     let told = stream::iter(&due.stale_tables)
         .map(|stale| async move {
             let home = Some(stale.jurisdiction);
@@ -112,6 +127,8 @@ async fn minute(ctx: &Ctx) -> Result<Summary> {
     let queued = queue::send(ctx, &Job::Heartbeat).await.is_ok();
     Ok(vec![
         ("stale_tables", due.stale_tables.len().into()),
+        ("exits_due", leaving.len().into()),
+        ("exits_done", left.into()),
         ("told", told.into()),
         ("channels_waiting", due.channels.len().into()),
         ("swept_imports", due.swept_imports.into()),

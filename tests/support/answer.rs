@@ -184,8 +184,10 @@ pub struct Counts {
     pub total: u64,
     /// Guests who came in at least once.
     pub checked_in: u64,
-    /// Guests inside now.
+    /// People inside now.
     pub inside: i64,
+    /// People who came in.
+    pub arrived: u64,
     /// Guests created at the door.
     pub walk_ins: u64,
     /// Repeats of guests who were in already.

@@ -142,15 +142,25 @@ fn dense(log: &[Value]) {
     }
 }
 
-/// When a guest passed a door, where in the log that is, and whether on the way in.
-type Record = (DateTime<Utc>, u64, bool);
+/// When a guest passed a door, where in the log that is, whether on the way in, how many people went,
+/// and how many the ticket is for.
+type Record = (DateTime<Utc>, u64, bool, i64, i64);
+
+/// People of one ticket inside after all that happened: nobody is inside twice.
+fn inside(records: &[Record]) -> i64 {
+    let step = |inside: i64, record: &Record| match *record {
+        (.., true, people, party) => (inside + people).min(party.max(inside)),
+        (.., false, people, _) => (inside - people).max(0),
+    };
+    records.iter().fold(0, step)
+}
 
 /// The numbers that follow from a log alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Replay {
     /// Guests with at least one entry that stands.
     pub checked_in: u64,
-    /// Guests whose last standing record, by scan time, is an entry.
+    /// People inside after all standing records, by scan time.
     pub inside: i64,
     /// Guests created at the door whose entry stands.
     pub walk_ins: u64,
@@ -195,7 +205,9 @@ impl Replay {
                         .parse()
                         .expect("a time");
                     let seq = entry["seq"].as_u64().expect("a seq");
-                    guests.entry(guest).or_default().push((at, seq, entered));
+                    let count = |name: &str| entry[name].as_i64().unwrap_or(1);
+                    let record = (at, seq, entered, count("people"), count("party"));
+                    guests.entry(guest).or_default().push(record);
                 }
                 "annul" => {}
                 _ => panic!("no effect: {entry}"),
@@ -204,7 +216,7 @@ impl Replay {
         for records in guests.values_mut() {
             records.sort_unstable();
             replay.checked_in += u64::from(records.iter().any(|record| record.2));
-            replay.inside += i64::from(records.last().is_some_and(|record| record.2));
+            replay.inside += inside(records);
         }
         replay
     }

@@ -6,6 +6,8 @@
 //! room for.
 //! Failure: none.
 
+use std::ops::Range;
+
 use chrono::{DateTime, Utc};
 
 use super::going::Going;
@@ -32,7 +34,7 @@ pub(crate) fn first_refusal<'a>(
 ) -> Option<Refusal<'a>> {
     let settings = &state.config.settings;
     let at = scan.times.check_in_time;
-    let anywhere = listing(state, subject).or_else(|| category(settings, subject));
+    let anywhere = listing(state, scan, subject).or_else(|| category(settings, subject));
     if anywhere.is_some() || scan.direction == Direction::Exit {
         return anywhere;
     }
@@ -43,12 +45,12 @@ pub(crate) fn first_refusal<'a>(
         return here;
     }
     again(state, subject, going)
-        .or_else(|| limits(state, subject, at))
+        .or_else(|| limits(state, subject, going, at))
         .or_else(|| capacity(state, going))
         .or_else(|| questions(state, scan, subject))
 }
 
-fn listing<'a>(state: &State, subject: &Subject<'a>) -> Option<Refusal<'a>> {
+fn listing<'a>(state: &State, scan: &Scan, subject: &Subject<'a>) -> Option<Refusal<'a>> {
     let revoked = subject.ticket.is_some_and(|presented| presented.revoked);
     let revoked = revoked.then_some(Refusal::Revoked);
     match subject.who {
@@ -57,6 +59,10 @@ fn listing<'a>(state: &State, subject: &Subject<'a>) -> Option<Refusal<'a>> {
             Status::Canceled => Some(Refusal::Canceled),
             Status::Blocked => Some(Refusal::Blocked),
             Status::Revoked => Some(Refusal::Revoked),
+            Status::Unpaid => {
+                let let_in = scan.ignore_unpaid && state.config.settings.admit_unpaid;
+                revoked.or((!let_in).then_some(Refusal::Unpaid))
+            }
         },
         Who::Bearer(_) => revoked.or((!state.without_list).then_some(Refusal::NotListed)),
         Who::WalkIn(guest) => {
@@ -153,27 +159,40 @@ fn again<'a>(state: &'a State, subject: &Subject<'a>, going: &Going) -> Option<R
     })
 }
 
-fn limits<'a>(state: &State, subject: &Subject<'a>, at: DateTime<Utc>) -> Option<Refusal<'a>> {
+/// Limits are per person: a ticket for five has five times as many entries.
+fn limits<'a>(
+    state: &State,
+    subject: &Subject<'a>,
+    going: &Going,
+    at: DateTime<Utc>,
+) -> Option<Refusal<'a>> {
     let settings = &state.config.settings;
-    let used = |limit: u32, entries: usize| entries >= usize::try_from(limit).unwrap_or(usize::MAX);
-    if let Some(limit) = settings.entries_per_day
-        && subject.first().is_some()
-    {
+    let entered = |day: Option<Range<DateTime<Utc>>>| -> u64 {
+        let entries = subject.visits().entries();
+        let counted =
+            entries.filter(|entry| day.as_ref().is_none_or(|day| day.contains(&entry.at)));
+        counted.map(|entry| u64::from(entry.people)).sum()
+    };
+    let over = |limit: u32, entered: u64, refusal: Refusal<'a>| {
+        let room = (u64::from(limit) * u64::from(going.party)).saturating_sub(entered);
+        match u32::try_from(room).unwrap_or(u32::MAX) {
+            0 => Some(refusal),
+            room if room < going.people.into() => Some(Refusal::PartyFull {
+                party: going.party,
+                room,
+            }),
+            _ => None,
+        }
+    };
+    let today = settings.entries_per_day.and_then(|limit| {
+        subject.first()?;
         let zone = &state.config.timezone;
         let day = zone.local_day(at);
-        let day = zone.start_of(day)..zone.start_of(day.next());
-        let entries = subject.visits().entries();
-        if used(
-            limit,
-            entries.filter(|entry| day.contains(&entry.at)).count(),
-        ) {
-            return Some(Refusal::DailyLimit { limit });
-        }
-    }
-    let limit = settings
-        .max_entries
-        .filter(|limit| used(*limit, subject.visits().entries().count()));
-    limit.map(|limit| Refusal::TotalLimit { limit })
+        let entered = entered(Some(zone.start_of(day)..zone.start_of(day.next())));
+        over(limit, entered, Refusal::DailyLimit { limit })
+    });
+    let ever = |limit| over(limit, entered(None), Refusal::TotalLimit { limit });
+    today.or_else(|| settings.max_entries.and_then(ever))
 }
 
 fn capacity<'a>(state: &State, going: &Going) -> Option<Refusal<'a>> {

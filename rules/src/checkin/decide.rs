@@ -2,7 +2,7 @@
 //!
 //! Invariant: a pure function of the state, the scan and who scans; nothing changes before
 //! [`State::apply`] folds the entry made of the decision. Checks run in one order, so a scan has
-//! one reason: code, status, category, gate, validity, opening, duplicate, limits, capacity.
+//! one reason: code, status, category, gate, validity, opening, duplicate, limits, capacity, questions.
 //! Exits are checked for code, status and category only. A signed ticket that no row has as its
 //! plain code stands for its guest's row, whose checks it adds its own to.
 //! What a device decided without a connection is kept to: who went through is recorded, whatever the
@@ -257,6 +257,7 @@ impl Decision {
             self.row_id = Some(ids.row);
             if let Some(view) = &mut self.guest {
                 view.row_id = Some(ids.row);
+                view.party = going.party;
             }
             self.new_row = Some(NewRow {
                 id: ids.row,

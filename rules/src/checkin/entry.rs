@@ -13,7 +13,7 @@ use super::caller::{Actor, Caller, Scanner};
 use super::conflict::{Conflict, Reelected};
 use super::decide::{Decision, Ids};
 use super::guest::{GuestView, is_one, one};
-use super::question::Question;
+use super::question::{self, Question};
 use super::scan::{Scan, Target};
 use super::state::State;
 use super::verdict::{Direction, Effect, Reason, Verdict, Warning};
@@ -147,7 +147,7 @@ pub struct Entry {
     /// Other records whose conflict changed by this entry.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reelected: Vec<Reelected>,
-    /// Answers to questions.
+    /// Answers to questions: those that fit.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub answers: Map<String, Value>,
     /// What the guest has to be asked first.
@@ -326,7 +326,7 @@ pub fn record(
         offline: scan.offline.map(|told| told.verdict),
         conflict: decision.conflict,
         reelected: decision.reelected,
-        answers: scan.answers,
+        answers: question::kept(&state.config.settings.questions, scan.answers),
         questions: decision.questions,
         check_in_time: times.check_in_time,
         scanned_at: times.scanned_at,

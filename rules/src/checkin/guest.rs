@@ -20,6 +20,7 @@ pub enum Status {
     Canceled,
     Blocked,
     Revoked,
+    Unpaid,
 }
 
 /// One guest as the live table keeps it. Unknown fields of a stored row are ignored.

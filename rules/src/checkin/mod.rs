@@ -23,6 +23,8 @@ pub mod device;
 pub mod entry;
 pub mod event;
 #[cfg(feature = "server")]
+pub mod exit_all;
+#[cfg(feature = "server")]
 pub mod export;
 pub mod gate;
 mod going;

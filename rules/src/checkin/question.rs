@@ -6,7 +6,7 @@
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::reading::Fields;
 use crate::invalid::Invalid;
@@ -97,6 +97,16 @@ pub enum Judged {
     Wrong,
     /// There is none.
     Missing,
+}
+
+/// The answers that can be kept: those that fit a question. What does not fit, or answers nothing,
+/// would pass for an answer at the next entry.
+pub(crate) fn kept(questions: &[Question], mut answers: Map<String, Value>) -> Map<String, Value> {
+    answers.retain(|id, answer| {
+        let asked = questions.iter().find(|question| question.id == *id);
+        asked.is_some_and(|question| question.judge(Some(answer)) == Judged::Good)
+    });
+    answers
 }
 
 /// Reads the questions of a table; `base` is their pointer, such as `/settings/questions`.

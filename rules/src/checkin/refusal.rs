@@ -34,6 +34,7 @@ pub enum Refusal<'a> {
     Canceled,
     Blocked,
     Revoked,
+    Unpaid,
     WrongCategory {
         category: Option<&'a str>,
         allowed: &'a [String],
@@ -102,6 +103,7 @@ impl Refusal<'_> {
             Self::Canceled | Self::NotListed => Reason::Canceled,
             Self::Blocked => Reason::Blocked,
             Self::Revoked => Reason::Revoked,
+            Self::Unpaid => Reason::Unpaid,
             Self::WrongCategory { .. } => Reason::WrongCategory,
             Self::WrongGate { .. } => Reason::WrongGate,
             Self::NotYetValid { .. } => Reason::NotYetValid,
@@ -154,6 +156,7 @@ impl Refusal<'_> {
             Self::Canceled => "This ticket was canceled.".to_owned(),
             Self::Blocked => "This guest is blocked.".to_owned(),
             Self::Revoked => "This ticket was revoked.".to_owned(),
+            Self::Unpaid => "This ticket is not paid for.".to_owned(),
             Self::WrongCategory { category, allowed } => {
                 let allowed = one_of(allowed.iter().map(String::as_str));
                 match category {

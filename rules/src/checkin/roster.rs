@@ -5,7 +5,8 @@
 //! Failure: none.
 //!
 //! Several rows may share a code. When exactly one of them is confirmed, the code means that one
-//! (the others were canceled and their code was issued again); otherwise it is ambiguous.
+//! (the others were canceled and their code was issued again); when none is and exactly one is
+//! unpaid, that one; otherwise it is ambiguous.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -96,12 +97,13 @@ impl Roster {
             None => Found::Nobody,
             Some(Holders::One(id)) => self.get(*id).map_or(Found::Nobody, Found::One),
             Some(Holders::Many(ids)) => {
-                let mut confirmed = ids
-                    .iter()
-                    .filter_map(|id| self.get(*id))
-                    .filter(|row| row.status == Status::Confirmed);
-                match (confirmed.next(), confirmed.next()) {
-                    (Some(row), None) => Found::One(row),
+                let of = |status: Status| {
+                    let rows = ids.iter().filter_map(|id| self.get(*id));
+                    let mut rows = rows.filter(move |row| row.status == status);
+                    (rows.next(), rows.next())
+                };
+                match (of(Status::Confirmed), of(Status::Unpaid)) {
+                    ((Some(row), None), _) | ((None, _), (Some(row), None)) => Found::One(row),
                     _ => Found::Several(ids.len()),
                 }
             }

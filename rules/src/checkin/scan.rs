@@ -80,6 +80,9 @@ pub struct ScanIn {
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     #[cfg_attr(feature = "schema", schema(value_type = Object))]
     pub answers: Map<String, Value>,
+    /// Admit who has not paid, where the table allows that (`admit_unpaid`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ignore_unpaid: bool,
     /// `false` from a device that cannot ask: questions do not hold its guests up.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub questions_supported: bool,
@@ -159,6 +162,8 @@ pub struct Scan {
     pub people: Option<u16>,
     /// Answers to questions.
     pub answers: Map<String, Value>,
+    /// Who has not paid may enter, if the table agrees.
+    pub ignore_unpaid: bool,
     /// Whether the device can ask.
     pub questions_supported: bool,
     /// What it told the guest without a connection.
@@ -182,6 +187,7 @@ impl Default for ScanIn {
             scanner: None,
             people: None,
             answers: Map::new(),
+            ignore_unpaid: false,
             questions_supported: true,
             offline: None,
         }
@@ -239,6 +245,7 @@ impl ScanIn {
                 scanner,
                 people: self.people,
                 answers: self.answers,
+                ignore_unpaid: self.ignore_unpaid,
                 questions_supported: self.questions_supported,
                 offline: self.offline,
             }),
@@ -336,18 +343,21 @@ impl Scan {
     pub fn own_ids(&self, table_id: Uuid, origin: Uuid) -> Ids {
         let key = self.nonce_key(origin);
         let at = self.times.scanned_at.unwrap_or(self.times.check_in_time);
-        let millis = u64::try_from(at.timestamp_millis()).unwrap_or_default();
-        let id = |kind: &str| {
-            let hash = Uuid::new_v5(&table_id, format!("{kind}|{key}").as_bytes()).into_bytes();
-            let mut random = [0; 10];
-            random.copy_from_slice(hash.split_at(6).1);
-            Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
-        };
+        let id = |kind: &str| derived(table_id, at, &format!("{kind}|{key}"));
         Ids {
             check_in: id("check-in"),
             row: id("row"),
         }
     }
+}
+
+/// An id of the moment `at` that follows from the table and a text.
+pub(crate) fn derived(table_id: Uuid, at: DateTime<Utc>, text: &str) -> Uuid {
+    let millis = u64::try_from(at.timestamp_millis()).unwrap_or_default();
+    let hash = Uuid::new_v5(&table_id, text.as_bytes()).into_bytes();
+    let mut random = [0; 10];
+    random.copy_from_slice(hash.split_at(6).1);
+    Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
 }
 
 fn yes() -> bool {

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::hours::{self, Hours};
+use super::hours::{self, Hours, Minute};
 use super::question::{self, Question};
 use super::reading::Fields;
 use super::visits::Again;
@@ -71,6 +71,13 @@ pub struct Settings {
     /// Scanners show the guest in a popup.
     #[cfg_attr(feature = "schema", schema(nullable))]
     pub show_popup: bool,
+    /// Guests who have not paid may be admitted by scans that say `ignore_unpaid`.
+    #[cfg_attr(feature = "schema", schema(nullable))]
+    pub admit_unpaid: bool,
+    /// Everybody inside leaves at this wall-clock time of the event each day, `00:00` to `23:59`;
+    /// null means nobody does.
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>, pattern = r"^([01]\d|2[0-3]):[0-5]\d$", example = "04:00"))]
+    pub exit_all_at: Option<Minute>,
     /// What is asked at the door, at most 20.
     #[cfg_attr(feature = "schema", schema(nullable))]
     pub questions: Vec<Question>,
@@ -93,6 +100,8 @@ impl Default for Settings {
             guest_scanning: false,
             offline_mode: true,
             show_popup: true,
+            admit_unpaid: false,
+            exit_all_at: None,
             questions: Vec::new(),
         }
     }
@@ -137,6 +146,7 @@ impl Settings {
             ),
             ("offline_mode", default.offline_mode, &mut next.offline_mode),
             ("show_popup", default.show_popup, &mut next.show_popup),
+            ("admit_unpaid", default.admit_unpaid, &mut next.admit_unpaid),
         ] {
             fields.flag(name, default, into);
         }
@@ -154,6 +164,18 @@ impl Settings {
         fields.names("categories", &mut next.categories);
         fields.instant("opens_at", &mut next.opens_at);
         fields.instant("closes_at", &mut next.closes_at);
+        match fields.raw("exit_all_at") {
+            None => {}
+            Some(Value::Null) => next.exit_all_at = None,
+            Some(value) => match value.as_str().and_then(Minute::parse) {
+                Some(clock) if clock.0 < 1440 => next.exit_all_at = Some(clock),
+                _ => fields.wrong(
+                    "exit_all_at",
+                    "invalid_clock",
+                    "A wall time, 00:00 to 23:59, or null.",
+                ),
+            },
+        }
         if let Some(value) = fields.raw("opening_hours") {
             let read = hours::parse(value, &fields.pointer("opening_hours"));
             if let Some(read) = fields.invalid.take(read) {

@@ -31,6 +31,8 @@ pub enum Reason {
     Blocked,
     /// The ticket was revoked.
     Revoked,
+    /// The ticket is not paid for.
+    Unpaid,
     /// The ticket is not valid yet.
     NotYetValid,
     /// The ticket is not valid any more.

@@ -155,6 +155,15 @@ impl Visits {
         walk.standing
     }
 
+    /// People inside at an instant, what happened at it counted.
+    pub fn inside_at(&self, at: DateTime<Utc>) -> u32 {
+        let mut walk = Walk::default();
+        for one in self.list.iter().take_while(|one| one.at <= at) {
+            walk.step(one);
+        }
+        walk.standing.inside
+    }
+
     /// The entries that are one too many, in order.
     pub fn too_many(&self) -> impl Iterator<Item = TooMany<'_>> {
         let mut walk = Walk::default();

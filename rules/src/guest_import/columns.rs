@@ -30,6 +30,8 @@ pub enum Field {
     ValidFrom,
     ValidUntil,
     AttentionNote,
+    /// How many people the ticket is for.
+    Party,
     /// Yes or no: whether it was paid for.
     Paid,
     /// Yes or no: whether the ticket is blocked.
@@ -41,9 +43,10 @@ pub enum Field {
 impl Field {
     /// Every field.
     #[rustfmt::skip]
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Name, Self::FirstName, Self::LastName, Self::Email, Self::Barcode, Self::Category, Self::Status,
-        Self::ValidFrom, Self::ValidUntil, Self::AttentionNote, Self::Paid, Self::Blocked, Self::Attention,
+        Self::ValidFrom, Self::ValidUntil, Self::AttentionNote, Self::Party, Self::Paid, Self::Blocked,
+        Self::Attention,
     ];
 
     /// The name used in maps and errors.
@@ -59,6 +62,7 @@ impl Field {
             Self::ValidFrom => "valid_from",
             Self::ValidUntil => "valid_until",
             Self::AttentionNote => "attention_note",
+            Self::Party => "party",
             Self::Paid => "paid",
             Self::Blocked => "blocked",
             Self::Attention => "attention",
@@ -125,6 +129,11 @@ impl Field {
             Self::AttentionNote => &[
                 "attention note", "door note", "check in note", "check in text", "checkin text",
                 "einlasshinweis", "hinweis", "note", "notes",
+            ],
+            Self::Party => &[
+                "party", "party size", "group size", "people", "number of people", "persons", "admits",
+                "admit", "quantity", "qty", "pax", "gruppengröße", "gruppengrösse", "personen",
+                "anzahl personen", "personenzahl", "anzahl", "menge",
             ],
             Self::Paid => &["paid", "bezahlt"],
             Self::Blocked => &["blocked", "gesperrt", "blockiert"],
@@ -376,7 +385,7 @@ mod tests {
             Order Type,Currency,Total Paid,Fees Paid,Attendee Status,Buyer First Name,Buyer Last Name,Buyer Email";
         assert_eq!(
             mapping(line, &[]).unwrap(),
-            "barcode=Barcode # category=Ticket Type email=Email first_name=First Name last_name=Last Name status=Attendee Status"
+            "barcode=Barcode # category=Ticket Type email=Email first_name=First Name last_name=Last Name party=Quantity status=Attendee Status"
         );
         let line = "api_id,name,first_name,last_name,email,phone_number,created_at,approval_status,checked_in_at,custom_source,\
             qr_code_url,amount,amount_tax,amount_discount,currency,coupon_code,eth_address,solana_address,\

@@ -49,7 +49,7 @@ impl Draft {
                     Field::Status,
                     "unknown_status",
                     format!(
-                        "{} is not known as a status; use confirmed, canceled, blocked or revoked.",
+                        "{} is not known as a status; use confirmed, canceled, blocked, revoked or unpaid.",
                         quoted(cell)
                     ),
                 );
@@ -84,6 +84,14 @@ impl Draft {
             );
             wrong(Field::Barcode, "rounded_code", message);
         }
+        let party = self.cells.get(&Field::Party).and_then(|cell| {
+            let party = words::count(cell);
+            if party.is_none() {
+                let message = format!("{} is not a number of people.", quoted(cell));
+                wrong(Field::Party, "invalid_number", message);
+            }
+            party
+        });
         let guest = GuestIn {
             name: self.name().map(|name| one_line(&name)),
             email: self.cells.remove(&Field::Email),
@@ -96,6 +104,7 @@ impl Draft {
             valid_from,
             valid_until,
             attention_note: self.note(),
+            party,
             data: Some(self.data),
         };
         match guest.parse() {
@@ -120,18 +129,19 @@ impl Draft {
         }
     }
 
-    /// The status cell; a ticket that is marked as blocked or not paid is blocked at best.
+    /// The status cell; a ticket that is marked as blocked is blocked at best, one that is marked as
+    /// not paid unpaid.
     fn status(&self) -> Result<Status, &str> {
         let said = match self.cells.get(&Field::Status) {
             Some(cell) => words::status(cell).ok_or(cell.as_str())?,
             None => Status::Confirmed,
         };
         let flag = |field: Field| self.cells.get(&field).and_then(|cell| words::yes(cell));
-        let held = flag(Field::Blocked) == Some(true) || flag(Field::Paid) == Some(false);
-        Ok(if held && said == Status::Confirmed {
-            Status::Blocked
-        } else {
-            said
+        let (blocked, paid) = (flag(Field::Blocked), flag(Field::Paid));
+        Ok(match said {
+            Status::Confirmed | Status::Unpaid if blocked == Some(true) => Status::Blocked,
+            Status::Confirmed if paid == Some(false) => Status::Unpaid,
+            said => said,
         })
     }
 

@@ -21,13 +21,19 @@ const CANCELED: &[&str] = &[
     "declined", "rejected", "deleted", "removed", "transferred", "no", "expired", "e", "void",
     "voided", "storniert", "abgesagt", "abgelehnt", "erstattet", "gelöscht", "abgelaufen", "nein",
 ];
-/// Not yet: unpaid, unapproved or held back. Door staff see them, and an organiser may let them in.
+/// Not yet: unapproved or held back; `pending` is not said of what. Door staff see them, and an
+/// organiser may let them in.
 #[rustfmt::skip]
 const BLOCKED: &[&str] = &[
-    "blocked", "pending", "n", "unpaid", "pending approval", "pending payment", "awaiting payment",
-    "approval pending", "waitlist", "waitlisted", "waiting list", "waiting", "invited", "on hold",
-    "maybe", "session", "blockiert", "gesperrt", "ausstehend", "offen", "unbezahlt",
-    "nicht bezahlt", "warteliste", "auf warteliste", "eingeladen", "genehmigung ausstehend",
+    "blocked", "pending", "pending approval", "approval pending", "waitlist", "waitlisted",
+    "waiting list", "waiting", "invited", "on hold", "maybe", "session", "blockiert", "gesperrt",
+    "ausstehend", "offen", "warteliste", "auf warteliste", "eingeladen", "genehmigung ausstehend",
+];
+/// May come, once it is paid.
+#[rustfmt::skip]
+const UNPAID: &[&str] = &[
+    "unpaid", "not paid", "n", "pending payment", "payment pending", "awaiting payment", "unbezahlt",
+    "nicht bezahlt", "zahlung ausstehend",
 ];
 /// The ticket was taken back.
 #[rustfmt::skip]
@@ -41,6 +47,7 @@ pub fn status(cell: &str) -> Option<Status> {
         (CANCELED, Status::Canceled),
         (BLOCKED, Status::Blocked),
         (REVOKED, Status::Revoked),
+        (UNPAID, Status::Unpaid),
     ];
     lists
         .into_iter()
@@ -55,6 +62,13 @@ pub fn yes(cell: &str) -> Option<bool> {
         "no" | "n" | "false" | "0" | "nein" | "falsch" | "non" => Some(false),
         _ => None,
     }
+}
+
+/// The whole number a cell says; spreadsheets write one as `3.0` or `3,0` too.
+pub fn count(cell: &str) -> Option<i64> {
+    let (whole, part) = cell.split_once(['.', ',']).unwrap_or((cell, "0"));
+    let plain = part.bytes().all(|byte| byte == b'0') && !part.is_empty();
+    whole.parse().ok().filter(|_| plain)
 }
 
 /// What a cell says once the marks of spreadsheets and the place-holders of vendors are off.
@@ -114,7 +128,9 @@ mod tests {
             ("expired", Status::Canceled),
             ("Storniert", Status::Canceled),
             ("Deleted", Status::Canceled),
-            ("n", Status::Blocked),
+            ("n", Status::Unpaid),
+            ("Awaiting payment", Status::Unpaid),
+            ("Nicht bezahlt", Status::Unpaid),
             ("pending", Status::Blocked),
             ("pending_approval", Status::Blocked),
             ("waitlist", Status::Blocked),
@@ -132,7 +148,7 @@ mod tests {
 
     #[test]
     fn no_word_means_two_statuses() {
-        let all: Vec<&str> = [CONFIRMED, CANCELED, BLOCKED, REVOKED].concat();
+        let all: Vec<&str> = [CONFIRMED, CANCELED, BLOCKED, REVOKED, UNPAID].concat();
         for word in &all {
             assert_eq!(plain(word), *word);
             assert_eq!(

@@ -83,7 +83,7 @@ fn a_pretix_check_in_list_in_german_with_semicolons_crlf_and_a_mark() {
     let kaethe = guest(&list, 5);
     assert_eq!(
         (kaethe.status, kaethe.attention_note.as_deref()),
-        (Status::Blocked, Some("Requires special attention"))
+        (Status::Unpaid, Some("Requires special attention"))
     );
     assert_eq!(kaethe.data["Bezahlt"], "Nein");
 }

@@ -23,8 +23,8 @@ pub struct ImportQuery {
     pub duplicates: Option<Duplicates>,
     /// A JSON object of field to header, for columns that are not recognised or wrongly so; an empty
     /// header leaves the field out. Fields: `name`, `first_name`, `last_name`, `email`, `barcode`,
-    /// `category`, `status`, `valid_from`, `valid_until`, `attention_note`, `paid`, `blocked`,
-    /// `attention`.
+    /// `category`, `status`, `valid_from`, `valid_until`, `attention_note`, `party`, `paid`,
+    /// `blocked`, `attention`.
     #[param(max_length = 4096, example = r#"{"barcode":"Ticket no."}"#)]
     pub map: Option<String>,
 }

@@ -88,11 +88,15 @@ impl CheckinTable {
                 outbox::flush(&ctx, &table).await?;
                 ok(200, "{}".to_owned())
             }
+            "pull" | "exits" if who.credential != Credential::System => Err(Error::not_found()),
             "pull" => {
-                if who.credential != Credential::System {
-                    return Err(Error::not_found());
-                }
-                self.pull(&ctx, &table).await?;
+                self.pull(&ctx, &table, who.now).await?;
+                ok(200, "{}".to_owned())
+            }
+            "exits" => {
+                self.let_all_out(&table, who.now).await?;
+                // Postgres asked because what it knows has passed.
+                self.tell_exits(&ctx, &table).await?;
                 ok(200, "{}".to_owned())
             }
             _ => Err(Error::internal(format!("unknown command {command}"))),
@@ -100,12 +104,15 @@ impl CheckinTable {
     }
 
     /// One reader at a time; whoever waited finds the news already read and reads what came since.
-    async fn pull(&self, ctx: &Ctx, table: &Table) -> Result<()> {
+    async fn pull(&self, ctx: &Ctx, table: &Table, now: DateTime<Utc>) -> Result<()> {
         let _one_at_a_time = self.pulling.lock().await;
         self.pulled_at.set(Some(ctx.now));
         let devices_seq = table.position.borrow().devices_seq;
         let list = roster::offset(table);
-        outbox::pull(ctx, table).await?;
+        // By the settings that held until now.
+        self.let_all_out(table, now).await?;
+        outbox::pull(ctx, table, now).await?;
+        self.look_out(table);
         if roster::offset(table) != list {
             self.roster_changed(table);
         }
@@ -139,7 +146,7 @@ impl CheckinTable {
             .is_some_and(|at| (ctx.now - at).num_seconds() < 1);
         match granted {
             Err(error) if error.code == access::UNKNOWN_DEVICE && !lately => {
-                self.pull(ctx, table).await?;
+                self.pull(ctx, table, who.now).await?;
                 access::grant(ctx, table, who, verb, resource).await
             }
             granted => granted,
@@ -187,6 +194,7 @@ impl CheckinTable {
         match (entry, appended) {
             (Ok(entry), true) => {
                 self.recorded(table, &entry)?;
+                self.left_since(table, &entry)?;
                 ok(
                     if entry.is_admission() { 201 } else { 200 },
                     body_of(table, &entry)?,
@@ -236,13 +244,13 @@ impl CheckinTable {
 
     /// The place in the log is taken and the nonce is not: another instance has gone on without
     /// this one, which forgets what it knows. The client tries again.
-    fn succeeded(&self) -> Result<ObjectAnswer> {
+    pub(super) fn succeeded(&self) -> Result<ObjectAnswer> {
         self.table.replace(None);
         Err(Error::unavailable("this instance has a successor"))
     }
 
     /// After an entry is in the log: tell who watches, and see to it that Postgres gets it.
-    fn recorded(&self, table: &Table, entry: &Entry) -> Result<()> {
+    pub(super) fn recorded(&self, table: &Table, entry: &Entry) -> Result<()> {
         self.announce(entry)?;
         if roster::changes_guest(entry) {
             self.roster_changed(table);

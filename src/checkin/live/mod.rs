@@ -17,6 +17,7 @@ mod badge;
 mod channels;
 mod commands;
 mod devices;
+mod exits;
 mod heard;
 mod record;
 mod roster;
@@ -66,6 +67,7 @@ pub struct CheckinTable {
     table: Rc<RefCell<Option<Rc<Table>>>>,
     opening: Mutex<()>,
     pulling: Mutex<()>,
+    leaving: Mutex<()>,
     pulled_at: Cell<Option<DateTime<Utc>>>,
     alarm_at: Cell<Option<DateTime<Utc>>>,
     stats_due: Rc<Cell<bool>>,
@@ -84,6 +86,7 @@ impl DurableObject for CheckinTable {
             table: Rc::default(),
             opening: Mutex::new(()),
             pulling: Mutex::new(()),
+            leaving: Mutex::new(()),
             pulled_at: Cell::new(None),
             alarm_at: Cell::new(None),
             stats_due: Rc::default(),
@@ -176,6 +179,7 @@ impl CheckinTable {
         let tenant = self.tenant_of(ctx, who).await?;
         let storage = Storage::open(&self.state)?;
         let table = Rc::new(record::rebuild(ctx, storage, tenant, table_id).await?);
+        self.look_out(&table);
         self.table.replace(Some(Rc::clone(&table)));
         Ok(table)
     }
@@ -189,6 +193,8 @@ impl CheckinTable {
             return Ok(None);
         };
         let table = Rc::new(table);
+        // An alarm for anything else takes the place of the one that was set.
+        self.look_out(&table);
         self.table.replace(Some(Rc::clone(&table)));
         Ok(Some(table))
     }
@@ -215,7 +221,7 @@ impl CheckinTable {
         }
     }
 
-    /// What is due: the record, the sockets.
+    /// What is due: who has to leave, the record, the sockets.
     async fn wake(&self) -> Result<()> {
         let now = clock::now();
         if self.hub.next_deadline().is_some_and(|at| at <= now) {
@@ -224,6 +230,7 @@ impl CheckinTable {
         let Some(table) = self.awake()? else {
             return Ok(());
         };
+        let left = self.let_all_out(&table, now).await;
         let outcome = record::flush(&self.ctx(None), &table).await;
         match &outcome {
             Ok(()) if table.flushed.get() < table.seq() => self.arm(clock::now() + GATHER),
@@ -231,10 +238,11 @@ impl CheckinTable {
         }
         if outcome.is_ok() {
             self.note_devices(&self.ctx(None), &table).await?;
+            self.note_exits(&self.ctx(None), &table).await?;
         }
         self.look_after_devices(&table)?;
         self.arm_for_sockets();
-        outcome
+        left.and(outcome)
     }
 
     /// Sets the alarm, unless an earlier one is set.

@@ -4,13 +4,15 @@
 //! a lost answer means they are sent again and change nothing.
 //! Failure: with Postgres away the backlog waits in storage and is tried again every second.
 
+use chrono::{DateTime, Utc};
 use rules::checkin::dashboard::Record;
 use rules::checkin::entry::Entry;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use super::exits::Exits;
 use super::storage::{Kept, Storage};
-use super::store::{self, Flush, Flushed, PullLog, PullTable};
+use super::store::{self, Flush, Flushed, PullLog, PullTable, TableOf};
 use super::table::{Position, Table};
 use super::{roster, tickets};
 use crate::delivery;
@@ -93,7 +95,7 @@ fn mark(table: &Table, seq: u64) -> Result<()> {
 
 /// Takes over what changed in Postgres: guests, settings, scanner sessions. Goes on until nothing is
 /// new, which also tells Postgres how far this object is.
-pub async fn pull(ctx: &Ctx, table: &Table) -> Result<()> {
+pub async fn pull(ctx: &Ctx, table: &Table, now: DateTime<Utc>) -> Result<()> {
     let scope = scope_of(table);
     loop {
         let known = table.identity.borrow().config_seq;
@@ -104,7 +106,7 @@ pub async fn pull(ctx: &Ctx, table: &Table) -> Result<()> {
             || pulled.tickets.is_some()
             || pulled.config.config_seq != known;
         if pulled.config.config_seq != known {
-            table.configure(pulled.config)?;
+            table.configure(pulled.config, now)?;
         }
         tickets::take(table, pulled.tickets)?;
         take(table, pulled.rows, pulled.devices)?;
@@ -217,7 +219,17 @@ pub async fn rebuild(ctx: &Ctx, storage: Storage, tenant: Uuid, table_id: Uuid) 
     table.flushed.set(table.seq());
     tickets::take(&table, pulled.tickets)?;
     take(&table, pulled.rows, pulled.devices)?;
-    pull(ctx, &table).await?;
+    let asked = TableOf { table_id };
+    let exits_at = ctx.pg.call(&scope, &store::READ_EXITS, &asked).await?;
+    table.plan_exits(ctx.now)?;
+    let planned = table.exits.get().due;
+    table.keep_exits(Exits {
+        // What was not done before the storage was lost is still to be done.
+        due: planned.map(|due| exits_at.unwrap_or(due)),
+        done: None,
+        told: exits_at,
+    })?;
+    pull(ctx, &table, ctx.now).await?;
     table.keep()?;
     Ok(table)
 }

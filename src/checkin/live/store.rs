@@ -151,6 +151,37 @@ pub struct Noted {
     pub devices: Vec<Sign>,
 }
 
+/// When everybody leaves.
+#[derive(Serialize)]
+pub struct NotedExits {
+    /// The table.
+    pub table_id: Uuid,
+    /// The next time, if there is one.
+    #[serde(with = "rules::time::ms_option")]
+    pub exits_at: Option<DateTime<Utc>>,
+}
+
+/// Keeps when everybody leaves next.
+pub const NOTE_EXITS: Statement<NotedExits, bool> = Statement::new(
+    "update pulse_enabled_tables set exits_at = ($1->>'exits_at')::timestamptz
+      where table_id = ($1->>'table_id')::uuid
+     returning to_jsonb(true)",
+)
+.patience(Duration::from_secs(3));
+
+/// Which table.
+#[derive(Serialize)]
+pub struct TableOf {
+    /// The table.
+    pub table_id: Uuid,
+}
+
+/// When everybody leaves next, as it was said last.
+pub const READ_EXITS: Statement<TableOf, Option<DateTime<Utc>>> = Statement::new(
+    "select coalesce(to_jsonb(app.utc(exits_at)), 'null') from pulse_enabled_tables
+      where table_id = ($1->>'table_id')::uuid",
+);
+
 /// Keeps when scanners were seen and what they said; older news than it has change nothing.
 pub const NOTE_DEVICES: Statement<Noted, u64> =
     Statement::new("select to_jsonb(app.note_devices($1))").patience(Duration::from_secs(3));

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::access::Access;
+use super::exits::Exits;
 use super::heard::Heard;
 use super::roster::Changes;
 use super::storage::{Kept, Storage};
@@ -113,6 +114,8 @@ pub struct Table {
     pub heard: Heard,
     /// How its guest list changed, for scanners.
     pub changes: Changes,
+    /// When everybody leaves.
+    pub exits: Cell<Exits>,
     /// How far Postgres was read.
     pub position: RefCell<Position>,
     /// How far the log has reached Postgres.
@@ -165,6 +168,10 @@ impl Table {
             .get("position")
             .map(|text| serde_json::from_str(text))
             .transpose()?;
+        let exits = meta
+            .get("exits")
+            .map(|text| serde_json::from_str(text))
+            .transpose()?;
         Ok(Ok(Self {
             epoch: epoch.clone(),
             identity: RefCell::new(identity),
@@ -172,6 +179,7 @@ impl Table {
             devices: RefCell::new(devices),
             heard: Heard::load(&storage, &meta)?,
             changes: Changes::load(&storage)?,
+            exits: Cell::new(exits.unwrap_or_default()),
             position: RefCell::new(position.unwrap_or_default()),
             flushed: Cell::new(flushed),
             unflushed_since: Cell::new(waiting_since),
@@ -192,6 +200,7 @@ impl Table {
             devices: RefCell::default(),
             heard: Heard::default(),
             changes: Changes::default(),
+            exits: Cell::default(),
             position: RefCell::default(),
             flushed: Cell::new(0),
             unflushed_since: Cell::new(None),
@@ -212,12 +221,22 @@ impl Table {
         self.keep_identity()
     }
 
-    /// Keeps what the configuration became.
-    pub fn configure(&self, identity: Identity) -> Result<()> {
+    /// Keeps what the configuration became at `now`.
+    pub fn configure(&self, identity: Identity, now: DateTime<Utc>) -> Result<()> {
         self.state.borrow_mut().config = identity.config.clone();
         self.changes.note_table(&self.storage)?;
-        self.identity.replace(identity);
-        self.keep_identity()
+        let leaving = |identity: &Identity| {
+            let config = &identity.config;
+            let zone = config.timezone.clone();
+            (identity.enabled, config.settings.exit_all_at, zone)
+        };
+        let now_leaving = leaving(&identity);
+        let before = self.identity.replace(identity);
+        self.keep_identity()?;
+        if leaving(&before) == now_leaving {
+            return Ok(());
+        }
+        self.plan_exits(now)
     }
 
     fn keep_identity(&self) -> Result<()> {

@@ -85,12 +85,12 @@ pub struct Gone {}
 /// A new guest.
 pub const INSERT: Statement<NewRow, Row> = Statement::new(
     "insert into pulse_rows as r (id, tenant_id, table_id, name, email, barcode, category, status,
-                                  valid_from, valid_until, attention_note, data, source,
-                                  created_at, updated_at)
+                                  valid_from, valid_until, attention_note, party, data,
+                                  source, created_at, updated_at)
      select ($1->>'id')::uuid, app.tenant(), t.id, $1->>'name', $1->>'email', $1->>'barcode',
             $1->>'category', $1->>'status', ($1->>'valid_from')::timestamptz,
-            ($1->>'valid_until')::timestamptz, $1->>'attention_note', $1->'data', 'api',
-            app.clock($1), app.clock($1)
+            ($1->>'valid_until')::timestamptz, $1->>'attention_note', ($1->>'party')::smallint,
+            $1->'data', 'api', app.clock($1), app.clock($1)
        from pulse_tables t
       where t.id = ($1->>'table_id')::uuid and t.deleted_at is null
         and app.claim_code(t.id, $1->>'barcode')
@@ -158,6 +158,7 @@ pub const PATCH: Statement<Change, Row> = Statement::new(
                                else r.valid_until end,
             attention_note = case when p ? 'attention_note' then p->>'attention_note'
                                   else r.attention_note end,
+            party = case when p ? 'party' then coalesce((p->>'party')::smallint, 1) else r.party end,
             data = case when p ? 'data' then coalesce(nullif(p->'data', 'null'), '{}')
                         else r.data end,
             updated_at = app.clock($1)

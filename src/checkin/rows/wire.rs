@@ -34,6 +34,9 @@ pub struct Row {
     pub valid_until: Option<String>,
     /// What the person at the door must see.
     pub attention_note: Option<String>,
+    /// How many people the ticket is for.
+    #[schema(minimum = 1, maximum = 1000)]
+    pub party: u16,
     /// Anything else that was given or imported, as the database writes it: its numbers may be
     /// longer than any type here holds.
     #[schema(value_type = Object)]

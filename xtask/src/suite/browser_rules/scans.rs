@@ -97,6 +97,7 @@ impl Door<'_> {
             "allow_duplicate_scans": self.dice.chance(0.15),
             "allow_reentry": self.dice.chance(0.4),
             "walk_ins": self.dice.chance(0.7),
+            "admit_unpaid": self.dice.chance(0.5),
             "capacity_mode": *self.dice.pick(&["hard", "warn"]),
         });
         for (name, share, most) in [
@@ -107,6 +108,11 @@ impl Door<'_> {
             if self.dice.chance(share) {
                 settings[name] = json!(1 + self.dice.index(most));
             }
+        }
+        if self.dice.chance(0.3) {
+            settings["questions"] = json!([
+                {"id": "age", "text": "How old?", "kind": "number", "required": true, "categories": ["vip"]},
+                {"id": "size", "text": "Größe?", "kind": "choice", "choices": ["S", "M"]}]);
         }
         if self.dice.chance(0.2) {
             settings["categories"] = json!([CATEGORIES[0], CATEGORIES[2]]);
@@ -140,7 +146,14 @@ impl Door<'_> {
             row["category"] = json!(*self.dice.pick(&CATEGORIES));
         }
         if self.dice.chance(0.2) {
-            row["status"] = json!(*self.dice.pick(&["canceled", "blocked", "revoked"]));
+            row["status"] = json!(
+                *self
+                    .dice
+                    .pick(&["canceled", "blocked", "revoked", "unpaid", "unpaid"])
+            );
+        }
+        if self.dice.chance(0.2) {
+            row["party"] = json!(2 + self.dice.index(4));
         }
         if self.dice.chance(0.1) {
             row["valid_from"] = json!(self.time(1_800, 3_600));
@@ -227,6 +240,26 @@ impl Door<'_> {
         }
         if self.dice.chance(0.15) {
             scan["force"] = json!(true);
+        }
+        if self.dice.chance(0.3) {
+            scan["people"] = json!(1 + self.dice.index(4));
+        }
+        if self.dice.chance(0.3) {
+            scan["ignore_unpaid"] = json!(true);
+        }
+        if self.dice.chance(0.3) {
+            let age = [json!(21), json!("old"), Value::Null];
+            scan["answers"] =
+                json!({"age": self.dice.pick(&age), "size": *self.dice.pick(&["S", "XL"])});
+        }
+        if self.dice.chance(0.1) {
+            scan["questions_supported"] = json!(false);
+        }
+        if self.dice.chance(0.1) {
+            scan["offline"] = match self.dice.chance(0.7) {
+                true => json!({"verdict": "accepted"}),
+                false => json!({"verdict": "refused", "reason": "incomplete"}),
+            };
         }
         if self.dice.chance(0.4) {
             scan["gate"] = json!(*self.dice.pick(&GATES));
