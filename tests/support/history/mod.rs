@@ -1,17 +1,27 @@
 //! A history of scans: what was asked, what was acknowledged, and whether a log agrees.
 //!
-//! Invariant: the judgement uses only what clients saw and the log itself, with a model of its own;
+//! Invariant: the judgement uses only what clients saw and the log itself, with models of its own;
 //! no counter that Pulse keeps is trusted.
-//! Failure: each broken promise panics with the operations or entries that show it.
+//! Failure: each broken promise is a [`Fault`] with the operations or entries that show it.
 
-use crate::answer::Counts;
-use chrono::{DateTime, Utc};
+mod admissions;
+mod fault;
+mod log;
+mod replay;
+#[cfg(test)]
+mod tests;
+
+pub use admissions::{Admissions, Rule};
+pub use fault::{Fault, PROMISES, Promise, none};
+pub use log::{Effect, Logged, read};
+pub use replay::Replay;
+
 use serde_json::Value;
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Mutex;
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
 
-/// One scan that a client sent, perhaps several times with the same nonce.
+/// A scan or an annulment that a client sent, perhaps several times with the same nonce.
 #[derive(Clone, Debug)]
 struct Operation {
     nonce: String,
@@ -31,6 +41,8 @@ struct Acknowledged {
 #[derive(Debug, Default)]
 pub struct History {
     operations: Mutex<Vec<Operation>>,
+    /// Retries that were told something else than before.
+    unequal: Mutex<Vec<Fault>>,
 }
 
 /// An operation that was noted.
@@ -38,11 +50,11 @@ pub struct History {
 pub struct Noted(usize);
 
 impl History {
-    fn operations(&self) -> std::sync::MutexGuard<'_, Vec<Operation>> {
+    fn operations(&self) -> MutexGuard<'_, Vec<Operation>> {
         self.operations.lock().expect("no panic meanwhile")
     }
 
-    /// A scan is about to be sent for the first time.
+    /// An operation is about to be sent for the first time.
     pub fn invoke(&self, nonce: &str) -> Noted {
         let mut operations = self.operations();
         let (nonce, invoked) = (nonce.to_owned(), Instant::now());
@@ -54,7 +66,7 @@ impl History {
         Noted(operations.len() - 1)
     }
 
-    /// The answer to a scan came.
+    /// The answer to an operation came, for the first time or again.
     pub fn acknowledge(&self, Noted(index): Noted, answer: &Value) {
         let told = Acknowledged {
             seq: answer["seq"]
@@ -65,12 +77,17 @@ impl History {
         };
         let operation = &mut self.operations()[index];
         match &operation.acknowledged {
-            Some((_, before)) => assert_eq!(before, &told, "one nonce, two answers"),
+            Some((_, before)) if *before != told => {
+                let what = format!("one nonce, two answers: {operation:?}, then {told:?}");
+                let fault = Fault::of(Promise::SameAnswer, what);
+                self.unequal.lock().expect("no panic meanwhile").push(fault);
+            }
+            Some(_) => {}
             None => operation.acknowledged = Some((Instant::now(), told)),
         }
     }
 
-    /// How many scans were acknowledged.
+    /// How many operations were acknowledged.
     pub fn acknowledged(&self) -> usize {
         self.operations()
             .iter()
@@ -79,14 +96,20 @@ impl History {
     }
 
     /// Judges a whole log (its entries in order of `seq`) against what clients were told.
+    #[track_caller]
     pub fn judge(&self, log: &[Value]) {
-        dense(log);
-        let mut by_nonce: HashMap<&str, &Value> = HashMap::new();
-        for entry in log.iter().filter(|entry| entry["kind"] == "scan") {
-            let key = entry["nonce_key"].as_str().unwrap_or_default();
-            let nonce = key.rsplit('|').next().unwrap_or_default();
-            if let Some(other) = by_nonce.insert(nonce, entry) {
-                panic!("one nonce, two entries: {other} {entry}");
+        none(&self.faults(&read(log)));
+    }
+
+    /// What a whole log and what clients were told do not agree on.
+    pub fn faults(&self, log: &[Logged]) -> Vec<Fault> {
+        let mut faults = replay::dense(log);
+        faults.extend(self.unequal.lock().expect("no panic meanwhile").clone());
+        let mut by_nonce: HashMap<&str, &Logged> = HashMap::with_capacity(log.len());
+        for entry in log {
+            if let Some(other) = by_nonce.insert(entry.nonce(), entry) {
+                let what = format!("one nonce, two entries: {other:?} {entry:?}");
+                faults.push(Fault::of(Promise::Once, what));
             }
         }
         let operations = self.operations();
@@ -94,24 +117,27 @@ impl History {
             let Some((_, told)) = &operation.acknowledged else {
                 continue;
             };
-            let entry = by_nonce.get(&*operation.nonce);
-            let entry = entry.unwrap_or_else(|| panic!("acknowledged and lost: {operation:?}"));
-            let logged = Acknowledged {
-                seq: entry["seq"].as_u64().unwrap_or_default(),
-                verdict: entry["verdict"].as_str().unwrap_or_default().to_owned(),
-                reason: entry["reason"].as_str().map(str::to_owned),
+            let Some(entry) = by_nonce.get(&*operation.nonce) else {
+                faults.push(Fault::of(Promise::Kept, format!("{operation:?}")));
+                continue;
             };
-            assert_eq!(
-                told, &logged,
-                "told one thing, logged another: {operation:?}"
-            );
+            let logged = Acknowledged {
+                seq: entry.seq,
+                verdict: entry.verdict.clone(),
+                reason: entry.reason.clone(),
+            };
+            if *told != logged {
+                let what = format!("{operation:?}, logged {logged:?}");
+                faults.push(Fault::of(Promise::SameAnswer, what));
+            }
         }
-        in_real_time_order(&operations);
+        faults.extend(out_of_real_time(&operations));
+        faults
     }
 }
 
-/// A scan that began after another was acknowledged comes later in the log.
-fn in_real_time_order(operations: &[Operation]) {
+/// Operations that began after another was acknowledged and come earlier in the log.
+fn out_of_real_time(operations: &[Operation]) -> Vec<Fault> {
     let mut done: Vec<(Instant, u64)> = Vec::new();
     let mut begun: Vec<(Instant, u64)> = Vec::new();
     for operation in operations {
@@ -122,234 +148,16 @@ fn in_real_time_order(operations: &[Operation]) {
     }
     done.sort_unstable();
     begun.sort_unstable();
-    let (mut highest, mut next) = (0, 0);
+    let (mut highest, mut next, mut faults) = (0, 0, Vec::new());
     for (invoked, seq) in begun {
         while next < done.len() && done[next].0 < invoked {
             highest = highest.max(done[next].1);
             next += 1;
         }
-        assert!(
-            seq > highest,
-            "seq {seq} began after seq {highest} was acknowledged"
-        );
-    }
-}
-
-/// A log's `seq` runs from 1 without gap or repeat.
-fn dense(log: &[Value]) {
-    for (expected, entry) in (1_u64..).zip(log) {
-        assert_eq!(entry["seq"], expected, "the log is not dense at {entry}");
-    }
-}
-
-/// When a guest passed a door, where in the log that is, and whether on the way in.
-type Record = (DateTime<Utc>, u64, bool);
-
-/// The numbers that follow from a log alone.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Replay {
-    /// Guests with at least one entry that stands.
-    pub checked_in: u64,
-    /// Guests whose last standing record, by scan time, is an entry.
-    pub inside: i64,
-    /// Guests created at the door whose entry stands.
-    pub walk_ins: u64,
-    /// Repeats.
-    pub duplicates: u64,
-    /// Refusals by reason.
-    pub refused: BTreeMap<String, u64>,
-    /// Entries that admitted somebody, annulled ones included.
-    pub admissions: u64,
-}
-
-impl Replay {
-    /// Folds a log with a model of its own.
-    pub fn of(log: &[Value]) -> Self {
-        dense(log);
-        let mut replay = Self::default();
-        let annulled: HashSet<&str> = log
-            .iter()
-            .filter_map(|entry| entry["annuls"]["check_in_id"].as_str())
-            .collect();
-        let mut guests: HashMap<&str, Vec<Record>> = HashMap::new();
-        for entry in log {
-            let stands = !annulled.contains(entry["check_in_id"].as_str().unwrap_or_default());
-            let effect = entry["effect"].as_str().unwrap_or_default();
-            match effect {
-                "refuse" => {
-                    let reason = entry["reason"].as_str().expect("a reason").to_owned();
-                    *replay.refused.entry(reason).or_default() += 1;
-                }
-                "repeat" => replay.duplicates += 1,
-                "admit" | "exit" => {
-                    let entered = effect == "admit";
-                    replay.admissions += u64::from(entered);
-                    if !stands {
-                        continue;
-                    }
-                    replay.walk_ins += u64::from(entry["walk_in"] == true);
-                    let guest = entry["row_id"].as_str().expect("a guest");
-                    let at = entry["check_in_time"]
-                        .as_str()
-                        .expect("a time")
-                        .parse()
-                        .expect("a time");
-                    let seq = entry["seq"].as_u64().expect("a seq");
-                    guests.entry(guest).or_default().push((at, seq, entered));
-                }
-                "annul" => {}
-                _ => panic!("no effect: {entry}"),
-            }
-        }
-        for records in guests.values_mut() {
-            records.sort_unstable();
-            replay.checked_in += u64::from(records.iter().any(|record| record.2));
-            replay.inside += i64::from(records.last().is_some_and(|record| record.2));
-        }
-        replay
-    }
-
-    /// Demands that a dashboard counts the same.
-    #[track_caller]
-    pub fn agrees(&self, counts: &Counts) {
-        assert_eq!(self.checked_in, counts.checked_in, "checked_in: {counts:?}");
-        assert_eq!(self.inside, counts.inside, "inside: {counts:?}");
-        assert_eq!(self.walk_ins, counts.walk_ins, "walk_ins: {counts:?}");
-        assert_eq!(self.duplicates, counts.duplicates, "duplicates: {counts:?}");
-        let refused: BTreeMap<_, _> = counts
-            .refused
-            .0
-            .iter()
-            .filter(|(_, count)| **count > 0)
-            .collect();
-        assert_eq!(
-            self.refused.iter().collect::<BTreeMap<_, _>>(),
-            refused,
-            "refused: {counts:?}"
-        );
-    }
-
-    /// Demands that nobody came in twice: no guest has two admissions that stand.
-    #[track_caller]
-    pub fn no_guest_twice(log: &[Value]) {
-        let annulled: HashSet<&str> = log
-            .iter()
-            .filter_map(|entry| entry["annuls"]["check_in_id"].as_str())
-            .collect();
-        let mut admitted: HashMap<&str, &Value> = HashMap::new();
-        for entry in log.iter().filter(|entry| entry["effect"] == "admit") {
-            if annulled.contains(entry["check_in_id"].as_str().unwrap_or_default()) {
-                continue;
-            }
-            if let Some(before) = admitted.insert(entry["row_id"].as_str().expect("a guest"), entry)
-            {
-                panic!("admitted twice: {before} {entry}");
-            }
+        if seq <= highest {
+            let what = format!("seq {seq} began after seq {highest} was acknowledged");
+            faults.push(Fault::of(Promise::RealTime, what));
         }
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{History, Replay};
-    use serde_json::{Value, json};
-
-    fn scan(seq: u64, guest: &str, effect: &str, at: &str) -> Value {
-        let verdict = match effect {
-            "repeat" => "duplicate",
-            "refuse" => "refused",
-            _ => "accepted",
-        };
-        json!({"seq": seq, "kind": "scan", "nonce_key": format!("s|entry|{guest}|n{seq}"),
-               "verdict": verdict, "reason": (effect == "refuse").then_some("blocked"),
-               "effect": effect, "row_id": guest, "check_in_id": format!("c{seq}"),
-               "check_in_time": format!("2026-01-01T{at}:00.000Z"), "walk_in": false})
-    }
-
-    fn annul(seq: u64, check_in: &str) -> Value {
-        json!({"seq": seq, "kind": "annul", "effect": "annul", "annuls": {"check_in_id": check_in}})
-    }
-
-    #[test]
-    fn a_replay_counts_what_stands_by_scan_time() {
-        let log = [
-            scan(1, "a", "admit", "10:00"),
-            scan(2, "a", "repeat", "10:01"),
-            scan(3, "a", "exit", "12:00"),
-            scan(4, "b", "admit", "10:02"),
-            scan(5, "c", "refuse", "10:03"),
-            annul(6, "c4"),
-            scan(7, "a", "admit", "11:00"),
-        ];
-        let replay = Replay::of(&log);
-        assert_eq!(
-            (replay.checked_in, replay.inside, replay.duplicates),
-            (1, 0, 1)
-        );
-        assert_eq!((replay.refused["blocked"], replay.admissions), (1, 3));
-    }
-
-    #[test]
-    #[should_panic(expected = "admitted twice")]
-    fn a_second_admission_is_found() {
-        Replay::no_guest_twice(&[
-            scan(1, "a", "admit", "10:00"),
-            scan(2, "a", "admit", "10:01"),
-        ]);
-    }
-
-    #[test]
-    fn a_guest_may_come_in_again_after_an_annulment() {
-        Replay::no_guest_twice(&[
-            scan(1, "a", "admit", "10:00"),
-            annul(2, "c1"),
-            scan(3, "a", "admit", "10:01"),
-        ]);
-    }
-
-    #[test]
-    #[should_panic(expected = "acknowledged and lost")]
-    fn a_lost_acknowledgement_is_found() {
-        let history = History::default();
-        let noted = history.invoke("n9");
-        history.acknowledge(
-            noted,
-            &json!({"seq": 9, "verdict": "accepted", "reason": null}),
-        );
-        history.judge(&[scan(1, "a", "admit", "10:00")]);
-    }
-
-    #[test]
-    #[should_panic(expected = "not dense")]
-    fn a_gap_is_found() {
-        History::default().judge(&[
-            scan(1, "a", "admit", "10:00"),
-            scan(3, "b", "admit", "10:00"),
-        ]);
-    }
-
-    #[test]
-    #[should_panic(expected = "one nonce, two entries")]
-    fn a_nonce_recorded_twice_is_found() {
-        let mut twice = scan(2, "a", "repeat", "10:00");
-        twice["nonce_key"] = json!("s|entry|a|n1");
-        History::default().judge(&[scan(1, "a", "admit", "10:00"), twice]);
-    }
-
-    #[test]
-    #[should_panic(expected = "was acknowledged")]
-    fn an_answer_out_of_real_time_order_is_found() {
-        let history = History::default();
-        for (nonce, seq) in [("n2", 2), ("n1", 1)] {
-            let noted = history.invoke(nonce);
-            history.acknowledge(
-                noted,
-                &json!({"seq": seq, "verdict": "accepted", "reason": null}),
-            );
-        }
-        history.judge(&[
-            scan(1, "a", "admit", "10:00"),
-            scan(2, "b", "admit", "10:00"),
-        ]);
-    }
+    faults
 }
