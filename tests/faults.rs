@@ -9,14 +9,22 @@ use tokio::sync::{Mutex, MutexGuard};
 
 #[path = "faults/crowd.rs"]
 mod crowd;
+#[path = "faults/cut.rs"]
+mod cut;
+#[path = "faults/flush.rs"]
+mod flush;
 #[path = "faults/kill.rs"]
 mod kill;
+#[path = "faults/large.rs"]
+mod large;
 #[path = "faults/lost_storage.rs"]
 mod lost_storage;
 #[path = "faults/outbox.rs"]
 mod outbox;
 #[path = "faults/postgres.rs"]
 mod postgres;
+#[path = "faults/queues.rs"]
+mod queues;
 #[path = "faults/repeats.rs"]
 mod repeats;
 

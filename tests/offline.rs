@@ -261,6 +261,83 @@ async fn the_server_keeps_to_what_the_device_told_the_guest() {
     );
 }
 
+/// A device that was shut out brings nothing; a manager brings its queue for it, as that device's.
+#[tokio::test]
+async fn a_manager_brings_what_a_revoked_device_queued() {
+    let event = Event::with_guests(["Ada", "Bob"]).open().await;
+    let (device, path) = event.paired(json!({"name": "Cellar"})).await;
+    let session = path.rsplit('/').next().expect("an id");
+    let items = [
+        queued(&event, "Ada", "1", "2024-06-01T18:00:00Z"),
+        queued(&event, "Bob", "2", "2024-06-01T18:01:00Z"),
+    ];
+    let send = |client: &Client, items: &[Value], more: Value| {
+        let mut body = json!({"table_id": event.table, "items": items});
+        merge(&mut body, more);
+        client.post("/pulse/check-ins/sync", &body)
+    };
+    let own = json!({"session_id": session});
+    let first = send(&device, &items[..1], own.clone()).await;
+    let first = first.expect_status(200);
+    let revoke = format!("{path}/revoke");
+    event
+        .client()
+        .call("POST", &revoke)
+        .await
+        .expect_status(200);
+    for more in [json!({}), own.clone()] {
+        let refused = send(&device, &items, more).await;
+        let refused = refused.problem(401, "device_revoked");
+        assert_eq!(refused.at("/wipe"), true, "{refused}");
+    }
+    let brought = send(event.client(), &items, own.clone()).await;
+    let brought = brought.expect_status(200);
+    assert_eq!(brought.at("/results/0/replayed"), true, "{brought}");
+    assert_eq!(
+        brought.at("/results/0/answer"),
+        first.at("/results/0/answer")
+    );
+    let record = brought.at("/results/1/answer/check_in");
+    assert_eq!(
+        (&record["session_id"], &record["device"]),
+        (&json!(session), &json!("Cellar"))
+    );
+    let again = send(event.client(), &items, own).await.expect_status(200);
+    assert_eq!(again.at("/results/1/replayed"), true, "{again}");
+    let counts = event.recorded().await.counts(|c| c.checked_in == 2);
+    assert_eq!(counts.at("/conflicts"), 0);
+}
+
+/// Nobody but a manager brings a queue that is not their own, and only scanners of the table have one.
+#[tokio::test]
+async fn who_may_not_bring_anothers_queue_is_refused() {
+    let event = Event::with_guests(["Ada"]).open().await;
+    let (device, _) = event.paired(json!({})).await;
+    let (_, other) = event.paired(json!({})).await;
+    let stranger = Event::with_guests(["Eve"]).open().await;
+    let (_, theirs) = stranger.paired(json!({})).await;
+    let items = [queued(&event, "Ada", "1", "2024-06-01T18:00:00Z")];
+    let send = |client: &Client, path: &str| {
+        let session = path.rsplit('/').next().unwrap_or_default();
+        let body = json!({"table_id": event.table, "session_id": session, "items": items});
+        client.post("/pulse/check-ins/sync", &body)
+    };
+    let agent = event.tenant.member("agent").await.client;
+    for who in [&device, &agent] {
+        for path in [&other, &theirs] {
+            send(who, path).await.problem(403, "role_not_allowed");
+        }
+    }
+    let manager = event.tenant.member("manager").await.client;
+    send(&manager, &theirs)
+        .await
+        .problem_of(422)
+        .points_at("/session_id");
+    event.dashboard().await.counts(|c| c.checked_in == 0);
+    send(&manager, &other).await.expect_status(200);
+    event.dashboard().await.counts(|c| c.checked_in == 1);
+}
+
 /// A batch that is none is refused as a whole, and names the field.
 #[tokio::test]
 async fn a_batch_that_is_none_is_refused() {

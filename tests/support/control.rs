@@ -84,6 +84,13 @@ impl Control {
         self.order("/pg/resume", &json!({})).await;
     }
 
+    /// Loses the answers to the next `count` units of work that contain a text: Postgres does the
+    /// work, the Worker never hears of it.
+    pub async fn lose_answers(&self, containing: &str, count: u32) {
+        let body = json!({"containing": containing, "count": count});
+        self.order("/pg/lose-answers", &body).await;
+    }
+
     /// Runs the scheduled event of a cron expression of `wrangler.toml`.
     pub async fn cron(&self, expression: &str) {
         self.order("/cron", &json!({ "cron": expression })).await;

@@ -57,7 +57,39 @@ pub struct Caller {
     pub manager: bool,
 }
 
+/// A scanner session whose queue somebody brings.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// The session.
+    pub id: Uuid,
+    /// Its name.
+    pub name: String,
+    /// Where it stands.
+    pub gate: Option<String>,
+    /// Who holds its device.
+    pub scanner: Option<Scanner>,
+}
+
 impl Caller {
+    /// May this caller bring what the device of a session queued? A device its own, a manager
+    /// anyone's, such as that of a revoked device.
+    pub fn may_bring(&self, session: Uuid) -> bool {
+        self.manager || self.session_id == Some(session)
+    }
+
+    /// The same actor with what a session's device queued: nonces, name and gate are that
+    /// device's, so nothing that it delivered itself is recorded again.
+    pub fn bringing(&self, session: Session) -> Self {
+        Self {
+            actor: self.actor,
+            session_id: Some(session.id),
+            device: Some(session.name),
+            gate: session.gate,
+            scanner: session.scanner,
+            manager: self.manager,
+        }
+    }
+
     /// What nonces and "the same device" are scoped to: the session, or the actor without one.
     pub fn origin(&self) -> Uuid {
         self.session_id.unwrap_or(self.actor.id)

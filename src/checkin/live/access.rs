@@ -12,13 +12,14 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use rules::checkin::caller::{Actor, ActorKind, Caller, Scanner};
+use rules::checkin::caller::{Actor, ActorKind, Caller, Scanner, Session};
+use rules::invalid::Invalid;
 use rules::live::session::Identity;
 use rules::roles::{Profile, Resource, Role, Verb};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::table::Table;
+use super::table::{Device, Table};
 use crate::platform::crypto;
 use crate::platform::ctx::Ctx;
 use crate::platform::error::{Error, Result};
@@ -165,11 +166,12 @@ fn session(table: &Table, id: Uuid, generation: u32) -> Result<Granted> {
         Ordering::Less => return Err(Error::unauthenticated("device_rolled")),
         Ordering::Greater => return Err(Error::unauthenticated(UNKNOWN_DEVICE)),
     }
-    let scanner =
-        (device.scanner_name.is_some() || device.scanner_email.is_some()).then(|| Scanner {
-            name: device.scanner_name.clone(),
-            email: device.scanner_email.clone(),
-        });
+    let Session {
+        name,
+        gate,
+        scanner,
+        ..
+    } = holder(device);
     Ok(Granted {
         role: Role::Device,
         profile: Some(device.profile),
@@ -179,12 +181,42 @@ fn session(table: &Table, id: Uuid, generation: u32) -> Result<Granted> {
                 id,
             },
             session_id: Some(id),
-            device: Some(device.name.clone()),
-            gate: device.gate.clone(),
+            device: Some(name),
+            gate,
             scanner,
             manager: false,
         },
     })
+}
+
+fn holder(device: &Device) -> Session {
+    let (name, email) = (&device.scanner_name, &device.scanner_email);
+    let person = (name.is_some() || email.is_some()).then(|| Scanner {
+        name: name.clone(),
+        email: email.clone(),
+    });
+    Session {
+        id: device.id,
+        name: device.name.clone(),
+        gate: device.gate.clone(),
+        scanner: person,
+    }
+}
+
+/// The caller with what the device of a session queued, whether or not that may still come itself.
+pub fn bringing(table: &Table, caller: &Caller, session: Uuid) -> Result<Caller> {
+    // Who may bring nothing learns nothing of sessions either.
+    if !caller.may_bring(session) {
+        return Err(Error::forbidden(
+            "role_not_allowed",
+            "Only a manager may bring what another scanner queued.",
+        ));
+    }
+    let devices = table.devices.borrow();
+    let device = devices.get(&session).ok_or_else(|| {
+        Invalid::one("/session_id", "unknown", "No scanner of this table has it.")
+    })?;
+    Ok(caller.bringing(holder(device)))
 }
 
 fn guest(table: &Table, guest_key: &str, device: Option<Uuid>) -> Result<Granted> {

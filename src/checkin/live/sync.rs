@@ -1,7 +1,8 @@
 //! A batch of scans: what a device queued without a connection, or simply several at once.
 //!
 //! Invariant: each item is answered, in the order they came; they become durable together, and an
-//! item that is wrong keeps none of the others from being recorded.
+//! item that is wrong keeps none of the others from being recorded. A queue stays its device's,
+//! whoever brings it: a scan that the device delivered itself is not recorded again.
 //! Failure: a batch that is no batch is refused as a whole; one that was not acknowledged is sent
 //! again and changes nothing, because each item has its nonce.
 
@@ -14,6 +15,7 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::CheckinTable;
+use super::access;
 use super::commands::REPLAYED;
 use super::table::Table;
 use crate::platform::error::{Error, Result};
@@ -29,6 +31,8 @@ pub const MAX_ITEMS: usize = 200;
 struct Batch {
     #[serde(default)]
     table_id: Uuid,
+    #[serde(default)]
+    session_id: Option<Uuid>,
     #[serde(default, with = "rules::time::ms_option")]
     sent_at: Option<DateTime<Utc>>,
     items: Vec<Box<RawValue>>,
@@ -77,6 +81,11 @@ impl CheckinTable {
         if batch.items.is_empty() || batch.items.len() > MAX_ITEMS {
             return Err(Invalid::one("/items", "out_of_range", "1 to 200 scans.").into());
         }
+        let brought = match batch.session_id {
+            Some(session) => Some(access::bringing(table, caller, session)?),
+            None => None,
+        };
+        let caller = brought.as_ref().unwrap_or(caller);
         let mut results = Vec::with_capacity(batch.items.len());
         for item in &batch.items {
             let outcome = decode::<ScanIn>(item.get()).and_then(|mut scan| {

@@ -52,6 +52,11 @@ pub struct SyncIn {
     /// The check-in table.
     #[expect(dead_code, reason = "the object reads it")]
     pub table_id: Uuid,
+    /// The scanner session that queued the scans, when its device does not bring them itself. A
+    /// manager may bring those of any scanner of the table, such as a revoked one, as they are:
+    /// what its device delivered before is not recorded again.
+    #[expect(dead_code, reason = "the object reads it")]
+    pub session_id: Option<Uuid>,
     /// When the batch was sent, by the device's clock; for items that do not say themselves.
     #[expect(dead_code, reason = "the object reads it")]
     pub sent_at: Option<chrono::DateTime<chrono::Utc>>,

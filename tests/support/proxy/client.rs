@@ -214,7 +214,9 @@ impl Client<'_> {
             },
         };
         self.shared.working(self.enrolled.key, Some(upstream.key));
+        let lost = self.shared.loses(&unit);
         let done = match upstream.stream.send(&unit).await {
+            Ok(()) if lost => Ok(self.shared.lose(upstream).await),
             Ok(()) => self.relay(upstream).await,
             Err(error) => self.away(&error).await,
         };
@@ -379,20 +381,35 @@ impl Client<'_> {
 
 impl Shared {
     /// Waits for an answer nobody reads any more, so that the connection can be used again.
-    fn drain(&self, mut upstream: Upstream) {
+    fn drain(&self, upstream: Upstream) {
         let pool = self.pool.clone();
         tokio::spawn(async move {
-            let idle = async {
-                loop {
-                    let frame = upstream.stream.expect_frame().await.ok()?;
-                    if frame.tag == b'Z' {
-                        return (frame.body() == b"I").then_some(());
-                    }
-                }
-            };
-            if let Ok(Some(())) = timeout(DRAIN, idle).await {
+            if let Some(upstream) = finished(upstream).await {
                 pool.give_back(upstream);
             }
         });
     }
+
+    /// Waits for an answer and keeps it from its client, whose connection ends.
+    async fn lose(&self, upstream: Upstream) -> End {
+        if let Some(upstream) = finished(upstream).await {
+            self.pool.give_back(upstream);
+            self.recorder.lost();
+        }
+        End::Close
+    }
+}
+
+/// Reads an answer to its end; the connection, when it can be used again.
+async fn finished(mut upstream: Upstream) -> Option<Upstream> {
+    let idle = async {
+        loop {
+            let frame = upstream.stream.expect_frame().await.ok()?;
+            if frame.tag == b'Z' {
+                return (frame.body() == b"I").then_some(());
+            }
+        }
+    };
+    let idle = timeout(DRAIN, idle).await.ok().flatten();
+    idle.map(|()| upstream)
 }

@@ -77,6 +77,8 @@ pub(crate) struct Shared {
     recorder: Arc<Recorder>,
     clients: AtomicUsize,
     next_key: AtomicI32,
+    /// Answers to lose: what the unit of work contains, and how many.
+    losing: Mutex<Option<(String, u32)>>,
     /// Client keys, each with the key of the upstream connection that works for it now.
     keys: Mutex<HashMap<Key, Option<Key>>>,
 }
@@ -94,6 +96,7 @@ impl Proxy {
             recorder,
             clients: AtomicUsize::new(0),
             next_key: AtomicI32::new(1),
+            losing: Mutex::default(),
             keys: Mutex::default(),
         });
         let phase = Arc::new(watch::Sender::new(Phase::Serving));
@@ -125,6 +128,13 @@ impl Proxy {
     /// Serves again after [`Proxy::cut`].
     pub fn restore(&self) {
         self.phase.send_replace(Phase::Serving);
+    }
+
+    /// Loses the answers to the next `count` units of work that contain a text: Postgres does the
+    /// work, and its client's connection ends without a word.
+    pub fn lose_answers(&self, containing: &str, count: u32) {
+        let mut losing = self.shared.losing();
+        *losing = (count > 0).then(|| (containing.to_owned(), count));
     }
 
     /// Takes no new clients, waits up to two seconds for the present ones, then closes them.
@@ -187,6 +197,28 @@ impl Shared {
         );
         self.keys().insert((process, secret), None);
         (process, secret)
+    }
+
+    fn losing(&self) -> MutexGuard<'_, Option<(String, u32)>> {
+        self.losing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Is the answer to this unit of work to be lost?
+    fn loses(&self, unit: &[u8]) -> bool {
+        let mut losing = self.losing();
+        let Some((containing, left)) = losing.as_mut() else {
+            return false;
+        };
+        let hit = unit
+            .windows(containing.len().max(1))
+            .any(|window| window == containing.as_bytes());
+        if hit {
+            *left -= 1;
+            if *left == 0 {
+                *losing = None;
+            }
+        }
+        hit
     }
 
     fn dismiss(&self, key: (i32, i32)) {

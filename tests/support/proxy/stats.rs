@@ -34,6 +34,8 @@ pub struct Stats {
     pub statements: u64,
     /// Waits for Postgres: one for each Sync or simple query.
     pub round_trips: u64,
+    /// Answers that were lost on purpose, after Postgres had done the work.
+    pub lost: u64,
     /// What the strict rules refused, in order.
     pub violations: Vec<Violation>,
     /// Round trips of each request id that `app.call` named, for the last 10,000 of them.
@@ -64,6 +66,11 @@ impl Recorder {
     /// A connection to Postgres was opened.
     pub fn opened(&self) {
         self.seen().0.upstream_connections += 1;
+    }
+
+    /// An answer was lost on purpose.
+    pub fn lost(&self) {
+        self.seen().0.lost += 1;
     }
 
     /// A unit of work goes to Postgres: so many statements, in one wait.

@@ -289,6 +289,26 @@ async fn a_second_unit_before_the_answer_is_refused_and_the_first_still_answered
 }
 
 #[tokio::test]
+async fn an_answer_is_lost_after_the_work_was_done() {
+    let proxy = proxy(&fake().await).await;
+    proxy.lose_answers("needle", 1);
+    let mut client = Client::to(&proxy).await;
+    assert_eq!(tags(&client.ask(&unit("select 1", &[])).await), "DCZ");
+    assert_eq!(
+        tags(&client.ask(&unit("select 1", &["a needle"])).await),
+        ""
+    );
+    assert_eq!(proxy.stats().lost, 1);
+    // The same connection to Postgres has done two units; the third is answered.
+    let mut client = Client::to(&proxy).await;
+    let third = client.ask(&unit("select 1", &["a needle"])).await;
+    assert_eq!(
+        (tags(&third).as_str(), third[0].body().last()),
+        ("DCZ", Some(&b'3'))
+    );
+}
+
+#[tokio::test]
 async fn a_cut_closes_everyone_until_it_is_restored() {
     let proxy = proxy(&fake().await).await;
     let mut client = Client::to(&proxy).await;

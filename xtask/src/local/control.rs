@@ -8,6 +8,7 @@
 //! GET  /worker/objects        {class: [id, …]}
 //! POST /pg/stop /pg/start     immediate shutdown with the proxy cut; recovery
 //! POST /pg/pause /pg/resume   SIGSTOP and SIGCONT
+//! POST /pg/lose-answers       {containing, count}: Postgres does the work, nobody hears of it
 //! POST /cron                  {cron, time?}: runs the scheduled handler
 //! POST /queue                 {queue: binding, messages: […]}
 //! GET  /proxy                 what the proxy saw
@@ -113,6 +114,12 @@ async fn carry_out(stack: &Stack, method: &str, path: &str, body: &Value) -> Res
         ("POST", "/pg/start") => done(stack.start_postgres().await?),
         ("POST", "/pg/pause") => done(stack.freeze_postgres(true).await?),
         ("POST", "/pg/resume") => done(stack.freeze_postgres(false).await?),
+        ("POST", "/pg/lose-answers") => {
+            let proxy = stack.proxy.as_ref().context("this stack has no proxy")?;
+            let containing = body["containing"].as_str().context("containing what?")?;
+            let count = body["count"].as_u64().context("how many?")?;
+            done(proxy.lose_answers(containing, u32::try_from(count)?))
+        }
         ("GET", "/proxy") => {
             let proxy = stack.proxy.as_ref().context("this stack has no proxy")?;
             Ok(serde_json::to_value(proxy.stats())?)
