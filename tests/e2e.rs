@@ -28,6 +28,7 @@ mod offline;
 mod operations;
 mod pairing;
 mod sign_in;
+mod socket_scans;
 mod strange_inputs;
 mod tenancy;
 mod tickets;

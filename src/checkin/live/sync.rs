@@ -62,7 +62,7 @@ struct Synced {
 
 impl CheckinTable {
     /// Takes a batch.
-    pub(super) fn sync(
+    pub(super) fn sync_body(
         &self,
         table: &Table,
         caller: &Scanner,
