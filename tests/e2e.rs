@@ -32,6 +32,7 @@ mod pairing;
 mod questions;
 mod roster;
 mod sign_in;
+mod socket_scans;
 mod strange_inputs;
 mod tenancy;
 mod tickets;

@@ -123,6 +123,13 @@ pub enum Action<'a> {
         /// The body of the scan, unread JSON.
         body: &'a str,
     },
+    /// Take the scans and answer [`frame::synced`].
+    Sync {
+        /// Number of the request.
+        id: u64,
+        /// The body of the batch, unread JSON.
+        body: &'a str,
+    },
     /// Take the report and answer [`frame::noted`].
     Status {
         /// Number of the request.
@@ -225,6 +232,10 @@ impl Session {
             ClientFrame::Ack { .. } => Action::Acknowledged,
             ClientFrame::Refresh { id, token } => Action::Renew { id, token },
             ClientFrame::Scan { id, body } => Action::Scan {
+                id,
+                body: body.get(),
+            },
+            ClientFrame::Sync { id, body } => Action::Sync {
                 id,
                 body: body.get(),
             },

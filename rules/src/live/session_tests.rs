@@ -67,6 +67,7 @@ fn the_first_frame_is_the_token() {
     for text in [
         r#"{"id":2,"subscribe":{"channel":"scans"}}"#,
         r#"{"id":9,"scan":{}}"#,
+        r#"{"id":9,"sync":{"items":[]}}"#,
         r#"{"id":6,"refresh":{"token":"t"}}"#,
         "nonsense",
     ] {
@@ -146,6 +147,13 @@ fn presence_and_scans_reach_the_shell() {
         Action::Scan {
             id: 9,
             body: r#"{"barcode":"A"}"#
+        }
+    ));
+    assert!(matches!(
+        session.on_text(r#"{"id":10,"sync":{"items":[]}}"#, 10, access),
+        Action::Sync {
+            id: 10,
+            body: r#"{"items":[]}"#
         }
     ));
 }

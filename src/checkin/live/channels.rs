@@ -9,6 +9,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use rules::checkin::caller::Caller as Scanner;
 use rules::checkin::dashboard::{About, Dashboard, LivePosition};
 use rules::checkin::entry::Entry;
 use rules::checkin::event::{EventType, ScanEvent};
@@ -155,18 +156,16 @@ impl Surface for CheckinTable {
         events.into_iter().collect()
     }
 
-    async fn scan(&self, reader: &Identity, body: &str, now: DateTime<Utc>) -> Result<String> {
+    fn scan(&self, reader: &Identity, body: &str, now: DateTime<Utc>) -> Result<String> {
         let table = self.awake()?.ok_or_else(Error::not_found)?;
-        let granted = access::grant_reader(&table, reader, Verb::Scan, Resource::CheckIn)?;
-        if granted.role == Role::Anonymous {
-            // Guests are counted over a socket as over HTTP.
-            let guest = Credential::Anonymous {
-                guest_key: table.identity.borrow().guest_key.clone(),
-                device: Some(granted.caller.actor.id).filter(|id| !id.is_nil()),
-            };
-            http::count(&self.ctx(None).config, &guest)?;
-        }
-        Ok(self.scan_body(&table, &granted.caller, now, body)?.body)
+        let caller = self.scanning(&table, reader)?;
+        Ok(self.scan_body(&table, &caller, now, body)?.body)
+    }
+
+    fn sync(&self, reader: &Identity, body: &str, now: DateTime<Utc>) -> Result<String> {
+        let table = self.awake()?.ok_or_else(Error::not_found)?;
+        let caller = self.scanning(&table, reader)?;
+        Ok(self.sync_body(&table, &caller, now, body)?.body)
     }
 
     fn status(&self, reader: &Identity, body: &str, now: DateTime<Utc>) -> Result<()> {
@@ -183,6 +182,19 @@ impl CheckinTable {
             self.hub.publish(SCANS, &scanned(entry)?);
         }
         Ok(())
+    }
+
+    /// Lets the reader of a socket scan. Guests are counted over a socket as over HTTP.
+    fn scanning(&self, table: &Table, reader: &Identity) -> Result<Scanner> {
+        let granted = access::grant_reader(table, reader, Verb::Scan, Resource::CheckIn)?;
+        if granted.role == Role::Anonymous {
+            let guest = Credential::Anonymous {
+                guest_key: table.identity.borrow().guest_key.clone(),
+                device: Some(granted.caller.actor.id).filter(|id| !id.is_nil()),
+            };
+            http::count(&self.ctx(None).config, &guest)?;
+        }
+        Ok(granted.caller)
     }
 
     /// Sends the counters soon, together with what else changes until then.

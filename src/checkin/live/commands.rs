@@ -57,7 +57,7 @@ impl CheckinTable {
             }
             "sync" => {
                 let granted = self.grant(&ctx, &table, &who, Verb::Scan).await?;
-                self.sync(&table, &granted.caller, who.now, input)
+                self.sync_body(&table, &granted.caller, who.now, input)
             }
             "annul" => {
                 let granted = self.grant(&ctx, &table, &who, Verb::Annul).await?;

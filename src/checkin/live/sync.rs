@@ -66,7 +66,7 @@ struct Synced {
 
 impl CheckinTable {
     /// Takes a batch.
-    pub(super) fn sync(
+    pub(super) fn sync_body(
         &self,
         table: &Table,
         caller: &Scanner,

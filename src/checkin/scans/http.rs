@@ -47,7 +47,8 @@ async fn scan(call: Call<'_>) -> Answer {
 /// Takes up to 200 scans, such as a device queued without a connection; each is answered. A scan
 /// with `offline` says what the device told the guest, and the server keeps to it: the earliest
 /// entry of a ticket stands, whatever the order of arrival, and a later one names it as its
-/// `conflict`. An item that is wrong does not keep the others from being recorded.
+/// `conflict`. An item that is wrong does not keep the others from being recorded. The same goes over
+/// the live connection, in one frame of at most 64 KiB: `{"id":9,"sync":{"items":[…]}}`.
 #[utoipa::path(post, path = "/pulse/check-ins/sync", operation_id = "sync_scans",
     request_body = SyncIn, responses((status = 200, body = Synced)))]
 async fn sync(call: Call<'_>) -> Answer {
@@ -117,6 +118,10 @@ async fn dashboard(call: Call<'_>) -> Answer {
 
 /// Opens the live connection of a table: a WebSocket. The token comes in the first frame or in the
 /// subprotocol pair `pulse.v1, <token>`.
+///
+/// A scanner may also scan over it. `{"id":9,"scan":{…}}` is answered `{"id":9,"verdict":{…}}` and
+/// `{"id":9,"sync":{"items":[…]}}` is answered `{"id":9,"synced":{…}}`, with the bodies of
+/// `POST /pulse/check-ins` and `POST /pulse/check-ins/sync`; `table_id` may be left out.
 #[utoipa::path(get, path = "/live/check-in/{table_id}", operation_id = "connect_check_in",
     params(("table_id" = Uuid, Path)), responses((status = 101), (status = 426)))]
 async fn connect(call: Call<'_>) -> Answer {

@@ -140,8 +140,18 @@ impl Hub {
                 let Some(identity) = session.identity() else {
                     return;
                 };
-                let answer = match surface.scan(identity, body, now).await {
+                let answer = match surface.scan(identity, body, now) {
                     Ok(answer) => frame::verdict(id, &answer),
+                    Err(error) => refusal(id, &error),
+                };
+                send(&self.js, socket, &answer);
+            }
+            Action::Sync { id, body } => {
+                let Some(identity) = session.identity() else {
+                    return;
+                };
+                let answer = match surface.sync(identity, body, now) {
+                    Ok(answer) => frame::synced(id, &answer),
                     Err(error) => refusal(id, &error),
                 };
                 send(&self.js, socket, &answer);

@@ -58,7 +58,10 @@ pub trait Surface {
     fn events_after(&self, channel: &str, offset: u64) -> Result<Vec<Happened>>;
 
     /// Decides a scan sent over the socket; the body and the answer are those of the HTTP call.
-    async fn scan(&self, identity: &Identity, body: &str, now: DateTime<Utc>) -> Result<String>;
+    fn scan(&self, identity: &Identity, body: &str, now: DateTime<Utc>) -> Result<String>;
+
+    /// Takes several scans sent over the socket; as over HTTP too.
+    fn sync(&self, identity: &Identity, body: &str, now: DateTime<Utc>) -> Result<String>;
 
     /// Takes what a device says of itself over the socket.
     fn status(&self, identity: &Identity, body: &str, now: DateTime<Utc>) -> Result<()>;

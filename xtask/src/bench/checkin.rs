@@ -6,12 +6,12 @@
 
 use super::Scale;
 use super::api::Api;
-use super::fanout;
-use super::figures::{Slices, ms, ratio, whole};
+use super::figures::{Figures, Series, ms, ratio, whole};
 use super::http::{Head, Reply};
 use super::load::{self, Caller, Pace};
 use super::report::{Report, Table};
 use super::rig::{self, Baseline, Ground, Product, Side};
+use super::{fanout, lag, memory, restart, ways};
 use crate::project::Project;
 use crate::say::Step;
 use anyhow::{Result, bail};
@@ -42,6 +42,8 @@ pub struct Subject {
     pub table: String,
     /// What a scan starts with: one head for each scanner.
     pub heads: [Vec<Head>; 2],
+    /// The device token of each scanner.
+    tokens: Vec<String>,
     /// Product and baseline.
     pub sides: [Side; 2],
     codes: Arc<Codes>,
@@ -50,6 +52,7 @@ pub struct Subject {
 /// The guests' codes, handed out in turn.
 struct Codes {
     next: AtomicUsize,
+    guests: usize,
 }
 
 impl Codes {
@@ -61,6 +64,8 @@ impl Codes {
 /// One device that scans.
 pub struct Device {
     head: Head,
+    /// Its device token.
+    pub token: String,
     table: String,
     codes: Arc<Codes>,
     body: String,
@@ -68,16 +73,46 @@ pub struct Device {
     pub seq: u64,
 }
 
-impl Caller for Device {
-    fn next(&mut self, out: &mut Vec<u8>) {
+impl Device {
+    /// The body of the next scan.
+    pub fn scan(&mut self) -> &str {
         let (number, now) = (self.codes.take(), rfc3339(seconds_from_now(0)));
         self.body.clear();
         let _ = write!(
             self.body,
             r#"{{"table_id":"{}","barcode":"{}","nonce":"bench-{number}","scanned_at":"{now}","sent_at":"{now}"}}"#,
             self.table,
-            code(number % GUESTS),
+            code(number % self.codes.guests),
         );
+        &self.body
+    }
+
+    /// The body of a batch of the next scans.
+    pub fn batch(&mut self, size: usize) -> &str {
+        let now = rfc3339(seconds_from_now(0));
+        self.body.clear();
+        let _ = write!(
+            self.body,
+            r#"{{"table_id":"{}","sent_at":"{now}","items":["#,
+            self.table
+        );
+        for place in 0..size {
+            let number = self.codes.take();
+            let _ = write!(
+                self.body,
+                r#"{}{{"barcode":"{}","nonce":"bench-{number}","scanned_at":"{now}"}}"#,
+                if place > 0 { "," } else { "" },
+                code(number % self.codes.guests),
+            );
+        }
+        self.body.push_str("]}");
+        &self.body
+    }
+}
+
+impl Caller for Device {
+    fn next(&mut self, out: &mut Vec<u8>) {
+        self.scan();
         self.head.write_json(out, None, &self.body);
     }
 
@@ -91,7 +126,7 @@ impl Caller for Device {
 }
 
 /// The member `seq` at the top of an answer, without parsing the rest.
-fn seq(body: &[u8]) -> Option<u64> {
+pub fn seq(body: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(body).ok()?;
     let digits = text.rsplit_once("\"seq\":").map(|(_, rest)| rest)?;
     let end = digits
@@ -105,13 +140,14 @@ fn code(number: usize) -> String {
 }
 
 impl Subject {
-    /// Sets the event up.
-    async fn prepare(product: &Product, baseline: &Baseline) -> Result<Self> {
-        let step = Step::begin(format!("event with {GUESTS} guests, {SCANNERS} scanners"));
-        let mut api = Api::at(&product.side.url)?;
+    /// Sets an event up.
+    pub async fn prepare(product: &Side, baseline: &Side, guests: usize) -> Result<Self> {
+        let shown = whole(guests as f64);
+        let step = Step::begin(format!("event with {shown} guests, {SCANNERS} scanners"));
+        let mut api = Api::at(&product.url)?;
         api.register("Bench").await?;
         let mut csv = "name,email,barcode,category\n".to_owned();
-        for number in 0..GUESTS {
+        for number in 0..guests {
             let category = if number % 10 == 0 { "vip" } else { "standard" };
             let code = code(number);
             let _ = writeln!(
@@ -127,25 +163,28 @@ impl Subject {
             "gates": [{"name": "Main", "categories": []}],
         });
         api.post("/pulse", &enable).await?;
-        let mut heads = [Vec::new(), Vec::new()];
+        let (mut heads, mut tokens) = ([Vec::new(), Vec::new()], Vec::new());
         for number in 0..SCANNERS {
             let scanner = api
                 .scanner(&table, &format!("Scanner {number}"), "Main")
                 .await?;
-            for (heads, side) in heads.iter_mut().zip([&product.side, &baseline.side]) {
+            for (heads, side) in heads.iter_mut().zip([product, baseline]) {
                 let token = Some(scanner.token.as_str());
                 heads.push(Head::new(&side.target, "POST", "/pulse/check-ins", token));
             }
+            tokens.push(scanner.token);
         }
         step.done("");
-        let sides = [product.side.clone(), baseline.side.clone()];
+        let sides = [product.clone(), baseline.clone()];
         let codes = Arc::new(Codes {
             next: AtomicUsize::new(0),
+            guests,
         });
         Ok(Self {
             api,
             table,
             heads,
+            tokens,
             sides,
             codes,
         })
@@ -153,15 +192,16 @@ impl Subject {
 
     /// Devices that scan at one side.
     pub fn devices(&self, side: usize, count: usize) -> Vec<Device> {
-        let heads = self.heads[side].iter().cycle().take(count);
-        let device = |head: &Head| Device {
+        let scanners = self.heads[side].iter().zip(&self.tokens);
+        let device = |(head, token): (&Head, &String)| Device {
             head: head.clone(),
+            token: token.clone(),
             table: self.table.clone(),
             codes: self.codes.clone(),
             body: String::new(),
             seq: 0,
         };
-        heads.map(device).collect()
+        scanners.cycle().take(count).map(device).collect()
     }
 
     /// Waits until Postgres has the whole log.
@@ -179,7 +219,8 @@ impl Subject {
         }
     }
 
-    async fn slice(
+    /// One slice of single scans over HTTP.
+    pub async fn slice(
         &self,
         side: usize,
         count: usize,
@@ -193,13 +234,8 @@ impl Subject {
             self.recorded().await?;
         }
         let cpu = self.sides[side].cpu()?.saturating_sub(before);
-        Ok(Figures {
-            rate: slice.rate(),
-            p50: slice.latencies.percentile(0.5),
-            p95: slice.latencies.percentile(0.95),
-            p99: slice.latencies.percentile(0.99),
-            cpu: cpu.as_secs_f64() * 1e6 / slice.latencies.count() as f64,
-        })
+        let scans = slice.latencies.count();
+        Ok(Figures::of(&mut slice.latencies, scans, slice.took, cpu))
     }
 
     /// Slices of both sides in turns.
@@ -216,40 +252,6 @@ impl Subject {
             }
         }
         Ok(series)
-    }
-}
-
-/// What came of a slice: per second, milliseconds, CPU-µs per scan.
-struct Figures {
-    rate: f64,
-    p50: f64,
-    p95: f64,
-    p99: f64,
-    cpu: f64,
-}
-
-/// The same for all slices of a side.
-#[derive(Debug, Default)]
-struct Series {
-    rate: Slices,
-    p50: Slices,
-    p95: Slices,
-    p99: Slices,
-    cpu: Slices,
-}
-
-impl Series {
-    fn add(&mut self, figures: Figures) {
-        self.rate.add(figures.rate);
-        self.p50.add(figures.p50);
-        self.p95.add(figures.p95);
-        self.p99.add(figures.p99);
-        self.cpu.add(figures.cpu);
-    }
-
-    fn latencies(&self) -> String {
-        let [p50, p95, p99] = [&self.p50, &self.p95, &self.p99].map(|slices| ms(slices.median()));
-        format!("{p50} / {p95} / {p99}")
     }
 }
 
@@ -320,7 +322,7 @@ async fn measure(
     report: &mut Report,
     worst: &mut Worst,
 ) -> Result<()> {
-    let subject = Subject::prepare(product, baseline).await?;
+    let subject = Subject::prepare(&product.side, &baseline.side, GUESTS).await?;
     let step = Step::begin("warming up");
     for side in [0, 1] {
         subject
@@ -336,9 +338,13 @@ async fn measure(
         Ground::Memory => "in memory, where it costs nothing".to_owned(),
     };
     closed(&subject, &place, scale, report, worst).await?;
+    ways::run(&subject, ground, &place, scale, report).await?;
     open(&subject, ground, &place, scale, report).await?;
     if ground == Ground::Disk {
         fanout::run(&subject, scale, report).await?;
+        lag::run(&subject, scale, report).await?;
+        memory::run(product, baseline, scale, report).await?;
+        restart::run(product, &subject, scale, report).await?;
     }
     Ok(())
 }

@@ -85,6 +85,60 @@ impl Slices {
     }
 }
 
+/// What came of a slice: per second, milliseconds, CPU-µs per scan.
+pub struct Figures {
+    rate: f64,
+    p50: f64,
+    p95: f64,
+    p99: f64,
+    cpu: f64,
+}
+
+impl Figures {
+    /// Of so many scans, sent by requests with these latencies.
+    pub fn of(latencies: &mut Latencies, scans: usize, took: Duration, cpu: Duration) -> Self {
+        Self {
+            rate: scans as f64 / took.as_secs_f64().max(1e-9),
+            p50: latencies.percentile(0.5),
+            p95: latencies.percentile(0.95),
+            p99: latencies.percentile(0.99),
+            cpu: cpu.as_secs_f64() * 1e6 / scans.max(1) as f64,
+        }
+    }
+}
+
+/// The same for all slices of a side.
+#[derive(Debug, Default)]
+pub struct Series {
+    /// Scans a second.
+    pub rate: Slices,
+    /// Milliseconds.
+    pub p50: Slices,
+    /// Milliseconds.
+    pub p95: Slices,
+    /// Milliseconds.
+    pub p99: Slices,
+    /// CPU-µs per scan.
+    pub cpu: Slices,
+}
+
+impl Series {
+    /// Adds a slice.
+    pub fn add(&mut self, figures: Figures) {
+        self.rate.add(figures.rate);
+        self.p50.add(figures.p50);
+        self.p95.add(figures.p95);
+        self.p99.add(figures.p99);
+        self.cpu.add(figures.cpu);
+    }
+
+    /// `p50 / p95 / p99`.
+    pub fn latencies(&self) -> String {
+        let [p50, p95, p99] = [&self.p50, &self.p95, &self.p99].map(|slices| ms(slices.median()));
+        format!("{p50} / {p95} / {p99}")
+    }
+}
+
 /// `0.93 (0.88–1.01)`: median and range.
 pub fn ratio(slices: &Slices) -> String {
     let (low, high) = slices.range();

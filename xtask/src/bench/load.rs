@@ -41,13 +41,6 @@ pub struct Slice {
     pub took: Duration,
 }
 
-impl Slice {
-    /// Requests a second.
-    pub fn rate(&self) -> f64 {
-        self.latencies.count() as f64 / self.took.as_secs_f64().max(1e-9)
-    }
-}
-
 /// Opens a connection for each caller.
 pub async fn connect(target: &Target, count: usize) -> Result<Vec<Connection>> {
     let mut connections = Vec::with_capacity(count);

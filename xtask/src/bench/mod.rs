@@ -10,11 +10,16 @@ mod core;
 mod fanout;
 pub mod figures;
 pub mod http;
+mod lag;
 mod load;
+mod memory;
 mod report;
+mod restart;
 mod rig;
+mod socket;
 mod sockets;
 mod statements;
+mod ways;
 
 use crate::args::{Args, Usage};
 use crate::command::build::{self, Profile};

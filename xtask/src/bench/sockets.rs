@@ -4,24 +4,17 @@
 //! Failure: a socket that closes or an event that stays away fails the round, with how many came.
 
 use super::http::{PATIENCE, Target, find};
+use super::socket::Socket;
 use anyhow::{Context, Result, bail};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 /// Sockets that are opened at the same time.
 const OPENING: usize = 32;
-/// Opcodes of RFC 6455.
-const TEXT: u8 = 1;
-const CLOSE: u8 = 8;
-const PING: u8 = 9;
-const PONG: u8 = 10;
-
 /// The readers of one side.
 #[derive(Debug)]
 pub struct Crowd {
@@ -159,127 +152,26 @@ fn offset(frame: &[u8]) -> Option<u64> {
         .ok()
 }
 
-/// A socket and what was read from it and not looked at yet.
-struct Socket {
-    stream: TcpStream,
-    buffer: Vec<u8>,
-}
-
-/// Connects, waits for the greeting if there is a token to greet, and subscribes to `scans`.
+/// Connects and subscribes to `scans`.
 async fn open(target: &Target, path: &str, token: &str) -> Result<Socket> {
-    let stream = TcpStream::connect(target.address).await?;
-    stream.set_nodelay(true)?;
-    let mut socket = Socket {
-        stream,
-        buffer: Vec::with_capacity(2048),
-    };
-    let request = format!(
-        "GET {path} HTTP/1.1\r\nhost: {}\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\
-         sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\
-         sec-websocket-protocol: pulse.v1, {token}\r\n\r\n",
-        target.address
-    );
-    socket.stream.write_all(request.as_bytes()).await?;
-    let head = loop {
-        match find(&socket.buffer, b"\r\n\r\n") {
-            Some(at) => break at + 4,
-            None => socket.more().await?,
-        }
-    };
-    if !socket.buffer.starts_with(b"HTTP/1.1 101") {
-        bail!("no socket: {}", String::from_utf8_lossy(&socket.buffer));
+    let mut socket = Socket::connect(target, path, token).await?;
+    let frame = r#"{"id":2,"subscribe":{"channel":"scans"}}"#;
+    let answer = socket.ask(2, frame.as_bytes()).await?;
+    if find(answer, b"\"subscribed\"").is_none() {
+        bail!("not subscribed: {}", String::from_utf8_lossy(answer));
     }
-    socket.buffer.drain(..head);
-    socket
-        .send(TEXT, br#"{"id":2,"subscribe":{"channel":"scans"}}"#)
-        .await?;
-    loop {
-        let (opcode, start, end) = socket.frame().await?;
-        let frame = &socket.buffer[start..end];
-        let text = String::from_utf8_lossy(frame).into_owned();
-        socket.buffer.drain(..end);
-        if opcode == TEXT && text.contains("\"subscribed\"") {
-            return Ok(socket);
-        }
-        if opcode == CLOSE || text.contains("\"error\"") {
-            bail!("not subscribed: {text}");
-        }
-    }
+    Ok(socket)
 }
 
 async fn read(mut socket: Socket, board: &Board) -> Result<()> {
     loop {
-        let (opcode, start, end) = socket.frame().await?;
-        match opcode {
-            TEXT => board.note(&socket.buffer[start..end]),
-            PING => socket.send(PONG, b"").await?,
-            CLOSE => bail!("closed"),
-            _ => {}
-        }
-        socket.buffer.drain(..end);
+        board.note(socket.text().await?);
     }
-}
-
-impl Socket {
-    /// The next frame at the start of the buffer: its opcode, where its payload starts and ends.
-    async fn frame(&mut self) -> Result<(u8, usize, usize)> {
-        loop {
-            if let Some(frame) = parse(&self.buffer) {
-                return Ok(frame);
-            }
-            self.more().await?;
-        }
-    }
-
-    async fn more(&mut self) -> Result<()> {
-        if self.stream.read_buf(&mut self.buffer).await? == 0 {
-            bail!("the server hung up");
-        }
-        Ok(())
-    }
-
-    /// Sends a short frame. Its mask is zero, so the payload goes as it is.
-    async fn send(&mut self, opcode: u8, payload: &[u8]) -> Result<()> {
-        let length = u8::try_from(payload.len())
-            .ok()
-            .filter(|length| *length < 126);
-        let length = length.context("too long for a short frame")?;
-        let mut frame = vec![0x80 | opcode, 0x80 | length, 0, 0, 0, 0];
-        frame.extend_from_slice(payload);
-        Ok(self.stream.write_all(&frame).await?)
-    }
-}
-
-/// Opcode, start and end of the payload, once the frame is whole. Servers do not mask.
-fn parse(bytes: &[u8]) -> Option<(u8, usize, usize)> {
-    let (opcode, short) = (bytes.first()? & 0x0f, bytes.get(1)? & 0x7f);
-    let (start, length) = match short {
-        126 => (
-            4,
-            usize::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?)),
-        ),
-        127 => (
-            10,
-            usize::try_from(u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?)).ok()?,
-        ),
-        short => (2, usize::from(short)),
-    };
-    (bytes.len() >= start + length).then_some((opcode, start, start + length))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn frames_are_found_when_whole() {
-        assert_eq!(parse(&[0x81, 2, b'h', b'i', 9]), Some((TEXT, 2, 4)));
-        assert_eq!(parse(&[0x81, 2, b'h']), None);
-        let mut long = vec![0x81, 126, 1, 0];
-        assert_eq!(parse(&long), None);
-        long.extend_from_slice(&[b'x'; 256]);
-        assert_eq!(parse(&long), Some((TEXT, 4, 260)));
-    }
 
     #[test]
     fn only_events_of_scans_have_an_offset_that_counts() {

@@ -3,8 +3,8 @@
 //! Invariant: a frame is one JSON object with a positive `id` and exactly one verb, and no field
 //! that the protocol does not name. An event is written once, whoever gets it.
 //! Failure: anything else is [`Malformed`], which closes the socket with
-//! [`close::MALFORMED`](super::close::MALFORMED). The body of a scan or a status is passed on unread:
-//! what is wrong with it is answered, not punished.
+//! [`close::MALFORMED`](super::close::MALFORMED). The body of a scan, a batch or a status is passed on
+//! unread: what is wrong with it is answered, not punished.
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
@@ -16,8 +16,8 @@ use crate::time;
 mod write;
 
 pub use write::{
-    Event, Watcher, connected, error, event, noted, presence, refreshed, subscribed, unsubscribed,
-    verdict,
+    Event, Watcher, connected, error, event, noted, presence, refreshed, subscribed, synced,
+    unsubscribed, verdict,
 };
 
 /// Longest frame read, in bytes.
@@ -82,6 +82,13 @@ pub enum ClientFrame<'a> {
         /// The body, unread.
         body: &'a RawValue,
     },
+    /// Several scans, as the body of `POST /pulse/check-ins/sync`.
+    Sync {
+        /// Number of the request.
+        id: u64,
+        /// The body, unread.
+        body: &'a RawValue,
+    },
     /// What a device says of itself, as the body of `POST /pulse/sessions/{id}/status`.
     Status {
         /// Number of the request.
@@ -120,6 +127,8 @@ struct Raw<'a> {
     refresh: Option<Refresh>,
     #[serde(default, borrow)]
     scan: Option<&'a RawValue>,
+    #[serde(default, borrow)]
+    sync: Option<&'a RawValue>,
     #[serde(default, borrow)]
     status: Option<&'a RawValue>,
     #[serde(default)]
@@ -181,6 +190,7 @@ pub fn parse(text: &str) -> Result<ClientFrame<'_>, Malformed> {
         raw.presence.is_some(),
         raw.refresh.is_some(),
         raw.scan.is_some(),
+        raw.sync.is_some(),
         raw.status.is_some(),
         raw.ack.is_some(),
     ];
@@ -231,6 +241,11 @@ pub fn parse(text: &str) -> Result<ClientFrame<'_>, Malformed> {
         Ok(ClientFrame::Ack {
             channel: named(it.channel)?,
             offset: it.offset,
+        })
+    } else if let Some(body) = raw.sync {
+        Ok(ClientFrame::Sync {
+            id,
+            body: object(Some(body))?,
         })
     } else if let Some(body) = raw.status {
         Ok(ClientFrame::Status {

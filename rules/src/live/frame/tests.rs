@@ -45,6 +45,29 @@ fn a_scan_is_passed_on_unread() {
 }
 
 #[test]
+fn a_batch_is_passed_on_unread() {
+    let text = r#"{"id":9,"sync":{"items":[{"nonce": 1e999}],"sent_at":"soon"}}"#;
+    let Ok(ClientFrame::Sync { id: 9, body }) = parse(text) else {
+        panic!("a batch");
+    };
+    assert_eq!(
+        body.get(),
+        r#"{"items":[{"nonce": 1e999}],"sent_at":"soon"}"#
+    );
+    for bad in [
+        r#"{"id":9,"sync":[]}"#,
+        r#"{"id":9,"sync":null}"#,
+        r#"{"id":9,"sync":{},"scan":{}}"#,
+    ] {
+        assert!(parse(bad).is_err(), "{bad}");
+    }
+    assert_eq!(
+        value(synced(9, r#"{"results":[],"seq":4}"#)),
+        json!({"id":9,"synced":{"results":[],"seq":4}})
+    );
+}
+
+#[test]
 fn a_status_is_passed_on_unread_and_noted() {
     let Ok(ClientFrame::Status { id: 7, body }) = parse(r#"{"id":7,"status":{"battery":"x"}}"#)
     else {

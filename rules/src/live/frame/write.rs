@@ -125,6 +125,11 @@ pub fn verdict(id: u64, body: &str) -> String {
     format!(r#"{{"id":{id},"verdict":{body}}}"#)
 }
 
+/// `{"id":9,"synced":{…}}`; the body as `POST /pulse/check-ins/sync` answers it.
+pub fn synced(id: u64, body: &str) -> String {
+    format!(r#"{{"id":{id},"synced":{body}}}"#)
+}
+
 /// `{"id":7,"noted":{}}`: a status was taken.
 pub fn noted(id: u64) -> String {
     format!(r#"{{"id":{id},"noted":{{}}}}"#)
