@@ -2,14 +2,14 @@
 //!
 //! Invariant: one line per record, each value as the API shows it; no cell runs as a formula (see
 //! [`crate::export::line`]).
-//! Failure: none; what a record does not have is an empty cell.
+//! Failure: none; what a record does not have is an empty cell. Answers to questions are JSON.
 
 use serde_json::Value;
 
 use crate::export::{self, Reader};
 
 /// The columns in their order, each with its place in a record.
-pub const COLUMNS: [(&str, &str); 30] = [
+pub const COLUMNS: [(&str, &str); 32] = [
     ("id", "/id"),
     ("seq", "/seq"),
     ("check_in_time", "/check_in_time"),
@@ -40,6 +40,8 @@ pub const COLUMNS: [(&str, &str); 30] = [
     ("row_id", "/row_id"),
     ("table_id", "/table_id"),
     ("guest_attention_note", "/row_data/attention_note"),
+    ("people", "/people"),
+    ("answers", "/answers"),
 ];
 
 /// What the file begins with: the mark by which spreadsheets know UTF-8, and the header.
@@ -58,6 +60,7 @@ pub fn row(record: &Value) -> String {
         .iter()
         .map(|(_, place)| match record.pointer(place) {
             None | Some(Value::Null) => String::new(),
+            Some(Value::Object(fields)) if fields.is_empty() => String::new(),
             Some(Value::String(text)) => text.clone(),
             Some(other) => other.to_string(),
         });
