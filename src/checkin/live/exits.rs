@@ -92,10 +92,12 @@ impl CheckinTable {
         Ok(())
     }
 
-    /// After an entry of before the last time everybody left: that guest left too.
+    /// After an entry of before the last time that everybody was to leave: that guest left too.
     pub(super) fn left_since(&self, table: &Table, entry: &Entry) -> Result<()> {
-        let done = table.exits.get().done;
-        match (entry.row_id, done) {
+        let Exits { due, done, .. } = table.exits.get();
+        // While they leave, it is due and not done.
+        let passed = due.filter(|due| *due <= clock::now()).or(done);
+        match (entry.row_id, passed) {
             (Some(row), Some(moment)) if entry.check_in_time <= moment => {
                 self.let_out(table, row, moment)
             }

@@ -220,7 +220,11 @@ pub async fn rebuild(ctx: &Ctx, storage: Storage, tenant: Uuid, table_id: Uuid) 
     tickets::take(&table, pulled.tickets)?;
     take(&table, pulled.rows, pulled.devices)?;
     let asked = TableOf { table_id };
-    let exits_at = ctx.pg.call(&scope, &store::READ_EXITS, &asked).await?;
+    let exits_at = ctx
+        .pg
+        .call(&scope, &store::READ_EXITS, &asked)
+        .await?
+        .exits_at;
     table.plan_exits(ctx.now)?;
     let planned = table.exits.get().due;
     table.keep_exits(Exits {

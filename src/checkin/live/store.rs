@@ -177,8 +177,15 @@ pub struct TableOf {
 }
 
 /// When everybody leaves next, as it was said last.
-pub const READ_EXITS: Statement<TableOf, Option<DateTime<Utc>>> = Statement::new(
-    "select coalesce(to_jsonb(app.utc(exits_at)), 'null') from pulse_enabled_tables
+#[derive(Deserialize)]
+pub struct KnownExits {
+    /// The next time, if there is one.
+    pub exits_at: Option<DateTime<Utc>>,
+}
+
+/// When everybody leaves next.
+pub const READ_EXITS: Statement<TableOf, KnownExits> = Statement::new(
+    "select jsonb_build_object('exits_at', app.utc(exits_at)) from pulse_enabled_tables
       where table_id = ($1->>'table_id')::uuid",
 );
 

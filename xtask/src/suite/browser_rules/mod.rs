@@ -179,6 +179,8 @@ fn met(orders: &[Order], answers: &[String]) -> Tally {
         "canceled",
         "blocked",
         "revoked",
+        "unpaid",
+        "incomplete",
         "not_yet_valid",
         "no_longer_valid",
         "wrong_category",
