@@ -11,8 +11,8 @@ mod fanout;
 pub mod figures;
 pub mod http;
 mod load;
-mod report;
-mod rig;
+pub mod report;
+pub mod rig;
 mod sockets;
 mod statements;
 
