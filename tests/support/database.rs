@@ -76,6 +76,25 @@ impl Database {
         self.json(sql, &[(&tenant, Type::TEXT)]).await;
     }
 
+    /// Entries of a table's scan log after `after`, in order of `seq`, at most `limit`.
+    pub async fn log_page(&self, tenant: &str, table: &str, after: u64, limit: u32) -> Vec<Value> {
+        self.as_tenant(tenant).await;
+        let sql = "select coalesce(jsonb_agg(entry order by seq), '[]') from (
+                     select seq, entry from pulse_scan_log
+                      where table_id = $1::text::uuid and seq > $2::text::bigint
+                      order by seq limit $3::text::bigint) as page";
+        let (after, limit) = (after.to_string(), limit.to_string());
+        let page: [(&(dyn ToSql + Sync), Type); 3] = [
+            (&table, Type::TEXT),
+            (&after, Type::TEXT),
+            (&limit, Type::TEXT),
+        ];
+        match self.json(sql, &page).await {
+            Value::Array(entries) => entries,
+            other => panic!("no scan log: {other}"),
+        }
+    }
+
     /// The whole scan log of a table as it reached Postgres, in order of `seq`.
     pub async fn scan_log(&self, tenant: &str, table: &str) -> Vec<Value> {
         self.as_tenant(tenant).await;

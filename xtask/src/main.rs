@@ -13,6 +13,7 @@ mod local;
 mod project;
 mod run;
 mod say;
+mod soak;
 mod suite;
 mod tools;
 

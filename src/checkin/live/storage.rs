@@ -28,7 +28,8 @@ const SCHEMA: &str = "
 
 /// Rows read per crossing.
 const PAGE: u32 = 2_000;
-/// Bytes of one snapshot part; a SQLite value holds 2 MB at most.
+/// Bytes of one snapshot part, and of one list that a statement takes; a SQLite value holds 2 MB at
+/// most.
 const PART: usize = 1 << 20;
 
 /// The storage of one object.
@@ -109,10 +110,10 @@ impl Storage {
 
     /// Takes in log entries that Postgres kept.
     pub fn restore_log<T: Serialize>(&self, entries: &[T]) -> Result<()> {
-        self.sql.run(
+        self.bulk(
             "insert or ignore into log
              select value ->> 'seq', value ->> 'nonce_key', value from json_each(?)",
-            &[serde_json::to_string(entries)?.into()],
+            entries,
         )
     }
 
@@ -146,7 +147,7 @@ impl Storage {
                 "insert or replace into heard select value ->> 'id', value from json_each(?)"
             }
         };
-        self.sql.run(query, &[serde_json::to_string(items)?.into()])
+        self.bulk(query, items)
     }
 
     /// The last change of the guest list.
@@ -219,10 +220,30 @@ impl Storage {
 
     /// Removes guests.
     pub fn remove_guests(&self, ids: &[String]) -> Result<()> {
-        self.sql.run(
+        self.bulk(
             "delete from roster where id in (select value from json_each(?))",
-            &[serde_json::to_string(ids)?.into()],
+            ids,
         )
+    }
+
+    /// Runs a statement on items, given to it as JSON lists.
+    fn bulk<T: Serialize>(&self, query: &str, items: &[T]) -> Result<()> {
+        let mut list = String::new();
+        for item in items {
+            let item = serde_json::to_string(item)?;
+            if !list.is_empty() && list.len() + item.len() > PART {
+                self.sql.run(query, &[format!("[{list}]").into()])?;
+                list.clear();
+            }
+            if !list.is_empty() {
+                list.push(',');
+            }
+            list.push_str(&item);
+        }
+        match list.is_empty() {
+            true => Ok(()),
+            false => self.sql.run(query, &[format!("[{list}]").into()]),
+        }
     }
 
     /// Calls `each` with everything of a kind.

@@ -227,6 +227,64 @@ impl Connection {
     }
 }
 
+/// An answer that was taken off its connection.
+#[derive(Debug)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// It says that it was given before.
+    pub replayed: bool,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// The body as text, cut off for a message.
+    pub fn shown(&self) -> String {
+        let text = String::from_utf8_lossy(&self.body);
+        text.chars().take(400).collect()
+    }
+}
+
+/// A connection that is opened when it is needed, and again after it failed or was idle.
+#[derive(Debug)]
+pub struct Line {
+    target: Target,
+    connection: Option<Connection>,
+}
+
+impl Line {
+    /// Not open yet.
+    pub fn to(target: &Target) -> Self {
+        Self {
+            target: target.clone(),
+            connection: None,
+        }
+    }
+
+    /// Sends a whole request and waits for its whole answer.
+    pub async fn ask(&mut self, request: &[u8]) -> Result<Answer> {
+        let kept = self.connection.take().filter(|kept| !kept.is_stale());
+        let mut connection = match kept {
+            Some(connection) => connection,
+            None => Connection::open(&self.target).await?,
+        };
+        let reply = connection.send(request).await?;
+        let answer = Answer {
+            status: reply.status,
+            replayed: reply.header("idempotent-replayed").is_some(),
+            body: reply.body.to_vec(),
+        };
+        self.connection = Some(connection);
+        Ok(answer)
+    }
+
+    /// Sends a whole request on a connection of its own and hangs up without reading the answer.
+    pub async fn cut(&self, request: &[u8]) -> Result<()> {
+        Connection::open(&self.target).await?.cut(request).await
+    }
+}
+
 /// Where `needle` begins.
 pub fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
     bytes

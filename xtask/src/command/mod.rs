@@ -15,7 +15,7 @@ pub use dev::PORT;
 
 use crate::args::{Args, Usage};
 use crate::project::Project;
-use crate::{bench, demo, deploy, say, suite, tools};
+use crate::{bench, demo, deploy, say, soak, suite, tools};
 use anyhow::Result;
 use std::future::Future;
 use std::process::ExitCode;
@@ -37,6 +37,10 @@ cargo xtask <command>
                   --seed N  --url URL (http://127.0.0.1:8787)
   bench         checkin | core: against a JavaScript Worker in the same run; docs/benchmarks.md
                   --quick, --scram (neither written)  --date TEXT  --machine TEXT
+  soak          seeded operations against a throw-away stack that is killed, evicted and cut off
+                meanwhile; what clients were told is checked against the log
+                  --operations N (20000)  --seed N (1)  --clients N (24)  --round N (25000)
+                  --write (into docs/benchmarks.md)  --date TEXT  --machine TEXT
   build         the Worker into build/, the rules for the browser into web/public/wasm/
                   --release (default)  --dev (the Worker)
   migrate       the database to the newest state
@@ -62,6 +66,7 @@ pub fn run(name: &str, mut args: Args) -> Result<ExitCode> {
         "build" => build::run(&project, args),
         "demo" => demo::run(args),
         "bench" => bench::run(&project, args),
+        "soak" => soak::run(&project, args),
         "migrate" => migrate::run(&project, args),
         "deploy-check" => deploy::run(&project, args),
         "openapi" => openapi::run(&project, args),

@@ -6,7 +6,7 @@
 use super::plan::{Planned, Whom};
 use super::tally::{Tally, Told};
 use crate::bench::api::Scanner;
-use crate::bench::http::{Connection, Head, Target};
+use crate::bench::http::{Head, Line, Target};
 use anyhow::{Result, bail};
 use pulse_tests::clock::{rfc3339, seconds_from_now};
 use serde_json::{Value, json};
@@ -29,11 +29,10 @@ pub fn with<T>(tally: &Shared, work: impl FnOnce(&mut Tally) -> T) -> T {
 
 /// One device.
 pub struct Device {
-    target: Target,
+    line: Line,
     table: String,
     head: Head,
     gate: String,
-    connection: Option<Connection>,
     tally: Shared,
 }
 
@@ -41,11 +40,10 @@ impl Device {
     /// A device that scans for a table.
     pub fn new(target: &Target, table: &str, scanner: &Scanner, tally: &Shared) -> Self {
         Self {
-            target: target.clone(),
+            line: Line::to(target),
             table: table.to_owned(),
             head: Head::new(target, "POST", "/pulse/check-ins", Some(&scanner.token)),
             gate: scanner.gate.clone(),
-            connection: None,
             tally: tally.clone(),
         }
     }
@@ -59,10 +57,7 @@ impl Device {
 
     async fn scan(&mut self, number: u64, scan: &Planned) {
         let request = self.request(number, scan);
-        if scan.cut
-            && let Ok(connection) = Connection::open(&self.target).await
-        {
-            let _ = connection.cut(&request).await;
+        if scan.cut && self.line.cut(&request).await.is_ok() {
             with(&self.tally, |tally| tally.retries += 1);
             tokio::time::sleep(AGAIN).await;
         }
@@ -83,7 +78,6 @@ impl Device {
                     });
                 }
                 Err(_) if attempt < ATTEMPTS => {
-                    self.connection = None;
                     with(&self.tally, |tally| tally.retries += 1);
                     tokio::time::sleep(AGAIN * attempt).await;
                 }
@@ -112,18 +106,10 @@ impl Device {
 
     /// The answer, and whether it was given before.
     async fn send(&mut self, request: &[u8]) -> Result<(Value, bool)> {
-        if self.connection.as_ref().is_some_and(Connection::is_stale) {
-            self.connection = None;
+        let answer = self.line.ask(request).await?;
+        if !matches!(answer.status, 200 | 201) {
+            bail!("{}: {}", answer.status, answer.shown());
         }
-        let connection = match &mut self.connection {
-            Some(connection) => connection,
-            empty => empty.insert(Connection::open(&self.target).await?),
-        };
-        let reply = connection.send(request).await?;
-        if !matches!(reply.status, 200 | 201) {
-            bail!("{}: {}", reply.status, reply.shown());
-        }
-        let replayed = reply.header("idempotent-replayed").is_some();
-        Ok((serde_json::from_slice(reply.body)?, replayed))
+        Ok((serde_json::from_slice(&answer.body)?, answer.replayed))
     }
 }

@@ -128,8 +128,8 @@ async fn carry_out(stack: &Stack, method: &str, path: &str, body: &Value) -> Res
     }
 }
 
-/// Orders may overlap: two cron runs at once are a case that tests want.
-async fn order(stack: &Stack, path: &str, body: &Value) -> Result<Value> {
+/// Gives the runtime an order. Orders may overlap: two cron runs at once are a case that tests want.
+pub async fn order(stack: &Stack, path: &str, body: &Value) -> Result<Value> {
     let orders = stack.runtime.lock().await.orders();
     orders.give(path, body).await
 }
