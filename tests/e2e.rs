@@ -27,6 +27,7 @@ mod members;
 mod offline;
 mod operations;
 mod pairing;
+mod several_tables;
 mod sign_in;
 mod socket_scans;
 mod strange_inputs;

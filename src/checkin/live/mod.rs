@@ -19,6 +19,7 @@ mod commands;
 mod devices;
 mod heard;
 mod record;
+mod several;
 mod storage;
 mod store;
 mod sync;
@@ -26,6 +27,7 @@ mod table;
 mod tickets;
 
 pub use commands::REPLAYED;
+pub use several::Known;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
