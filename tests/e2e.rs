@@ -31,6 +31,7 @@ mod operations;
 mod pairing;
 mod questions;
 mod roster;
+mod several_tables;
 mod sign_in;
 mod socket_scans;
 mod strange_inputs;

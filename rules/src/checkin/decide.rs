@@ -23,6 +23,7 @@ use super::refusal::{Refusal, moment};
 use super::scan::{Offline, Scan};
 use super::state::State;
 use super::subject::{self, Place, Subject, Who};
+use super::ticket::Unreadable;
 use super::verdict::{Direction, Effect, Reason, Verdict, Warning};
 use super::visits::{Again, Visit};
 use crate::invalid::Invalid;
@@ -93,13 +94,7 @@ pub fn decide(state: &State, scan: &Scan, caller: &Caller, ids: Ids) -> Result<D
     let ticket = subject::presented(state, scan);
     let subject = match Subject::find(state, scan, ticket.as_ref()) {
         Ok(subject) => subject,
-        Err(refusal) => {
-            let mut decision = Decision::draft(scan, &place).refuse(state, scan, &refusal);
-            if scan.offline.is_some_and(Offline::admitted) {
-                decision.warnings.push(Warning::AdmittedOffline);
-            }
-            return Ok(decision);
-        }
+        Err(refusal) => return Ok(Decision::draft(scan, &place).nobody(state, scan, &refusal)),
     };
     let mut draft = Decision::draft(scan, &place);
     let guest = subject.view(caller.sees_email());
@@ -145,6 +140,26 @@ pub fn decide(state: &State, scan: &Scan, caller: &Caller, ids: Ids) -> Result<D
     }
 }
 
+/// Whether this table has somebody for the scan: one guest, several who share the code, or the
+/// holder of a ticket whose key was revoked. Says nothing of whether they may enter.
+pub fn knows(state: &State, scan: &Scan) -> bool {
+    let ticket = subject::presented(state, scan);
+    match Subject::find(state, scan, ticket.as_ref()) {
+        Ok(_) => true,
+        Err(refusal) => matches!(
+            refusal,
+            Refusal::Ambiguous { .. } | Refusal::NoTicket(Unreadable::RevokedKey)
+        ),
+    }
+}
+
+/// Refuses a scan because several lists, of these names, know the code.
+pub fn on_several_lists(state: &State, scan: &Scan, caller: &Caller, names: &[String]) -> Decision {
+    let gate = scan.gate.as_deref().or(caller.gate.as_deref());
+    let place = Place::of(&state.config.gates, gate);
+    Decision::draft(scan, &place).nobody(state, scan, &Refusal::OnSeveralLists { names })
+}
+
 impl Decision {
     fn draft(scan: &Scan, place: &Place<'_>) -> Self {
         Self {
@@ -183,6 +198,15 @@ impl Decision {
         self.reason = Some(refusal.reason());
         self.explanation = refusal.sentence(&state.config.timezone, scan.times.check_in_time);
         self
+    }
+
+    /// Nobody knows whom the scan is about.
+    fn nobody(self, state: &State, scan: &Scan, refusal: &Refusal<'_>) -> Self {
+        let mut decision = self.refuse(state, scan, refusal);
+        if scan.offline.is_some_and(Offline::admitted) {
+            decision.warnings.push(Warning::AdmittedOffline);
+        }
+        decision
     }
 
     /// A device without a connection turned the guest away.

@@ -27,6 +27,10 @@ pub enum Refusal<'a> {
     Ambiguous {
         guests: usize,
     },
+    /// Several of the lists that were asked know the code.
+    OnSeveralLists {
+        names: &'a [String],
+    },
     /// A walk-in was given a code that is on the list.
     CodeTaken,
     /// Walk-ins are off.
@@ -98,7 +102,9 @@ impl Refusal<'_> {
         match self {
             Self::NoTicket(Unreadable::RevokedKey) => Reason::Revoked,
             Self::Unknown | Self::NoList | Self::NoTicket(_) => Reason::UnknownCode,
-            Self::Ambiguous { .. } | Self::CodeTaken => Reason::Ambiguous,
+            Self::Ambiguous { .. } | Self::OnSeveralLists { .. } | Self::CodeTaken => {
+                Reason::Ambiguous
+            }
             Self::WalkInsOff => Reason::WalkInsNotAllowed,
             Self::Canceled | Self::NotListed => Reason::Canceled,
             Self::Blocked => Reason::Blocked,
@@ -128,6 +134,7 @@ impl Refusal<'_> {
                 | Self::NoList
                 | Self::NoTicket(_)
                 | Self::Ambiguous { .. }
+                | Self::OnSeveralLists { .. }
                 | Self::CodeTaken
         )
     }
@@ -150,6 +157,9 @@ impl Refusal<'_> {
             Self::NotListed => "The guest of this ticket is not on the list any more.".to_owned(),
             Self::Ambiguous { guests } => {
                 format!("{guests} guests share this code. Find the guest by name.")
+            }
+            Self::OnSeveralLists { names } => {
+                format!("This code is on several lists: {}.", names.join(", "))
             }
             Self::CodeTaken => "This code already belongs to a guest on the list.".to_owned(),
             Self::WalkInsOff => "Walk-ins are not admitted.".to_owned(),

@@ -3,6 +3,7 @@
 //! Invariant: a [`Scan`] names exactly one of a code, a row and a walk-in; all texts are bounded.
 //! Failure: every wrong field is reported with its JSON pointer.
 
+use std::collections::HashSet;
 use std::fmt::Write;
 
 use chrono::{DateTime, Utc};
@@ -25,6 +26,9 @@ use crate::time;
 /// Most bytes of the answers to questions, as JSON.
 const MAX_ANSWERS: usize = 8 * 1024;
 
+/// Tables one scan, or one scanner, may be for.
+pub const MAX_TABLES: usize = 20;
+
 /// The body of `POST /pulse/check-ins`, an item of a batch, and of a scan over a socket.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -33,6 +37,11 @@ pub struct ScanIn {
     /// The check-in table. May be left out in a batch and over a socket, which have one.
     #[serde(default)]
     pub table_id: Uuid,
+    /// Instead of `table_id`, the 1 to 20 tables among which the one that knows the code is looked
+    /// for. Not in a batch and not over a socket, which have one table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(min_items = 1, max_items = 20))]
+    pub tables: Option<Vec<Uuid>>,
     /// The code that was read, at most 512 characters after trimming.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub barcode: Option<String>,
@@ -174,6 +183,7 @@ impl Default for ScanIn {
     fn default() -> Self {
         Self {
             table_id: Uuid::nil(),
+            tables: None,
             barcode: None,
             row_id: None,
             walk_in: None,
@@ -195,10 +205,31 @@ impl Default for ScanIn {
 }
 
 impl ScanIn {
+    /// Takes the tables out of a scan for several, checked. What is wrong with the rest is said when
+    /// it is parsed.
+    pub fn take_tables(&mut self) -> Result<Vec<Uuid>, Invalid> {
+        let mut invalid = Invalid::default();
+        let tables = self.tables.take().unwrap_or_default();
+        invalid.take(distinct("/tables", &tables));
+        if tables.is_empty() {
+            invalid.add("/tables", "required", "Name at least one table.");
+        }
+        if !self.table_id.is_nil() {
+            invalid.add("/table_id", "one_of", "Give either table_id or tables.");
+        }
+        if self.walk_in.is_some() {
+            invalid.add("/walk_in", "one_table", "A walk-in is for one table.");
+        }
+        invalid.or(tables)
+    }
+
     /// Checks what came in at `received_at`.
     pub fn parse(self, received_at: DateTime<Utc>) -> Result<Scan, Invalid> {
         let mut invalid = Invalid::default();
         let times = invalid.take(Times::correct(self.scanned_at, self.sent_at, received_at));
+        if self.tables.is_some() {
+            invalid.add("/tables", "one_table", "This scan is for one table.");
+        }
         let nonce = invalid.take(name::parse("/nonce", &self.nonce, 200));
         let gate = invalid.take(name::optional("/gate", self.gate.as_deref(), 80));
         let notes = name::optional_lines("/notes", self.notes.as_deref(), 2_000);
@@ -277,6 +308,22 @@ impl Scanner {
         let email = address("/scanner/email", self.email.as_deref(), invalid);
         (name.is_some() || email.is_some()).then_some(Self { name, email })
     }
+}
+
+/// At most [`MAX_TABLES`], none of them twice.
+pub fn distinct(pointer: &str, tables: &[Uuid]) -> Result<(), Invalid> {
+    let mut invalid = Invalid::default();
+    if tables.len() > MAX_TABLES {
+        invalid.add(pointer, "too_many", "At most 20 tables.");
+        return Err(invalid);
+    }
+    let mut seen = HashSet::new();
+    for (place, table) in tables.iter().enumerate() {
+        if !seen.insert(table) {
+            invalid.add(format!("{pointer}/{place}"), "repeated", "Given twice.");
+        }
+    }
+    invalid.or(())
 }
 
 /// A code as it was read, trimmed: 1 to 512 characters of any kind but NUL, which no store keeps.

@@ -1,7 +1,7 @@
 //! Who may do what at this table, without asking Postgres on every scan.
 //!
 //! Invariant: a staff member's membership is confirmed by Postgres at most 60 s ago; a device must
-//! be an active session of this table and hold its newest token; a guest scanner must hold the
+//! be an active session of this table, or one lent to it, and hold its newest token; a guest scanner must hold the
 //! table's guest key.
 //! Failure: while Postgres is away, who was confirmed within the last quarter of an hour (a token's
 //! life) stays in, so that the door goes on; nobody new gets in.
@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rules::checkin::caller::{Actor, ActorKind, Caller, Scanner, Session};
+use rules::checkin::gate;
 use rules::invalid::Invalid;
 use rules::live::session::Identity;
 use rules::roles::{Profile, Resource, Role, Verb};
@@ -80,7 +81,7 @@ pub async fn grant(
             generation,
             ..
         } => {
-            own(table, *tenant, *bound)?;
+            own(table, *tenant, *bound, *id)?;
             session(table, *id, *generation)?
         }
         Credential::Anonymous { guest_key, device } => guest(table, guest_key, *device)?,
@@ -145,9 +146,11 @@ fn check(granted: Granted, verb: Verb, resource: Resource) -> Result<Granted> {
     }
 }
 
-fn own(table: &Table, tenant: Uuid, bound: Uuid) -> Result<()> {
+/// A device belongs here if this is its own table or one of its further ones.
+fn own(table: &Table, tenant: Uuid, bound: Uuid, id: Uuid) -> Result<()> {
     let identity = table.identity.borrow();
-    match bound == identity.table_id && tenant == identity.tenant_id {
+    let here = bound == identity.table_id || table.devices.borrow().contains_key(&id);
+    match here && tenant == identity.tenant_id {
         true => Ok(()),
         false => Err(Error::not_found()),
     }
@@ -166,12 +169,7 @@ fn session(table: &Table, id: Uuid, generation: u32) -> Result<Granted> {
         Ordering::Less => return Err(Error::unauthenticated("device_rolled")),
         Ordering::Greater => return Err(Error::unauthenticated(UNKNOWN_DEVICE)),
     }
-    let Session {
-        name,
-        gate,
-        scanner,
-        ..
-    } = holder(device);
+    let Session { name, scanner, .. } = holder(device);
     Ok(Granted {
         role: Role::Device,
         profile: Some(device.profile),
@@ -182,7 +180,7 @@ fn session(table: &Table, id: Uuid, generation: u32) -> Result<Granted> {
             },
             session_id: Some(id),
             device: Some(name),
-            gate,
+            gate: gate_here(table, device),
             scanner,
             manager: false,
         },
@@ -217,6 +215,18 @@ pub fn bringing(table: &Table, caller: &Caller, session: Uuid) -> Result<Caller>
         Invalid::one("/session_id", "unknown", "No scanner of this table has it.")
     })?;
     Ok(caller.bringing(holder(device)))
+}
+
+/// Where a device stands, as this table knows it: the gate of a device whose own table is another
+/// one may be none of this table's, and then says nothing here.
+fn gate_here(table: &Table, device: &Device) -> Option<String> {
+    let identity = table.identity.borrow();
+    let away = device
+        .table_id
+        .is_some_and(|home| home != identity.table_id);
+    let gates = &identity.config.gates;
+    let known = |name: &String| gates.is_empty() || gate::find(gates, name).is_some();
+    device.gate.clone().filter(|name| !away || known(name))
 }
 
 fn guest(table: &Table, guest_key: &str, device: Option<Uuid>) -> Result<Granted> {

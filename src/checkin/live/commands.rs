@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use rules::checkin::annul::{AnnulIn, AnnulRefusal, annul};
 use rules::checkin::answer::answer;
 use rules::checkin::caller::Caller as Scanner;
-use rules::checkin::decide::{Ids, decide};
+use rules::checkin::decide::{Ids, decide, on_several_lists};
 use rules::checkin::entry::{Entry, record};
 use rules::checkin::scan::{Scan, ScanIn};
 use rules::roles::{Resource, Verb};
@@ -58,6 +58,14 @@ impl CheckinTable {
             "sync" => {
                 let granted = self.grant(&ctx, &table, &who, Verb::Scan).await?;
                 self.sync_body(&table, &granted.caller, who.now, input)
+            }
+            "known" => {
+                let granted = self.grant(&ctx, &table, &who, Verb::Scan).await?;
+                Self::known(&table, &granted.caller, who.now, input)
+            }
+            "ambiguous" => {
+                let granted = self.grant(&ctx, &table, &who, Verb::Scan).await?;
+                self.ambiguous(&table, &granted.caller, who.now, input)
             }
             "annul" => {
                 let granted = self.grant(&ctx, &table, &who, Verb::Annul).await?;
@@ -161,18 +169,20 @@ impl CheckinTable {
         now: DateTime<Utc>,
         input: &str,
     ) -> Result<ObjectAnswer> {
-        let answer = self.scan_one(table, caller, now, decode(input)?)?;
+        let answer = self.scan_one(table, caller, now, decode(input)?, &[])?;
         self.stats_changed();
         Ok(answer)
     }
 
-    /// One scan, alone or of a batch.
+    /// One scan, alone or of a batch. With `lists`, the names of several that know its code, it is
+    /// refused as ambiguous.
     pub(super) fn scan_one(
         &self,
         table: &Table,
         caller: &Scanner,
         now: DateTime<Utc>,
         scan: ScanIn,
+        lists: &[String],
     ) -> Result<ObjectAnswer> {
         let table_id = table.identity.borrow().table_id;
         if scan.table_id != table_id && !scan.table_id.is_nil() {
@@ -181,7 +191,7 @@ impl CheckinTable {
         let scan = scan.parse(now)?;
         let nonce_key = scan.nonce_key(caller.origin());
         let entry = match table.identity.borrow().enabled {
-            true => entry_of(table, scan, caller),
+            true => entry_of(table, scan, caller, lists),
             false => Err(Error::conflict(
                 "pulse_disabled",
                 "Check-in is disabled on this table.",
@@ -260,7 +270,7 @@ impl CheckinTable {
     }
 }
 
-fn entry_of(table: &Table, scan: Scan, caller: &Scanner) -> Result<Entry> {
+fn entry_of(table: &Table, scan: Scan, caller: &Scanner, lists: &[String]) -> Result<Entry> {
     let received_at = scan.times.received_at;
     let state = table.state.borrow();
     let fresh = Ids {
@@ -268,7 +278,10 @@ fn entry_of(table: &Table, scan: Scan, caller: &Scanner) -> Result<Entry> {
         row: id_at(received_at),
     };
     let ids = scan.ids(state.table_id, caller.origin(), fresh);
-    let decision = decide(&state, &scan, caller, ids)?;
+    let decision = match lists {
+        [] => decide(&state, &scan, caller, ids)?,
+        lists => on_several_lists(&state, &scan, caller, lists),
+    };
     let original = match &decision.repeats {
         Some(repeated) => table.entry(repeated.seq)?.check_in(state.table_id),
         None => None,

@@ -21,6 +21,7 @@ mod exits;
 mod heard;
 mod record;
 mod roster;
+mod several;
 mod storage;
 mod store;
 mod sync;
@@ -29,6 +30,7 @@ mod tickets;
 
 pub use commands::REPLAYED;
 pub use roster::UNCHANGED;
+pub use several::Known;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;

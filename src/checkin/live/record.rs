@@ -169,7 +169,16 @@ fn take(
     }
     for pulled in devices {
         position.devices_seq = position.devices_seq.max(pulled.change_seq);
-        table.heard.restore(&table.storage, &pulled)?;
+        if pulled.removed {
+            table.storage.remove_device(pulled.device.id)?;
+            table.devices.borrow_mut().remove(&pulled.device.id);
+            continue;
+        }
+        // What a scanner says of itself it says at its own table.
+        let home = pulled.device.table_id;
+        if home.is_none_or(|home| home == table.identity.borrow().table_id) {
+            table.heard.restore(&table.storage, &pulled)?;
+        }
         table
             .storage
             .upsert(Kept::Devices, std::slice::from_ref(&pulled.device))?;

@@ -246,6 +246,12 @@ impl Storage {
         }
     }
 
+    /// Removes a scanner session.
+    pub fn remove_device(&self, id: Uuid) -> Result<()> {
+        let query = "delete from devices where id = ?";
+        self.sql.run(query, &[id.to_string().into()])
+    }
+
     /// Calls `each` with everything of a kind.
     pub fn each<T: DeserializeOwned>(&self, table: Kept, mut each: impl FnMut(T)) -> Result<()> {
         let query = match table {

@@ -75,6 +75,9 @@ pub struct PulledDevice {
     pub change_seq: i64,
     /// When it was last seen, as far as Postgres was told.
     pub last_seen_at: Option<DateTime<Utc>>,
+    /// It does not scan for this table any more.
+    #[serde(default)]
+    pub removed: bool,
     /// Its last report, as far as Postgres was told.
     pub device_status: Option<Report>,
 }

@@ -90,7 +90,7 @@ impl CheckinTable {
         for item in &batch.items {
             let outcome = decode::<ScanIn>(item.get()).and_then(|mut scan| {
                 scan.sent_at = scan.sent_at.or(batch.sent_at);
-                self.scan_one(table, caller, now, scan)
+                self.scan_one(table, caller, now, scan, &[])
             });
             results.push(match outcome {
                 Err(error) if error.status >= 500 => return Err(error),

@@ -55,6 +55,9 @@ pub struct Identity {
 pub struct Device {
     /// The session.
     pub id: Uuid,
+    /// Its own table; another one when it scans here besides.
+    #[serde(default)]
+    pub table_id: Option<Uuid>,
     /// What the team calls it.
     pub name: String,
     /// Where it stands.

@@ -11,7 +11,7 @@ use rules::checkin::scan::ScanIn;
 use rules::invalid::Invalid;
 use rules::roles::{Resource, Verb};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use uuid::Uuid;
 
 use super::wire::{CheckIns, CheckInsQuery, OfTable, ScanAnswer, SyncIn, Synced};
@@ -34,14 +34,22 @@ pub fn routes() -> Vec<Route> {
 }
 
 /// Decides a scan and records it.
+///
+/// With `tables` instead of `table_id` each of them is asked whether it knows the code. The one that
+/// does takes the scan; `check_in.table_id` says which. When several know it the scan is refused as
+/// `ambiguous`, when none does as `unknown_code`: at the session's own table if that is named, else at
+/// the first one. A caller who may not scan for one of them scans for none.
 #[utoipa::path(post, path = "/pulse/check-ins", operation_id = "scan", request_body = ScanIn,
     responses((status = 201, body = ScanAnswer, description = "An admission was recorded."),
               (status = 200, body = ScanAnswer, description = "Any other verdict, or a replay.")))]
 async fn scan(call: Call<'_>) -> Answer {
     let scope = call.scope().await?;
     let body = call.text().await?;
-    let table = target::<ScanIn>(&body)?;
-    answered(super::scan(call.ctx, &scope, table, &body).await?)
+    let target = serde_json::from_str::<Target>(&body).unwrap_or_default();
+    answered(match target.tables {
+        Some(_) => super::several::scan(call.ctx, &scope, &body).await?,
+        None => super::scan(call.ctx, &scope, target.one::<ScanIn>(&body)?, &body).await?,
+    })
 }
 
 /// Takes up to 200 scans, such as a device queued without a connection; each is answered. A scan
@@ -54,23 +62,29 @@ async fn scan(call: Call<'_>) -> Answer {
 async fn sync(call: Call<'_>) -> Answer {
     let scope = call.scope().await?;
     let body = call.text().await?;
-    let table = target::<SyncIn>(&body)?;
+    let target = serde_json::from_str::<Target>(&body).unwrap_or_default();
+    let table = target.one::<SyncIn>(&body)?;
     answered(super::sync(call.ctx, &scope, table, &body).await?)
 }
 
 /// Enough of a body to know where to send it.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Target {
-    table_id: Uuid,
+    #[serde(default)]
+    table_id: Option<Uuid>,
+    #[serde(default)]
+    tables: Option<IgnoredAny>,
 }
 
-/// The table of a body. What is wrong with it is told as precisely as for any body.
-fn target<T: DeserializeOwned>(body: &str) -> Result<Uuid> {
-    if let Ok(target) = serde_json::from_str::<Target>(body) {
-        return Ok(target.table_id);
+impl Target {
+    /// The table of a body. What is wrong with it is told as precisely as for any body.
+    fn one<T: DeserializeOwned>(self, body: &str) -> Result<Uuid> {
+        if let Some(table) = self.table_id {
+            return Ok(table);
+        }
+        decode::<T>(body)?;
+        Err(Invalid::one("/table_id", "missing_field", "missing field `table_id`.").into())
     }
-    decode::<T>(body)?;
-    Err(Invalid::one("/table_id", "missing_field", "missing field `table_id`.").into())
 }
 
 fn answered(answer: ObjectAnswer) -> Answer {

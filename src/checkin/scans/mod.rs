@@ -6,6 +6,7 @@
 
 pub mod export;
 pub mod http;
+pub mod several;
 mod store;
 mod wire;
 

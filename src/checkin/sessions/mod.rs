@@ -9,6 +9,7 @@ mod pairing;
 mod store;
 mod wire;
 
+use futures_util::future::join_all;
 use rules::page::Page;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -19,6 +20,7 @@ use crate::platform::error::{Error, Result};
 use crate::platform::scope::{Jurisdiction, Scope};
 use crate::platform::token::{self, DeviceToken};
 pub use pairing::{exchange, report, revoke, roll, start};
+use store::Changed;
 use wire::{SessionIn, SessionPatch, SessionsQuery};
 
 /// Creates a session; the answer holds its device token, this once.
@@ -41,8 +43,21 @@ async fn with_token(ctx: &Ctx, scope: &Scope, tenant: Uuid, mut session: Value) 
     if let Some(fields) = session.as_object_mut() {
         fields.insert("token".to_owned(), token.into());
     }
-    changed(ctx, tenant, table).await;
+    tell(ctx, tenant, &session, &[]).await;
     Ok(session)
+}
+
+/// Tells the live objects of all the session's tables, and of `more`.
+async fn tell(ctx: &Ctx, tenant: Uuid, session: &Value, more: &[Uuid]) {
+    let also = session.get("also").and_then(Value::as_array);
+    let also = also.into_iter().flatten().filter_map(Value::as_str);
+    let mut tables: Vec<Uuid> = also.filter_map(|id| id.parse().ok()).collect();
+    tables.extend(more);
+    tables.push(id_of(session, "table_id"));
+    tables.sort_unstable();
+    tables.dedup();
+    let told = tables.iter().map(|table| changed(ctx, tenant, *table));
+    join_all(told).await;
 }
 
 /// The device token of a session's generation.
@@ -92,8 +107,9 @@ pub async fn patch(
         fields.insert("if_match".to_owned(), json!(if_match));
     }
     let done = ctx.pg.call_full(scope, &store::PATCH, &change).await?;
-    changed(ctx, done.tenant, id_of(&done.result, "table_id")).await;
-    Ok(done.result)
+    let Changed { session, told } = done.result;
+    tell(ctx, done.tenant, &session, &told).await;
+    Ok(session)
 }
 
 fn text_of(value: &Value, field: &str) -> String {

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::wire::{PairIn, Paired, PairingLink};
-use super::{id_of, mint, store, with_token};
-use crate::checkin::{ask, changed};
+use super::{mint, store, tell, with_token};
+use crate::checkin::ask;
 use crate::platform::crypto;
 use crate::platform::ctx::Ctx;
 use crate::platform::error::{Error, Result};
@@ -83,7 +83,7 @@ pub async fn exchange(ctx: &Ctx, input: PairIn, source: &str) -> Result<Paired> 
             table,
         } => {
             let token = mint(ctx, tenant_id, jurisdiction, &session)?;
-            changed(ctx, tenant_id, id_of(&session, "table_id")).await;
+            tell(ctx, tenant_id, &session, &[]).await;
             Ok(Paired {
                 session,
                 token,
@@ -125,7 +125,7 @@ pub async fn roll(ctx: &Ctx, scope: &Scope, session: Uuid) -> Result<Value> {
 pub async fn revoke(ctx: &Ctx, scope: &Scope, session: Uuid) -> Result<Value> {
     let which = json!({"session_id": session, "now": clock(ctx)});
     let done = ctx.pg.call_full(scope, &store::REVOKE, &which).await?;
-    changed(ctx, done.tenant, id_of(&done.result, "table_id")).await;
+    tell(ctx, done.tenant, &done.result, &[]).await;
     Ok(done.result)
 }
 

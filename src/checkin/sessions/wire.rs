@@ -11,6 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use rules::checkin::gate::Gate;
+use rules::checkin::scan::distinct;
 use rules::checkin::settings::Settings as PulseSettings;
 
 use crate::platform::error::{Error, Result};
@@ -42,6 +43,9 @@ pub struct SessionIn {
     /// What the device says of itself, at most 4 KiB.
     #[schema(value_type = Option<Object>)]
     pub device_info: Option<Map<String, Value>>,
+    /// Further tables with check-in that it scans for, at most 20. None is taken unless all are.
+    #[schema(max_items = 20)]
+    pub also: Option<Vec<Uuid>>,
 }
 
 /// What a device may do.
@@ -86,6 +90,9 @@ pub struct SessionPatch {
     pub device_info: Option<Map<String, Value>>,
     /// `false` shuts the device out at once.
     pub is_active: Option<bool>,
+    /// All further tables that it scans for from now on, at most 20.
+    #[schema(max_items = 20)]
+    pub also: Option<Vec<Uuid>>,
 }
 
 /// A scanner session.
@@ -95,6 +102,8 @@ pub struct ScannerSession {
     pub id: Uuid,
     /// Its table.
     pub table_id: Uuid,
+    /// The further tables that it scans for.
+    pub also: Vec<Uuid>,
     /// What the team calls the device.
     pub name: String,
     /// Where it stands.
@@ -241,10 +250,12 @@ impl SessionIn {
         let email = self.scanner_email.as_deref();
         let email = email.and_then(|e| invalid.take(rules::email::parse("/scanner_email", e)));
         info(self.device_info.as_ref(), &mut invalid);
+        let also = self.also.unwrap_or_default();
+        invalid.take(distinct("/also", &also));
         Ok(invalid.or(json!({
             "id": id, "table_id": self.table_id, "name": name, "gate": gate.flatten(),
             "profile": self.profile, "scanner_name": holder.flatten(), "scanner_email": email,
-            "device_info": self.device_info,
+            "device_info": self.device_info, "also": also,
         }))?)
     }
 }
@@ -275,6 +286,10 @@ impl SessionPatch {
         set("scanner_name", self.scanner_name, 200);
         set("scanner_email", self.scanner_email, 254);
         info(self.device_info.as_ref(), &mut invalid);
+        if let Some(also) = &self.also {
+            invalid.take(distinct("/also", also));
+        }
+        change.insert("also".into(), json!(self.also));
         change.insert("profile".into(), json!(self.profile));
         change.insert("device_info".into(), json!(self.device_info));
         change.insert("is_active".into(), json!(self.is_active));

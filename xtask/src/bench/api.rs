@@ -20,6 +20,8 @@ pub struct Api {
 /// A scanner session.
 #[derive(Clone, Debug)]
 pub struct Scanner {
+    /// The session.
+    pub session: uuid::Uuid,
     /// The device token.
     pub token: String,
     /// Where it stands.
@@ -94,6 +96,7 @@ impl Api {
         });
         let session = self.post("/pulse/sessions", &body).await?;
         Ok(Scanner {
+            session: text(&session, "id")?.parse()?,
             token: text(&session, "token")?,
             gate: gate.to_owned(),
         })

@@ -262,6 +262,11 @@ impl Line {
         }
     }
 
+    /// Where it leads.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
     /// Sends a whole request and waits for its whole answer.
     pub async fn ask(&mut self, request: &[u8]) -> Result<Answer> {
         let kept = self.connection.take().filter(|kept| !kept.is_stale());

@@ -162,16 +162,6 @@ async fn slice(subject: &Subject, way: Way, count: usize, time: Duration) -> Res
     Ok(Figures::of(&mut latencies, scans, took, cpu))
 }
 
-/// What is aimed at here: the best rate with batches, the most CPU of a scan a frame over the
-/// baseline's.
-#[derive(Clone, Copy, Debug)]
-pub struct Found {
-    /// Scans a second.
-    pub rate: f64,
-    /// Of the baseline's.
-    pub cpu: f64,
-}
-
 /// Measures every way at every level.
 pub async fn run(
     subject: &Subject,
@@ -179,7 +169,7 @@ pub async fn run(
     place: &str,
     scale: &Scale,
     report: &mut Report,
-) -> Result<Found> {
+) -> Result<()> {
     let columns = [
         "how",
         "connections",
@@ -193,11 +183,13 @@ pub async fn run(
     ];
     let title = format!("The same scans other ways, closed loop, {place}");
     let mut table = Table::new(&title, &columns);
-    let mut found = Found {
-        rate: 0.0,
-        cpu: 0.0,
+    let (mut best_rate, mut worst_cpu) = (0.0_f64, 0.0_f64);
+    // What batches gain does not depend on the disk: they wait for it once for many scans.
+    let ways: &[Way] = match ground {
+        Ground::Disk => &[Way::Frames, Way::Posted, Way::Batches],
+        Ground::Memory => &[Way::Frames],
     };
-    for way in [Way::Frames, Way::Posted, Way::Batches] {
+    for &way in ways {
         for level in LEVELS {
             let step = Step::begin(format!("{level} × {}", way.shown()));
             let mut series = [Series::default(), Series::default()];
@@ -219,8 +211,8 @@ pub async fn run(
                 ratio(&cpu)
             ));
             match way {
-                Way::Frames => found.cpu = found.cpu.max(cpu.median()),
-                _ => found.rate = found.rate.max(ours.rate.median()),
+                Way::Frames => worst_cpu = worst_cpu.max(cpu.median()),
+                _ => best_rate = best_rate.max(ours.rate.median()),
             }
             table.row([
                 way.shown(),
@@ -239,8 +231,8 @@ pub async fn run(
     if ground == Ground::Disk {
         report.aim(
             "≥ 2,000 durable scans/s on one table with batches",
-            format!("{} at the best level", whole(found.rate)),
-            found.rate >= 2_000.0,
+            format!("{} at the best level", whole(best_rate)),
+            best_rate >= 2_000.0,
         );
     }
     report.aim(
@@ -248,8 +240,8 @@ pub async fn run(
             Ground::Disk => "CPU per scan over the socket not above the baseline's",
             Ground::Memory => "the same in memory",
         },
-        format!("{:.2} of it at the worst level", found.cpu),
-        found.cpu <= 1.0,
+        format!("{:.2} of it at the worst level", worst_cpu),
+        worst_cpu <= 1.0,
     );
-    Ok(found)
+    Ok(())
 }

@@ -34,6 +34,7 @@ cargo xtask <command>
                   --only STEP (repeatable)  --skip STEP  --list  --keep (leave the stack's folder)
   demo          a realistic event against a running Pulse, compared with its dashboard at the end
                   --guests N (5000)  --scanners N (20)  --rate N a second (50)  --seconds N
+                  --offline N (3; scanners that lose their connection for a while)
                   --seed N  --url URL (http://127.0.0.1:8787)
   bench         checkin | core: against a JavaScript Worker in the same run; docs/benchmarks.md
                   --quick, --scram (neither written)  --date TEXT  --machine TEXT

@@ -3,6 +3,7 @@
 //! Invariant: a scan keeps its nonce until it is answered; only then comes the next guest.
 //! Failure: a scan that five attempts could not bring through counts as lost.
 
+use super::offline::Disconnected;
 use super::plan::{Planned, Whom};
 use super::tally::{Tally, Told};
 use crate::bench::api::Scanner;
@@ -33,6 +34,9 @@ pub struct Device {
     table: String,
     head: Head,
     gate: String,
+    token: String,
+    /// When it has no connection, and the table it has then.
+    outage: Option<(Instant, Instant, Box<Disconnected>)>,
     tally: Shared,
 }
 
@@ -44,14 +48,51 @@ impl Device {
             table: table.to_owned(),
             head: Head::new(target, "POST", "/pulse/check-ins", Some(&scanner.token)),
             gate: scanner.gate.clone(),
+            token: scanner.token.clone(),
+            outage: None,
             tally: tally.clone(),
         }
     }
 
+    /// Without a connection from one moment to another.
+    pub fn without_connection(mut self, from: Instant, to: Instant, own: Disconnected) -> Self {
+        self.outage = Some((from, to, Box::new(own)));
+        self
+    }
+
     /// Scans everyone who comes, until nobody does any more.
     pub async fn work(mut self, mut queue: UnboundedReceiver<(u64, Planned)>) {
-        while let Some((number, scan)) = queue.recv().await {
-            self.scan(number, &scan).await;
+        loop {
+            let back = self.outage.as_ref().map(|(_, to, _)| *to);
+            let next = match back {
+                None => queue.recv().await,
+                Some(back) => tokio::select! {
+                    next = queue.recv() => next,
+                    () = tokio::time::sleep_until(back.into()) => {
+                        self.reconnect().await;
+                        continue;
+                    }
+                },
+            };
+            let Some((number, scan)) = next else { break };
+            let now = Instant::now();
+            match &mut self.outage {
+                Some((from, _, own)) if *from <= now => {
+                    if own.scan(number, &scan).is_err() {
+                        with(&self.tally, |tally| tally.lost += 1);
+                    }
+                }
+                _ => self.scan(number, &scan).await,
+            }
+        }
+        self.reconnect().await;
+    }
+
+    /// The connection is back: what was decided without it is reported.
+    async fn reconnect(&mut self) {
+        if let Some((_, _, mut own)) = self.outage.take() {
+            let (target, table) = (self.line.target(), &self.table);
+            own.sync(target, table, &self.token, &self.tally).await;
         }
     }
 
@@ -70,7 +111,7 @@ impl Device {
                         gate: &self.gate,
                         exit: scan.exit,
                         walk_in: matches!(scan.whom, Whom::WalkIn(_)),
-                        took: began.elapsed(),
+                        took: Some(began.elapsed()),
                     };
                     return with(&self.tally, |tally| {
                         tally.replays += u64::from(replayed);

@@ -6,6 +6,7 @@
 
 pub mod dice;
 mod drive;
+mod offline;
 mod plan;
 mod tally;
 
@@ -17,6 +18,7 @@ use crate::local::seed;
 use crate::say::{self, Step, paint, time};
 use anyhow::{Context, Result, bail};
 use drive::{Device, Shared, with};
+use offline::{Disconnected, Download};
 use plan::{GATES, Options, Plan};
 use serde_json::{Value, json};
 use std::io::{IsTerminal, Write};
@@ -35,6 +37,9 @@ const PLAIN: Duration = Duration::from_secs(5);
 /// How long an access token is used.
 const SIGN_IN: Duration = Duration::from_secs(600);
 
+/// Scanners that lose their connection for a while.
+const OFFLINE: usize = 3;
+
 /// The command.
 pub fn run(mut args: Args) -> Result<ExitCode> {
     let options = Options {
@@ -44,6 +49,7 @@ pub fn run(mut args: Args) -> Result<ExitCode> {
         seconds: args.parsed("--seconds")?,
         seed: args.parsed("--seed")?.unwrap_or(1),
     };
+    let offline = args.parsed("--offline")?.unwrap_or(OFFLINE);
     let url = args.option("--url")?;
     args.done()?;
     if options.guests > 100_000 || !(1..=500).contains(&options.scanners) {
@@ -55,7 +61,7 @@ pub fn run(mut args: Args) -> Result<ExitCode> {
     let url = url.unwrap_or_else(|| format!("http://127.0.0.1:{}", command::PORT));
     command::block_on(async {
         tokio::select! {
-            equal = event(&url, &options) => Ok(match equal? {
+            equal = event(&url, &options, offline) => Ok(match equal? {
                 true => ExitCode::SUCCESS,
                 false => ExitCode::FAILURE,
             }),
@@ -69,7 +75,7 @@ pub fn run(mut args: Args) -> Result<ExitCode> {
 }
 
 /// The whole event; answers whether the dashboard agrees.
-async fn event(url: &str, options: &Options) -> Result<bool> {
+async fn event(url: &str, options: &Options, offline: usize) -> Result<bool> {
     let plan = Plan::of(options);
     let mut api = Api::at(url)?;
     sign_in(&mut api, url).await?;
@@ -77,7 +83,8 @@ async fn event(url: &str, options: &Options) -> Result<bool> {
         "{} guests, {} scanners",
         options.guests, options.scanners
     ));
-    let (table, scanners) = prepare(&api, &plan).await?;
+    let (table, scanners, enabled) = prepare(&api, &plan).await?;
+    let download = Download::read(&api, &table, &enabled).await?;
     step.done("");
     say::note(format!(
         "{} scans in {}, seed {}",
@@ -91,7 +98,8 @@ async fn event(url: &str, options: &Options) -> Result<bool> {
     );
     let tally: Shared = Arc::new(Mutex::new(Tally::of(options.guests)));
     let began = Instant::now();
-    let driven = drive(&api, &table, plan, &scanners, &tally);
+    let outage = (offline, download);
+    let driven = drive(&api, &table, plan, &scanners, &tally, &outage);
     tokio::select! {
         () = driven => {}
         never = progress(api.clone(), &table, &tally, began) => never?,
@@ -119,7 +127,7 @@ async fn sign_in(api: &mut Api, url: &str) -> Result<()> {
     Ok(())
 }
 
-async fn prepare(api: &Api, plan: &Plan) -> Result<(String, Vec<Scanner>)> {
+async fn prepare(api: &Api, plan: &Plan) -> Result<(String, Vec<Scanner>, Value)> {
     let table = api
         .guest_list("Demo: a night with doors", &plan.csv())
         .await?;
@@ -128,7 +136,7 @@ async fn prepare(api: &Api, plan: &Plan) -> Result<(String, Vec<Scanner>)> {
         .map(|(name, categories)| json!({"name": name, "categories": categories}))
         .collect();
     let enable = json!({"table_id": table, "settings": {"allow_reentry": true}, "gates": gates});
-    api.post("/pulse", &enable).await?;
+    let enabled = api.post("/pulse", &enable).await?;
     let mut scanners = Vec::new();
     for (number, gate) in plan.scanners.iter().enumerate() {
         let (gate, _) = GATES[*gate];
@@ -137,19 +145,35 @@ async fn prepare(api: &Api, plan: &Plan) -> Result<(String, Vec<Scanner>)> {
                 .await?,
         );
     }
-    Ok((table, scanners))
+    Ok((table, scanners, enabled))
 }
 
-/// Sends every guest to a scanner at the planned time, and waits until all were attended to.
-async fn drive(api: &Api, table: &str, plan: Plan, scanners: &[Scanner], tally: &Shared) {
+/// Sends every guest to a scanner at the planned time, and waits until all were attended to. So many
+/// scanners are without a connection for a third of the event, one after the other.
+async fn drive(
+    api: &Api,
+    table: &str,
+    plan: Plan,
+    scanners: &[Scanner],
+    tally: &Shared,
+    (offline, download): &(usize, Download),
+) {
     let mut queues = Vec::new();
     let mut devices = JoinSet::new();
-    for scanner in scanners {
+    let (doors, length) = (Instant::now(), plan.length());
+    for (number, scanner) in scanners.iter().enumerate() {
         let (queue, guests) = unbounded_channel();
         queues.push(queue);
-        devices.spawn(Device::new(&api.target, table, scanner, tally).work(guests));
+        let mut device = Device::new(&api.target, table, scanner, tally);
+        if number < *offline {
+            let share = 0.1 + 0.5 * number as f64 / *offline as f64;
+            let from = doors + length.mul_f64(share);
+            let table = Disconnected::new(download, scanner);
+            device = device.without_connection(from, from + length / 3, table);
+        }
+        devices.spawn(device.work(guests));
     }
-    let doors = tokio::time::Instant::now();
+    let doors = tokio::time::Instant::from_std(doors);
     for (number, scan) in (0..).zip(plan.scans) {
         tokio::time::sleep_until(doors + scan.at).await;
         if let Some(queue) = queues.get(scan.scanner) {
@@ -226,7 +250,7 @@ async fn recorded(api: &Api, table: &str) -> Result<Value> {
 fn summary(tally: &Shared, dashboard: &Value, took: Duration) -> bool {
     with(tally, |tally| {
         println!(
-            "{} scans in {}: {:.1} a second; p50 {} p95 {} p99 {} ms; {} sent again, {} of them answered before",
+            "{} scans in {}: {:.1} a second; p50 {} p95 {} p99 {} ms; {} sent again, {} of them answered before; {} decided without a connection",
             whole(tally.answered as f64),
             time(took),
             tally.answered as f64 / took.as_secs_f64().max(1e-9),
@@ -235,6 +259,7 @@ fn summary(tally: &Shared, dashboard: &Value, took: Duration) -> bool {
             ms(tally.latencies.percentile(0.99)),
             tally.retries,
             tally.replays,
+            whole(tally.offline as f64),
         );
         println!("\n  {:<38} {:>8}    {:>8}", "", "scanners", "dashboard");
         let lines = tally.compare(dashboard);

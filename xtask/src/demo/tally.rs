@@ -29,6 +29,10 @@ pub struct Tally {
     pub refused: BTreeMap<String, u64>,
     /// How long answers took.
     pub latencies: Latencies,
+    /// Scans that were decided without a connection.
+    pub offline: u64,
+    /// Those of them that the server decided otherwise.
+    pub broken: u64,
     walk_ins: u64,
     seqs: HashSet<u64>,
     shared: u64,
@@ -36,10 +40,13 @@ pub struct Tally {
     gates: BTreeMap<String, (u64, u64)>,
 }
 
-/// Ordered as the product orders visits: by corrected time, then by place in the log.
+/// Ordered as the product orders visits: by corrected time, those decided without a connection
+/// first, by record; then by place in the log.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Visit {
     at: String,
+    online: bool,
+    record: Option<String>,
     seq: u64,
     entry: bool,
 }
@@ -55,8 +62,8 @@ pub struct Told<'a> {
     pub exit: bool,
     /// Somebody on no list.
     pub walk_in: bool,
-    /// How long it took.
-    pub took: Duration,
+    /// How long it took; none when it was decided without a connection.
+    pub took: Option<Duration>,
 }
 
 /// A count of ours and the dashboard's.
@@ -80,7 +87,9 @@ impl Tally {
     pub fn count(&mut self, told: Told<'_>) {
         let answer = told.answer;
         self.answered += 1;
-        self.latencies.add(told.took);
+        if let Some(took) = told.took {
+            self.latencies.add(took);
+        }
         let seq = answer["seq"].as_u64().unwrap_or_default();
         self.shared += u64::from(!self.seqs.insert(seq));
         let gate = self.gates.entry(told.gate.to_owned()).or_default();
@@ -95,8 +104,12 @@ impl Tally {
                     .as_str()
                     .unwrap_or_default()
                     .to_owned();
+                let online = told.took.is_some();
+                let record = check_in["id"].as_str().filter(|_| !online);
                 self.visits.entry(row).or_default().push(Visit {
                     at,
+                    online,
+                    record: record.map(str::to_owned),
                     seq,
                     entry: !told.exit,
                 });
@@ -139,6 +152,8 @@ impl Tally {
         );
         line("checked in", entered as u64, &dashboard["checked_in"]);
         line("inside", inside as u64, &dashboard["inside"]);
+        let conflicts: usize = visits().map(|visits| too_many(visits)).sum();
+        line("let in twice", conflicts as u64, &dashboard["conflicts"]);
         line("walk-ins", self.walk_ins, &dashboard["walk_ins"]);
         line("duplicates", self.duplicates, &dashboard["duplicates"]);
         let zero = Value::from(0);
@@ -175,8 +190,19 @@ impl Tally {
         );
         line("scans that share a place in the log", self.shared, &zero);
         line("scans without an answer", self.lost, &zero);
+        line("offline scans decided otherwise", self.broken, &zero);
         lines
     }
+}
+
+/// Entries of a guest who was inside already, in the order of the visits.
+fn too_many(visits: &[Visit]) -> usize {
+    let mut visits: Vec<&Visit> = visits.iter().collect();
+    visits.sort_unstable();
+    let pairs = visits.windows(2);
+    pairs
+        .filter(|pair| pair.iter().all(|visit| visit.entry))
+        .count()
 }
 
 impl Line {
@@ -215,8 +241,29 @@ mod tests {
             gate: "Main",
             exit,
             walk_in,
-            took,
+            took: Some(took),
         });
+    }
+
+    #[test]
+    fn an_entry_after_an_entry_is_one_too_many_whatever_the_order_of_arrival() {
+        let mut tally = Tally::of(1);
+        for (seq, at, exit) in [
+            (1, "10:05", false),
+            (2, "10:09", true),
+            (3, "10:01", false),
+            (4, "10:11", false),
+        ] {
+            told(&mut tally, accepted(seq, "a", at), exit, false);
+        }
+        let mut dashboard = dashboard();
+        dashboard["conflicts"] = 1.into();
+        let lines = tally.compare(&dashboard);
+        assert!(
+            lines
+                .iter()
+                .any(|line| line.what == "let in twice" && line.equal())
+        );
     }
 
     fn accepted(seq: u64, row: &str, at: &str) -> Value {
@@ -225,7 +272,7 @@ mod tests {
 
     fn dashboard() -> Value {
         json!({
-            "total": 11, "checked_in": 2, "inside": 1, "walk_ins": 1, "duplicates": 1,
+            "total": 11, "checked_in": 2, "inside": 1, "walk_ins": 1, "duplicates": 1, "conflicts": 0,
             "refused": {"unknown_code": 1}, "by_gate": [{"gate": "Main", "accepted": 2, "refused": 1}],
             "record": {"seq": 5, "flushed_seq": 5},
         })
