@@ -106,7 +106,9 @@ impl Table {
             Err(problem) => return wire::text(&wire::Outcome::from(problem)),
         };
         let log = self.journal.log().iter();
-        let own = log.filter_map(|entry| entry.row_id).collect();
+        let own = log
+            .filter_map(|entry| entry.new_row.as_ref().map(|row| row.id))
+            .collect();
         match self.offline.learn(self.journal.state_mut(), &own, news) {
             Some(learnt) => wire::text(&learnt),
             None => wire::text(&wire::Outcome::from(unknown("This is another table's."))),
