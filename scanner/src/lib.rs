@@ -17,6 +17,7 @@
     )
 )]
 
+mod offline;
 mod table;
 mod wire;
 
@@ -48,6 +49,34 @@ impl Scanner {
     /// Undoes an admission: `{check_in_id, nonce, now}`. Answers as [`Scanner::scan`] does.
     pub fn annul(&mut self, json: &str) -> String {
         self.table.annul(json)
+    }
+
+    /// Decides a scan without a connection and queues it: `{scan, now}`. Answers as
+    /// [`Scanner::scan`] does; its record will have the same id on the server.
+    pub fn decide(&mut self, json: &str) -> String {
+        self.table.decide(json)
+    }
+
+    /// Takes in an answer of `GET /pulse/{table_id}/roster`, or a push of the channel `roster`.
+    /// Answers `{position, next, ask}`, or `{problem}`.
+    pub fn learn(&mut self, json: &str) -> String {
+        self.table.learn(json)
+    }
+
+    /// How far the list is: `since` of the next question.
+    pub fn position(&self) -> Option<String> {
+        self.table.position()
+    }
+
+    /// The oldest 200 scans to report, as `items` of `POST /pulse/check-ins/sync`.
+    pub fn pending(&self) -> String {
+        self.table.pending()
+    }
+
+    /// Takes the answer to what [`Scanner::pending`] gave: `{taken, dropped, waiting}`, or
+    /// `{problem}`.
+    pub fn acknowledge(&mut self, json: &str) -> String {
+        self.table.acknowledge(json)
     }
 
     /// The log entries after `seq` as a list, oldest first: what is still to be stored or sent.

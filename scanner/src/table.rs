@@ -5,16 +5,19 @@
 //! Failure: what the rules refuse is told, and nothing is recorded.
 
 use rules::checkin::journal::{NotAnnulled, Outcome};
+use rules::checkin::scan::Offline as Told;
 use rules::checkin::{Actor, ActorKind, AnnulIn, Caller, Entry, Ids, Journal, Row, State, answer};
 
 use uuid::Uuid;
 
-use crate::wire::{self, Annulled, Device, Kept, Problem, Scanned};
+use crate::offline::{BATCH, Offline};
+use crate::wire::{self, Annulled, Decided, Device, Kept, Problem, Scanned};
 
 /// A table with its scanner.
 pub struct Table {
     journal: Journal,
     device: Device,
+    offline: Offline,
 }
 
 impl Table {
@@ -27,9 +30,12 @@ impl Table {
             Some(rows) => state.roster = rows.into(),
             None => state.without_list = true,
         }
+        let mut journal = Journal::resumed(state, kept.log);
+        kept.offline.restore(journal.state_mut());
         Ok(Self {
-            journal: Journal::resumed(state, kept.log),
+            journal,
             device: kept.caller,
+            offline: kept.offline,
         })
     }
 
@@ -54,6 +60,77 @@ impl Table {
             Ok(outcome) => done(&outcome, table_id),
             Err(invalid) => Problem::from(invalid).into(),
         })
+    }
+
+    /// Decides a scan without a connection, records it and queues it.
+    pub fn decide(&mut self, json: &str) -> String {
+        let Decided { mut scan, now } = match wire::read(json) {
+            Ok(decided) => decided,
+            Err(problem) => return wire::text(&wire::Outcome::from(problem)),
+        };
+        let table_id = self.journal.state().table_id;
+        if scan.table_id != table_id && !scan.table_id.is_nil() {
+            return wire::text(&wire::Outcome::from(unknown(
+                "There is no such table here.",
+            )));
+        }
+        scan.table_id = table_id;
+        scan.scanned_at.get_or_insert(now);
+        // The rules decide here; what they say is what the server is told.
+        (scan.offline, scan.sent_at) = (None, None);
+        let caller = self.caller();
+        if let Some(code) = &scan.barcode {
+            self.offline.open(self.journal.state_mut(), code);
+        }
+        let ids = match scan.clone().parse(now) {
+            Ok(parsed) => parsed.own_ids(table_id, caller.origin()),
+            Err(invalid) => return wire::text(&wire::Outcome::from(Problem::from(invalid))),
+        };
+        wire::text(&match self.journal.scan(scan.clone(), &caller, ids, now) {
+            Ok(outcome) => {
+                if !outcome.replayed {
+                    let (verdict, reason) = (outcome.entry.verdict, outcome.entry.reason);
+                    scan.offline = Some(Told { verdict, reason });
+                    self.offline.queue.push(scan);
+                }
+                done(&outcome, table_id)
+            }
+            Err(invalid) => Problem::from(invalid).into(),
+        })
+    }
+
+    /// Takes in the list, or what changed.
+    pub fn learn(&mut self, json: &str) -> String {
+        let news = match wire::read(json) {
+            Ok(news) => news,
+            Err(problem) => return wire::text(&wire::Outcome::from(problem)),
+        };
+        let log = self.journal.log().iter();
+        let own = log
+            .filter_map(|entry| entry.new_row.as_ref().map(|row| row.id))
+            .collect();
+        match self.offline.learn(self.journal.state_mut(), &own, news) {
+            Some(learnt) => wire::text(&learnt),
+            None => wire::text(&wire::Outcome::from(unknown("This is another table's."))),
+        }
+    }
+
+    /// How far the list is.
+    pub fn position(&self) -> Option<String> {
+        self.offline.position.clone()
+    }
+
+    /// Scans to report.
+    pub fn pending(&self) -> String {
+        wire::text(&self.offline.queue.iter().take(BATCH).collect::<Vec<_>>())
+    }
+
+    /// Takes the answer to them.
+    pub fn acknowledge(&mut self, json: &str) -> String {
+        match wire::read(json) {
+            Ok(results) => wire::text(&self.offline.acknowledge(results)),
+            Err(problem) => wire::text(&wire::Outcome::from(problem)),
+        }
     }
 
     /// Undoes an admission.
@@ -101,6 +178,7 @@ impl Table {
             roster: (!state.without_list).then_some(rows),
             caller: self.device.clone(),
             log: self.journal.log().to_vec(),
+            offline: self.offline.clone(),
         })
     }
 

@@ -12,6 +12,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::offline::Offline;
+
 /// A table as it is taken in and given back.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -30,6 +32,9 @@ pub struct Kept {
     /// What it did so far.
     #[serde(default)]
     pub log: Vec<Entry>,
+    /// What the server told, and what it is still to be told.
+    #[serde(default)]
+    pub offline: Offline,
 }
 
 /// The paired scanner.
@@ -57,6 +62,15 @@ pub struct Scanned {
     #[serde(with = "time::ms")]
     pub now: DateTime<Utc>,
     pub ids: NewIds,
+}
+
+/// A scan that is decided here.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Decided {
+    pub scan: ScanIn,
+    #[serde(with = "time::ms")]
+    pub now: DateTime<Utc>,
 }
 
 /// Fresh ids.
