@@ -71,7 +71,7 @@ pub const TABLE: &[(Resource, Verb, &[Role])] = &[
         Read,
         &[Admin, Manager, Agent, Device, Anonymous],
     ),
-    (LiveRoster, Watch, &[Admin, Manager, Agent, Device]),
+    (LiveRoster, Watch, &[Device]),
     (ScanLog, Write, &[System]),
     (Webhook, Read, MANAGERS),
     (Webhook, Create, MANAGERS),

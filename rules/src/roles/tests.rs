@@ -66,13 +66,14 @@ fn only_the_system_writes_the_log() {
 }
 
 #[test]
-fn an_anonymous_guest_scans_and_nothing_else() {
+fn an_anonymous_guest_scans_and_takes_the_sealed_list_and_nothing_else() {
     let deeds: Vec<_> = TABLE
         .iter()
         .filter(|(_, _, roles)| roles.contains(&Role::Anonymous))
         .collect();
-    assert_eq!(deeds.len(), 1);
+    assert_eq!(deeds.len(), 2);
     assert!(may(Role::Anonymous, Verb::Scan, Resource::CheckIn));
+    assert!(may(Role::Anonymous, Verb::Read, Resource::LiveRoster));
 }
 
 #[test]
