@@ -21,6 +21,7 @@ async fn enabling_fills_in_every_default() {
         "allow_duplicate_scans": false, "allow_reentry": false, "entries_per_day": null, "max_entries": null,
         "capacity": null, "capacity_mode": "hard", "categories": [], "opens_at": null, "closes_at": null,
         "opening_hours": [], "walk_ins": true, "guest_scanning": false, "offline_mode": true, "show_popup": true, "questions": [],
+        "admit_unpaid": false, "exit_all_at": null,
     });
     assert_eq!(config.at("/settings"), expected);
     let read = tenant

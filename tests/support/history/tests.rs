@@ -239,7 +239,7 @@ fn a_counter_that_no_replay_gives_is_found() {
         scan(1, "a", "admit", "10:00"),
         late(2, "b", "refuse", "10:01"),
     ];
-    let counts = json!({"total": 2, "checked_in": 1, "inside": 1, "walk_ins": 0, "duplicates": 0,
+    let counts = json!({"total": 2, "checked_in": 1, "inside": 1, "arrived": 1, "walk_ins": 0, "duplicates": 0,
                         "refused": {"blocked": 1, "canceled": 0}, "rate": 0.5});
     let faults =
         |counts: Value| Replay::of(&log).faults(&serde_json::from_value(counts).expect("counts"));

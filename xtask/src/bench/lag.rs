@@ -39,22 +39,24 @@ async fn watch(subject: &Subject, waiting: &Waiting, done: &Mutex<bool>) -> Resu
         let dashboard = subject.api.dashboard(&subject.table).await?;
         let now = Instant::now();
         let flushed = dashboard["record"]["flushed_seq"].as_u64().unwrap_or(0);
-        let mut open = waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = open.len();
-        open.retain(|(seq, at)| {
-            let recorded = *seq <= flushed;
-            if recorded {
-                lags.add(now.saturating_duration_since(*at));
-            }
-            !recorded
-        });
-        if open.len() < before || open.is_empty() {
+        let (before, left) = {
+            let mut open = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            let before = open.len();
+            open.retain(|(seq, at)| {
+                let recorded = *seq <= flushed;
+                if recorded {
+                    lags.add(now.saturating_duration_since(*at));
+                }
+                !recorded
+            });
+            (before, open.len())
+        };
+        if left < before || left == 0 {
             last = now;
         }
-        if over && open.is_empty() {
+        if over && left == 0 {
             return Ok(lags);
         }
-        drop(open);
         if last.elapsed() > Duration::from_secs(60) {
             bail!("the record stays behind: {}", dashboard["record"]);
         }

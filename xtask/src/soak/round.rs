@@ -90,7 +90,7 @@ impl Round {
 /// Runs a round of so many operations.
 pub async fn run(stack: &Arc<Stack>, options: &Options, number: u64, size: u64) -> Result<Found> {
     let mut dice = Dice::new(options.seed ^ (number + 1).wrapping_mul(0x5851_f42d_4c95_7f2d));
-    let rule = if number % 2 == 0 {
+    let rule = if number.is_multiple_of(2) {
         Rule::Once
     } else {
         Rule::AfterExit
