@@ -23,7 +23,7 @@ use tokio::sync::RwLock;
 use tokio::task::JoinSet;
 
 /// Operations for each guest: enough that most are met more than once.
-const PER_GUEST: u64 = 8;
+const PER_GUEST: u64 = 3;
 /// How often progress is printed.
 const BEAT: Duration = Duration::from_secs(15);
 
@@ -90,7 +90,7 @@ impl Round {
 /// Runs a round of so many operations.
 pub async fn run(stack: &Arc<Stack>, options: &Options, number: u64, size: u64) -> Result<Found> {
     let mut dice = Dice::new(options.seed ^ (number + 1).wrapping_mul(0x5851_f42d_4c95_7f2d));
-    let rule = if number % 2 == 0 {
+    let rule = if number.is_multiple_of(2) {
         Rule::Once
     } else {
         Rule::AfterExit
