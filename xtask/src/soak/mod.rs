@@ -39,6 +39,8 @@ pub struct Options {
     pub clients: u64,
     /// Operations of one round, which is one event.
     pub round: u64,
+    /// No round begins after so many minutes.
+    pub minutes: u64,
 }
 
 /// The command.
@@ -48,6 +50,7 @@ pub fn run(project: &Project, mut args: Args) -> Result<ExitCode> {
         seed: args.parsed("--seed")?.unwrap_or(1),
         clients: args.parsed("--clients")?.unwrap_or(24),
         round: args.parsed("--round")?.unwrap_or(25_000),
+        minutes: args.parsed("--minutes")?.unwrap_or(24 * 60),
     };
     let write = args.flag("--write");
     let date = args.option("--date")?;
@@ -124,8 +127,12 @@ async fn soak(project: &Project, options: &Options) -> Result<Found> {
 
 async fn rounds(stack: &Arc<Stack>, options: &Options) -> Result<Found> {
     let mut found = Found::default();
-    let mut number = 0;
+    let (mut number, began) = (0, Instant::now());
     while found.operations < options.operations {
+        if began.elapsed() > Duration::from_secs(60 * options.minutes) {
+            say::warn("the time is up");
+            break;
+        }
         let left = options.operations - found.operations;
         // No last round of a few operations.
         let size = if left < options.round * 3 / 2 {
@@ -168,8 +175,9 @@ fn report_of(found: &Found, options: &Options, took: Duration) -> Report {
     }
     report.table(table);
     report.note(format!(
-        "{} operations by {} clients in {} rounds, in {}; seed {}.",
+        "{} of the {} operations asked for were run, by {} clients in {} rounds of one event each, in {}; seed {}.",
         count(found.operations),
+        count(options.operations),
         options.clients,
         found.rounds,
         say::time(took),

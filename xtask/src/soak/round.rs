@@ -23,7 +23,7 @@ use tokio::sync::RwLock;
 use tokio::task::JoinSet;
 
 /// Operations for each guest: enough that most are met more than once.
-const PER_GUEST: u64 = 8;
+const PER_GUEST: u64 = 3;
 /// How often progress is printed.
 const BEAT: Duration = Duration::from_secs(15);
 

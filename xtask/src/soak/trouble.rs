@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Operations between two faults, on average.
-const EVERY: f64 = 2_500.0;
+const EVERY: f64 = 2_000.0;
 /// How long an eviction is tried.
 const EVICTION: Duration = Duration::from_secs(3);
 
@@ -74,7 +74,7 @@ pub async fn make(stack: &Arc<Stack>, round: &Round, mut dice: Dice) -> Result<T
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         match dice.share() {
-            share if share < 0.20 => {
+            share if share < 0.25 => {
                 stack.kill_worker(false).await?;
                 trouble.kills += 1;
             }
