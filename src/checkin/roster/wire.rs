@@ -21,7 +21,6 @@ const MOST: u32 = 20_000;
 pub struct RosterQuery {
     /// A `position` of an earlier answer: only what changed since. One that is not known any more
     /// gets the whole list.
-    #[param(max_length = 100)]
     pub since: Option<String>,
     /// `next` of the page before.
     pub after: Option<Uuid>,

@@ -35,7 +35,7 @@ pub struct ExportQuery {
     pub table_id: Option<Uuid>,
     /// `csv` unless told.
     #[serde(default)]
-    #[param(value_type = Option<ExportFormat>)]
+    #[param(inline, value_type = Option<ExportFormat>)]
     pub format: ExportFormat,
     /// With this verdict. Duplicates are counted on the first record and are no records.
     pub verdict: Option<Verdict>,
