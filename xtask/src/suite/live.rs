@@ -1,6 +1,7 @@
 //! Steps that need a running stack: one is started when the first of them asks, and shared.
 //!
-//! Invariant: the Worker under test is the release build, reached through the strict proxy.
+//! Invariant: the Worker under test is the release build unless a quick one is asked for, reached
+//! through the strict proxy.
 //! Failure: a stack that does not start fails every step that needs it; its folder is kept for a
 //! look when anything failed.
 
@@ -32,6 +33,7 @@ const ORIGIN: &str = "https://app.example";
 /// The stacks of a test run.
 pub struct Live {
     project: Project,
+    profile: Profile,
     keep: bool,
     runtime: Option<Runtime>,
     shared: Option<Running>,
@@ -46,9 +48,10 @@ struct Running {
 
 impl Live {
     /// Starts nothing yet.
-    pub fn new(project: &Project, keep: bool) -> Self {
+    pub fn new(project: &Project, profile: Profile, keep: bool) -> Self {
         Self {
             project: project.clone(),
+            profile,
             keep,
             runtime: None,
             shared: None,
@@ -143,7 +146,7 @@ impl Live {
     }
 
     fn start(&mut self, pooler: Pooler) -> Result<Running> {
-        build::worker(&self.project, Profile::Release)?;
+        build::worker(&self.project, self.profile)?;
         let folder = Folder::fresh(&self.project, "test")?;
         self.folders.push(folder.path.clone());
         let jwks = format!("http://127.0.0.1:{}/jwks.json", tools::free_port()?);

@@ -13,6 +13,7 @@ mod schemathesis;
 mod worker;
 
 use crate::args::{Args, Usage};
+use crate::command::build::Profile;
 use crate::project::Project;
 use crate::say::{self, paint, time};
 use crate::tools;
@@ -101,6 +102,10 @@ pub fn run(project: &Project, mut args: Args) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let keep = args.flag("--keep");
+    let profile = match args.flag("--dev") {
+        true => Profile::Dev,
+        false => Profile::Release,
+    };
     let only = chosen(&mut args, "--only")?;
     let skip = chosen(&mut args, "--skip")?;
     let filter = args.word();
@@ -119,7 +124,7 @@ pub fn run(project: &Project, mut args: Args) -> Result<ExitCode> {
         picked && !skip.iter().any(|step| step == name)
     };
     tools::ensure(project)?;
-    let mut live = Live::new(project, keep);
+    let mut live = Live::new(project, profile, keep);
     let mut rows = Vec::new();
     for (name, what) in STEPS.into_iter().filter(|(name, _)| wanted(name)) {
         eprintln!("\n{} {what}", paint("1", &format!("── {name}:")));
