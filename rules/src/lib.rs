@@ -44,6 +44,8 @@ pub mod patch;
 pub mod qr;
 #[cfg(feature = "server")]
 pub mod rate;
+#[cfg(feature = "server")]
+pub mod report;
 pub mod roles;
 pub mod time;
 #[cfg(feature = "server")]
