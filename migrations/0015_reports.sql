@@ -93,6 +93,7 @@ create table report_jobs (
   result        text,
   stage         text not null default 'generate',
   skipped       text,
+  warning       text,
   error         text,
   error_code    text,
   step          integer not null default 0,
@@ -137,6 +138,7 @@ comment on column report_jobs.wake_at is 'When the minute tick has the queue loo
 comment on column report_jobs.lease_until is 'Somebody works on it; after that time, nobody does any more.';
 comment on column report_jobs.fence is 'Grows with every claim; only the latest claim may write.';
 comment on column report_jobs.skipped is 'Why a report that was written is not sent.';
+comment on column report_jobs.warning is 'What went wrong without keeping the report from being sent.';
 comment on column report_jobs.data is 'The query results that the report is made of.';
 create index report_jobs_config_idx on report_jobs (config_id, id);
 create index report_jobs_unfinished_idx on report_jobs (config_id) where state in ('created', 'running');
@@ -281,7 +283,7 @@ create function app.report_job_json(j report_jobs) returns jsonb language plpgsq
 begin
   return jsonb_build_object('id', j.id, 'pulseConfigId', j.config_id, 'origin', j.origin,
     'scheduledFor', app.utc(j.scheduled_for), 'asOf', app.utc(j.as_of), 'deliver', j.deliver, 'buffered', j.buffered,
-    'state', j.state, 'result', j.result, 'stage', j.stage, 'skipped', j.skipped, 'error', j.error,
+    'state', j.state, 'result', j.result, 'stage', j.stage, 'skipped', j.skipped, 'warning', j.warning, 'error', j.error,
     'errorCode', j.error_code, 'attemptCount', j.attempts,
     'nextAttemptAt', case when j.state in ('created', 'running') and j.lease_until is null and not j.buffered
                      then app.utc(j.due_at) end,

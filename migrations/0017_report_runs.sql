@@ -103,17 +103,38 @@ language sql stable security definer set search_path = pg_catalog, public, app, 
   from (select distinct c.tenant_id from report_configs c where c.due_at <= app.clock(p) limit 10000) x
 $$;
 
--- Schedules whose next run was computed with other time zone data.
+-- Schedules whose next run was computed with other time zone data. What is due already is run as it is. `since` is the
+-- last occurrence that was run, or when the schedule was last changed.
 create function app.stale_report_schedules(p jsonb) returns jsonb
 language sql stable security definer set search_path = pg_catalog, public, app, pg_temp as $$
-  select coalesce(jsonb_agg(jsonb_build_object('id', c.id, 'tenant', c.tenant_id, 'name', c.name, 'cron', c.cron,
+  select coalesce(jsonb_agg(jsonb_build_object('id', c.id, 'tenant', c.tenant_id, 'cron', c.cron,
     'timezone', c.cron_timezone, 'jitter', c.jitter, 'overlap', c.overlap, 'next_run_at', app.utc(c.next_run_at),
-    'tzdata', c.tzdata) order by c.id), '[]')
+    'since', app.utc(greatest(c.updated_at, (select max(j.scheduled_for) from report_jobs j where j.config_id = c.id))))
+    order by c.id), '[]')
   from (select * from report_configs c
-        where c.due_at is not null and (c.tzdata < p ->> 'tzdata' or c.tzdata > p ->> 'tzdata')
+        where c.due_at > app.clock(p) and (c.tzdata < p ->> 'tzdata' or c.tzdata > p ->> 'tzdata')
         order by c.id limit (p ->> 'limit')::integer) c
 $$;
 create index report_configs_tzdata_idx on report_configs (tzdata) where due_at is not null;
+
+-- Gives a schedule the next run that follows from other time zone data; its owner is told when that moved. Nothing is
+-- done to one that was changed meanwhile.
+create function app.reschedule_report(p jsonb) returns jsonb language plpgsql
+set search_path = pg_catalog, public, app, pg_temp as $$
+declare
+  c report_configs;
+begin
+  perform app.system_only();
+  update report_configs x set next_run_at = (p ->> 'next_run_at')::timestamptz, due_at = (p ->> 'due_at')::timestamptz,
+    tzdata = p ->> 'tzdata'
+  where x.id = (p ->> 'id')::uuid and x.next_run_at = (p ->> 'was')::timestamptz and x.tzdata <> p ->> 'tzdata'
+  returning * into c;
+  if found and p ->> 'notice' is not null then
+    perform app.tell_report_owner(c, 'report_moved', p -> 'notice', null);
+  end if;
+  return to_jsonb(c.id is not null);
+end
+$$;
 
 -- Jobs that nobody works on and that are due: [{tenant, job}]. A run that waits for another is let go when that one
 -- has ended. Each is looked at again in two minutes unless somebody has taken it.
@@ -214,18 +235,21 @@ begin
 end
 $$;
 
--- Tells whoever made a config, or the admins when that is no member any more. `p_notice` is {subject, html, text}.
-create function app.tell_report_owner(c report_configs, p_kind text, p_notice jsonb) returns void language plpgsql
-set search_path = pg_catalog, public, app, pg_temp as $$
+-- Tells whoever made a config, or the admins when that is no member any more. `p_notice` is {subject, text}, where
+-- {name}, {failures} and {error} stand for those.
+create function app.tell_report_owner(c report_configs, p_kind text, p_notice jsonb, p_error text) returns void
+language plpgsql set search_path = pg_catalog, public, app, pg_temp as $$
 declare
   v_addresses text[] := array(select m.email from app.members() m where m.user_id = c.created_by);
+  v_text      text := replace(replace(replace(p_notice ->> 'text', '{failures}', c.failures::text),
+                                      '{name}', c.name), '{error}', coalesce(p_error, ''));
 begin
   if cardinality(v_addresses) = 0 then
     v_addresses := array(select m.email from app.members() m where m.role = 'admin' order by m.created_at limit 5);
   end if;
-  perform app.post_message(p_notice || jsonb_build_object('id', app.new_id(), 'topic_kind', 'report_notice',
-    'topic_id', c.id, 'topic_name', c.name, 'source_kind', p_kind, 'source_id', app.new_id(), 'attachments', '[]'::jsonb,
-    'recipients', (select jsonb_agg(jsonb_build_object('channel_id', null, 'address', a)) from unnest(v_addresses) a)));
+  perform app.post_message(jsonb_build_object('source_kind', p_kind, 'source_id', app.new_id(),
+    'subject', replace(p_notice ->> 'subject', '{name}', c.name), 'text', v_text, 'recipients', (
+      select coalesce(jsonb_agg(jsonb_build_object('channel_id', null, 'address', a)), '[]') from unnest(v_addresses) a)));
 end
 $$;
 
@@ -248,10 +272,10 @@ begin
         pause_reason = case when v_pauses then 'failures' else x.pause_reason end,
         next_run_at = case when v_pauses then null else x.next_run_at end,
         due_at = case when v_pauses then null else x.due_at end
-      where x.id = c.id;
+      where x.id = c.id returning * into c;
     end if;
     if v_pauses and p_notice is not null then
-      perform app.tell_report_owner(c, 'report_paused', p_notice);
+      perform app.tell_report_owner(c, 'report_paused', p_notice, p_error);
     end if;
   end if;
   update report_jobs x set state = 'finished', result = p_result, error_code = p_code, error = p_error,
@@ -338,29 +362,54 @@ begin
   perform app.open_report_attempt(j, 'render');
   update report_jobs x set stage = 'render', step = 1, attempts = x.attempts + 1, payload = p -> 'payload',
     data = p -> 'data', figures = p -> 'figures', untraced = (p ->> 'untraced')::integer, skipped = p ->> 'skipped',
-    writer = p ->> 'writer', usage = p -> 'usage', lease_until = v_lease, wake_at = v_lease, updated_at = now()
+    warning = p ->> 'warning', writer = p ->> 'writer', usage = p -> 'usage', lease_until = v_lease, wake_at = v_lease, updated_at = now()
   where x.id = j.id;
   return to_jsonb(true);
 end
 $$;
 
--- Whom the report of a config goes to: [{channel_id, address}]. Addresses go to each e-mail channel that is named,
--- or to the tenant's own when none is; other channels carry their recipients with them.
+-- Whom the report of a config goes to: [{channel_id, address}]. E-mail addresses go to each e-mail channel that is
+-- named, or to the tenant's default when none is; phone numbers to those that take them; a channel that is one place
+-- carries its recipient with it.
 create function app.report_recipients(c report_configs) returns jsonb language plpgsql stable
 set search_path = pg_catalog, public, app, pg_temp as $$
 begin
   return (
     with named as (
-      select h.id, h.kind from channels h where h.id = any (c.channels)),
-    mail as (
-      select n.id from named n where app.takes_addresses(n.kind)
+      select w.id, app.address_kind(h.kind) as takes
+      from unnest(c.channels) w (id) left join channels h on h.id = w.id),
+    carriers as (
+      select n.id, n.takes from named n where n.takes is not null
       union all
-      select null where not exists (select from named n where app.takes_addresses(n.kind)))
-    select coalesce(jsonb_agg(r), '[]')
+      select null, 'email' where not exists (select from named n where n.takes = 'email'))
+    select coalesce(jsonb_agg(jsonb_build_object('channel_id', x.id, 'address', x.address)), '[]')
     from (
-      select jsonb_build_object('channel_id', m.id, 'address', a) as r from mail m cross join unnest(c.recipients) a
+      select m.id, a.address from unnest(c.recipients) a (address)
+      join carriers m on m.takes = case when a.address like '%@%' then 'email' else 'phone' end
       union all
-      select jsonb_build_object('channel_id', n.id, 'address', null) from named n where not app.takes_addresses(n.kind)) x);
+      select n.id, null from named n where n.takes is null) x);
+end
+$$;
+
+-- Refuses channels that are not the tenant's, and phone numbers that none of them could reach.
+create function app.check_report_channels(p_channels uuid[], p_recipients text[]) returns boolean language plpgsql
+set search_path = pg_catalog, public, app, pg_temp as $$
+declare
+  v_place integer;
+begin
+  select min(w.place) - 1 into v_place
+  from unnest(p_channels) with ordinality w (id, place) left join channels h on h.id = w.id where h.id is null;
+  if v_place is not null then
+    perform app.fail('PU422', 'channel_not_found', 'There is no such channel.', format('/channels/%s', v_place));
+  end if;
+  select min(w.place) - 1 into v_place from unnest(p_recipients) with ordinality w (address, place)
+  where w.address not like '%@%';
+  if v_place is not null and not exists (
+      select from channels h where h.id = any (p_channels) and app.address_kind(h.kind) = 'phone') then
+    perform app.fail('PU422', 'no_phone_channel', 'A phone number needs a channel that sends text messages.',
+                     format('/recipients/%s', v_place));
+  end if;
+  return true;
 end
 $$;
 
@@ -577,7 +626,7 @@ begin
     select x.source_id, bool_and(x.status not in ('pending', 'sending')) and bool_or(x.status = 'sent') as done,
            max(x.sent_at) as at
     from message_deliveries x
-    where x.source_kind = 'report_job' and x.source_id = any (v_jobs) and app.takes_addresses(x.channel_kind)
+    where x.source_kind = 'report_job' and x.source_id = any (v_jobs) and app.address_kind(x.channel_kind) = 'email'
     group by 1) m
   where j.id = m.source_id and j.email_sent is distinct from m.done;
   return null;
@@ -588,12 +637,13 @@ create trigger note_report_mail after update on message_deliveries referencing o
 
 grant execute on function app.report_runs(uuid) to pulse_app, pulse_definer;
 grant execute on function app.due_reports(jsonb), app.claim_reports(jsonb), app.running_reports(),
-  app.due_report_tenants(jsonb), app.stale_report_schedules(jsonb), app.wake_report_jobs(jsonb),
+  app.due_report_tenants(jsonb), app.stale_report_schedules(jsonb), app.reschedule_report(jsonb), app.wake_report_jobs(jsonb),
   app.cleanup_report_jobs(jsonb), app.sweep_report_jobs(jsonb), app.lock_report_job(uuid),
   app.close_report_attempt(uuid, text, text), app.open_report_attempt(report_jobs, text),
-  app.tell_report_owner(report_configs, text, jsonb),
+  app.tell_report_owner(report_configs, text, jsonb, text),
   app.finish_report_job(report_jobs, text, text, text, jsonb), app.claim_report_job(jsonb),
   app.renew_report_job(jsonb), app.store_report(jsonb), app.report_recipients(report_configs),
+  app.check_report_channels(uuid[], text[]),
   app.deliver_report(jsonb), app.fail_report_job(jsonb), app.publish_report(jsonb), app.backfill_report(jsonb),
   app.cancel_report_job(jsonb), app.review_report_job(jsonb), app.rerun_report_job(jsonb) to pulse_app;
 call app.seal();

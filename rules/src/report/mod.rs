@@ -6,9 +6,11 @@
 
 pub mod compose;
 pub mod condition;
+pub mod config;
 pub mod dataset;
 pub mod document;
 pub mod figures;
+pub mod job;
 pub mod place;
 pub mod template;
 
