@@ -431,7 +431,7 @@ begin
   perform app.system_only();
   j := app.lock_report_job((p ->> 'id')::uuid);
   if j.id is null or j.fence <> (p ->> 'fence')::bigint or j.state <> 'running' or j.lease_until is null then
-    return jsonb_build_object('mine', j.fence = (p ->> 'fence')::bigint and j.state in ('held', 'finished'));
+    return '{}';
   end if;
   select * into c from report_configs x where x.id = j.config_id;
   if j.stage = 'render' and p ? 'document' then
@@ -453,7 +453,7 @@ begin
   if v_why is null and c.strict and j.untraced > 0 and j.reviewed_at is null then
     perform app.close_report_attempt(j.id, null, null);
     update report_jobs x set state = 'held', lease_until = null, wake_at = null, updated_at = now() where x.id = j.id;
-    return jsonb_build_object('mine', true, 'held', true);
+    return jsonb_build_object('held', true);
   end if;
   if v_why is null then
     begin
@@ -462,7 +462,7 @@ begin
         'text', d.text, 'attachments', d.attachments, 'recipients', v_to));
     exception when others then
       get stacked diagnostics v_state = returned_sqlstate, v_code = message_text, v_text = pg_exception_detail;
-      return jsonb_build_object('mine', true, 'failed', jsonb_build_object(
+      return jsonb_build_object('failed', jsonb_build_object(
         'code', case when v_state like 'PU%' then v_code else 'delivery_failed' end,
         'detail', case when v_state like 'PU%' then v_text else v_state || ': ' || v_code end,
         'final', v_state like 'PU4%'));
@@ -471,7 +471,7 @@ begin
     update report_jobs x set skipped = v_why where x.id = j.id;
   end if;
   v_next := app.finish_report_job(j, 'success', null, null, null);
-  return jsonb_build_object('mine', true, 'sent', v_why is null, 'next', v_next);
+  return jsonb_build_object('sent', v_why is null, 'next', v_next);
 end
 $$;
 

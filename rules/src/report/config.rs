@@ -65,7 +65,9 @@ pub fn recipients(given: Vec<String>) -> Result<Option<Vec<String>>, Invalid> {
         let Some(address) = invalid.take(address(&pointer, text)) else {
             continue;
         };
-        let known = kept.iter().any(|one| email::key(one) == email::key(&address));
+        let known = kept
+            .iter()
+            .any(|one| email::key(one) == email::key(&address));
         if !known {
             kept.push(address);
         }
@@ -129,7 +131,12 @@ pub fn pause_after(times: u32) -> Result<Option<u32>, Invalid> {
 }
 
 /// How many of something are asked for, from 1.
-pub fn count(pointer: &str, text: Option<&str>, usual: usize, most: usize) -> Result<usize, Invalid> {
+pub fn count(
+    pointer: &str,
+    text: Option<&str>,
+    usual: usize,
+    most: usize,
+) -> Result<usize, Invalid> {
     let Some(text) = text else {
         return Ok(usual);
     };

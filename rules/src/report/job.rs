@@ -56,7 +56,11 @@ pub fn delay(step: u32, random: u64, asked: Option<Duration>) -> Option<Duration
         return None;
     }
     let longest = FIRST
-        .saturating_mul(1_u32.checked_shl(step.saturating_sub(1)).unwrap_or(u32::MAX))
+        .saturating_mul(
+            1_u32
+                .checked_shl(step.saturating_sub(1))
+                .unwrap_or(u32::MAX),
+        )
         .min(LONGEST);
     let millis = u64::try_from(longest.as_millis()).unwrap_or(u64::MAX);
     let drawn = Duration::from_millis(random % millis.max(1) + 1).max(SHORTEST);

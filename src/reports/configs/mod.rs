@@ -72,7 +72,10 @@ pub async fn update(
         // What is read is nobody's answer: the key of a repeated request belongs to the write.
         let mut reading = scope.clone();
         reading.idempotency = None;
-        let before = ctx.pg.call(&reading, &store::GET, &json!({"id": report})).await?;
+        let before = ctx
+            .pg
+            .call(&reading, &store::GET, &json!({"id": report}))
+            .await?;
         let change = changed(ctx, &before, if_match, input.clone())?;
         tries -= 1;
         match ctx.pg.call_full(scope, &store::UPDATE, &change).await {
@@ -82,12 +85,7 @@ pub async fn update(
     }
 }
 
-fn changed(
-    ctx: &Ctx,
-    before: &Report,
-    if_match: Option<i64>,
-    input: ReportPatch,
-) -> Result<Value> {
+fn changed(ctx: &Ctx, before: &Report, if_match: Option<i64>, input: ReportPatch) -> Result<Value> {
     let (stored, schedule) = input.check(before)?;
     let mut change = written(ctx, before.id, &stored)?;
     if stored.reschedules(before) {
@@ -124,7 +122,10 @@ pub async fn resume(
 ) -> Result<Called<Report>> {
     let mut reading = scope.clone();
     reading.idempotency = None;
-    let before = ctx.pg.call(&reading, &store::GET, &json!({"id": report})).await?;
+    let before = ctx
+        .pg
+        .call(&reading, &store::GET, &json!({"id": report}))
+        .await?;
     let mut which = json!({"id": report, "now": rules::time::render(ctx.now)});
     which["if_match"] = if_match.unwrap_or(before.version).into();
     which["enabled"] = before.enabled.into();
@@ -155,7 +156,12 @@ impl Report {
     /// Its schedule.
     pub fn timed(&self) -> Result<Schedule> {
         let zone = self.cron_timezone.as_deref();
-        Ok(timed::schedule(&self.cron, zone, self.jitter, self.overlap)?)
+        Ok(timed::schedule(
+            &self.cron,
+            zone,
+            self.jitter,
+            self.overlap,
+        )?)
     }
 
     /// The report with its schedule in words.

@@ -4,7 +4,7 @@
 //! whole, checked as a whole.
 //! Failure: 422 with the pointer of each field.
 
-use rules::cron::{Cron, Lint};
+use rules::cron::Lint;
 use rules::invalid::Invalid;
 use rules::patch::Patch;
 use rules::report::config;
@@ -349,6 +349,11 @@ impl Stored {
     /// Whether the next run follows from something else than before.
     pub(super) fn reschedules(&self, before: &Report) -> bool {
         (&self.cron, &self.cron_timezone, self.jitter, self.enabled)
-            != (&before.cron, &before.cron_timezone, before.jitter, before.enabled)
+            != (
+                &before.cron,
+                &before.cron_timezone,
+                before.jitter,
+                before.enabled,
+            )
     }
 }

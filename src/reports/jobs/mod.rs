@@ -14,7 +14,6 @@ pub use run::work;
 
 use std::time::Duration;
 
-use base64::Engine as _;
 use rules::invalid::Invalid;
 use rules::page::Page;
 use rules::report::config;
@@ -39,7 +38,10 @@ const WAKE: usize = 1_000;
 
 /// Tells the queue that jobs of a tenant may be due.
 pub async fn announce(ctx: &Ctx, tenant: Uuid, jobs: &[Uuid]) {
-    let jobs: Vec<Job> = jobs.iter().map(|job| Job::ReportJob { tenant, job: *job }).collect();
+    let jobs: Vec<Job> = jobs
+        .iter()
+        .map(|job| Job::ReportJob { tenant, job: *job })
+        .collect();
     announce_all(ctx, &jobs).await;
 }
 
@@ -56,7 +58,10 @@ async fn announce_after(ctx: &Ctx, tenant: Uuid, job: Uuid, wait: Duration) {
 
 /// Brings jobs back to the queue that are due and that nobody works on; answers how many.
 pub async fn wake(ctx: &Ctx) -> Result<usize> {
-    let found = ctx.pg.function(&store::WAKE, &json!({"limit": WAKE})).await?;
+    let found = ctx
+        .pg
+        .function(&store::WAKE, &json!({"limit": WAKE}))
+        .await?;
     let jobs: Vec<Job> = found
         .iter()
         .map(|one| Job::ReportJob {
@@ -126,7 +131,8 @@ fn past(ctx: &Ctx, config: &super::configs::Report, input: &BackfillIn) -> Resul
         }
         if found.len() == config::BACKFILL {
             let most = config::BACKFILL;
-            let message = format!("The range has more than {most} occurrences; ask for a part of it.");
+            let message =
+                format!("The range has more than {most} occurrences; ask for a part of it.");
             return refuse("/to", "too_many", message);
         }
         after = run.at;
@@ -146,12 +152,21 @@ pub async fn preview(ctx: &Ctx, scope: &Scope, report: Uuid, input: PreviewIn) -
         as_of: input.scheduled_for.unwrap_or(ctx.now),
     };
     let written = produce::write(ctx, &asked).await.map_err(refused)?;
-    let rendered = produce::render(&asked, &written.payload.report, &written.data, &written.figures)?;
+    let rendered = produce::render(
+        &asked,
+        &written.payload.report,
+        &written.data,
+        &written.figures,
+    )?;
     Ok(Preview {
         subject: rendered.subject,
         html: rendered.html,
         text: rendered.text,
-        attachments: rendered.attachments.into_iter().map(PreviewFile::from).collect(),
+        attachments: rendered
+            .attachments
+            .into_iter()
+            .map(PreviewFile::from)
+            .collect(),
         held: asked.config.strict && written.untraced > 0 && written.skipped.is_none(),
         figures: written.figures,
         payload: Payload {
@@ -205,7 +220,10 @@ pub async fn get(ctx: &Ctx, scope: &Scope, job: Uuid) -> Result<ReportJobDetail>
 /// The HTML of a run as it is sent, with its pictures in it, because a browser cannot open the
 /// attachments of a mail.
 pub async fn show(ctx: &Ctx, scope: &Scope, job: Uuid) -> Result<String> {
-    let shown = ctx.pg.call(scope, &store::SHOW, &json!({"id": job})).await?;
+    let shown = ctx
+        .pg
+        .call(scope, &store::SHOW, &json!({"id": job}))
+        .await?;
     let mut html = shown.html;
     for (id, kind, content) in shown.pictures {
         let cid = format!("cid:{id}\"");

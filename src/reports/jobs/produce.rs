@@ -8,10 +8,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use rules::civil::Zone;
+use rules::report::Dataset;
 use rules::report::document::{self, Attachment, DocumentIn};
 use rules::report::figures::{self, Checked, Context};
 use rules::report::job::{self, Skipped};
-use rules::report::Dataset;
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
@@ -145,7 +145,10 @@ pub fn render(
         data,
         zone: &zone,
         scheduled_for: asked.as_of,
-        footer: &format!("You get this because “{}” names you as a recipient.", asked.config.name),
+        footer: &format!(
+            "You get this because “{}” names you as a recipient.",
+            asked.config.name
+        ),
         attach_data: asked.config.attach_csv,
         pictures: true,
     });

@@ -111,7 +111,9 @@ impl Run<'_> {
         let written = match written {
             Ok(written) => written,
             Err(failure) => {
-                let after = failure.retry.and_then(|asked| self.retry(self.work.step, asked));
+                let after = failure
+                    .retry
+                    .and_then(|asked| self.retry(self.work.step, asked));
                 let trouble = Trouble {
                     after,
                     code: failure.code.to_string(),
@@ -121,7 +123,9 @@ impl Run<'_> {
                 return Ok(false);
             }
         };
-        let kept = self.insist(&store::STORE, serde_json::to_value(&written)?).await?;
+        let kept = self
+            .insist(&store::STORE, serde_json::to_value(&written)?)
+            .await?;
         self.work.report = Some(written.payload.report);
         self.work.data = Some(written.data);
         self.work.figures = Some(written.figures);

@@ -67,11 +67,6 @@ pub struct Held<T> {
 /// What came of handing a report over.
 #[derive(Deserialize)]
 pub struct Delivered {
-    /// Whether the job was the caller's.
-    pub mine: Option<bool>,
-    /// Whether it waits for a review.
-    #[serde(default)]
-    pub held: bool,
     /// Whether there is something to send.
     #[serde(default)]
     pub sent: bool,
@@ -154,8 +149,7 @@ pub const FAIL: Statement<Held<Value>, Next> = Statement::new("select app.fail_r
 pub const PUBLISH: Statement<Value, ReportJob> = Statement::new("select app.publish_report($1)");
 
 /// Runs of the past.
-pub const BACKFILL: Statement<Value, Backfilled> =
-    Statement::new("select app.backfill_report($1)");
+pub const BACKFILL: Statement<Value, Backfilled> = Statement::new("select app.backfill_report($1)");
 
 /// A report and its template.
 pub const SOURCE: Statement<Value, Source> = Statement::new(

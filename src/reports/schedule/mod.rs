@@ -11,7 +11,7 @@ pub mod timed;
 mod wire;
 mod zones;
 
-pub use tick::{Swept, all};
+pub use tick::all;
 pub use zones::{renew, renew_once};
 
 use chrono::{DateTime, Utc};
@@ -57,7 +57,9 @@ pub async fn upcoming(
 ) -> Result<UpcomingRuns> {
     let n = config::count("/n", query.n.as_deref(), USUAL, config::UPCOMING)?;
     let from = query.from.as_deref();
-    let from = from.map(|text| rules::time::parse("/from", text)).transpose()?;
+    let from = from
+        .map(|text| rules::time::parse("/from", text))
+        .transpose()?;
     let config = configs::get(ctx, scope, report).await?;
     Ok(runs(report, &config.timed()?, from.unwrap_or(ctx.now), n))
 }

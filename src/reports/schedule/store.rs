@@ -143,5 +143,4 @@ pub const STALE: Function<Value, Vec<Stale>> =
     Function::new("select app.stale_report_schedules($1::text::jsonb)::text");
 
 /// Gives one of them its next run by the data of this build.
-pub const RESCHEDULE: Statement<Value, bool> =
-    Statement::new("select app.reschedule_report($1)");
+pub const RESCHEDULE: Statement<Value, bool> = Statement::new("select app.reschedule_report($1)");

@@ -57,7 +57,9 @@ pub async fn update(
     change.insert("id".to_owned(), json!(template));
     change.insert("if_match".to_owned(), json!(if_match));
     change.insert("now".to_owned(), render(ctx.now).into());
-    ctx.pg.call_full(scope, &store::UPDATE, &change.into()).await
+    ctx.pg
+        .call_full(scope, &store::UPDATE, &change.into())
+        .await
 }
 
 /// Removes a template that no report is written by.
