@@ -15,6 +15,8 @@
 pub mod cases;
 pub mod checkin;
 pub mod civil;
+#[cfg(feature = "server")]
+pub mod cron;
 pub mod data;
 #[cfg(feature = "server")]
 pub mod delivery;
