@@ -47,6 +47,8 @@ pub mod qr;
 #[cfg(feature = "server")]
 pub mod rate;
 pub mod roles;
+#[cfg(feature = "server")]
+pub mod schedule;
 pub mod time;
 #[cfg(feature = "server")]
 pub mod token;

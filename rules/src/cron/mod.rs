@@ -25,8 +25,6 @@ mod parse;
 mod run;
 mod timeline;
 
-#[cfg(test)]
-mod work_tests;
 
 pub use crate::civil::tzdata_version;
 pub use lint::Lint;
