@@ -15,6 +15,8 @@
 pub mod cases;
 pub mod checkin;
 pub mod civil;
+#[cfg(feature = "server")]
+pub mod cron;
 pub mod data;
 #[cfg(feature = "server")]
 pub mod delivery;
@@ -47,6 +49,8 @@ pub mod rate;
 #[cfg(feature = "server")]
 pub mod report;
 pub mod roles;
+#[cfg(feature = "server")]
+pub mod schedule;
 pub mod time;
 #[cfg(feature = "server")]
 pub mod token;
