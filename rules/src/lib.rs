@@ -31,6 +31,8 @@ pub mod idempotency;
 pub mod invalid;
 #[cfg(feature = "server")]
 pub mod live;
+#[cfg(feature = "server")]
+pub mod measure;
 pub mod name;
 #[cfg(feature = "server")]
 pub mod outbound;
@@ -50,3 +52,5 @@ pub mod roles;
 pub mod time;
 #[cfg(feature = "server")]
 pub mod token;
+#[cfg(feature = "server")]
+pub mod xml;

@@ -4,11 +4,14 @@
 //! tenant or a model can write has a bound.
 //! Failure: typed errors with line and column; a figure that cannot be traced is marked, never dropped.
 
+pub mod chart;
 pub mod compose;
 pub mod condition;
 pub mod dataset;
 pub mod document;
 pub mod figures;
+pub mod format;
+pub mod moment;
 pub mod place;
 pub mod template;
 
