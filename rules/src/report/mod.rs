@@ -11,9 +11,11 @@ pub mod dataset;
 pub mod document;
 pub mod figures;
 pub mod format;
+pub mod markdown;
 pub mod moment;
 pub mod place;
 pub mod template;
+pub mod unit;
 
 pub use dataset::{Column, Dataset, Kind, is_empty};
 pub use place::Flaw;
