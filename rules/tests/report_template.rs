@@ -103,7 +103,7 @@ fn values_are_filled_in() {
         ),
         ("{{ quiet.x }}", "–"),
         ("{{ quiet.x|number }}", "–"),
-        ("{{ orders.truncated }}", "false"),
+        ("{{ orders.truncated }}", "no"),
         ("{{ 0.1 + 0.2 }}", "0.3"),
         (
             "{{ days|table }}",

@@ -199,7 +199,7 @@ impl Writer<'_, '_> {
             Tag::Table(alignments) => {
                 self.alignments = alignments;
                 format!(
-                    r#"<table width="100%" cellpadding="0" cellspacing="0" border="0" style="{}">"#,
+                    r#"<table class="ink" width="100%" cellpadding="0" cellspacing="0" border="0" style="{}">"#,
                     style::TABLE
                 )
             }
@@ -280,13 +280,10 @@ impl Writer<'_, '_> {
         self.column += 1;
         match self.head {
             true => format!(
-                r#"<th class="ink soft line" scope="col" align="{align}" style="{}">"#,
+                r#"<th class="soft line" scope="col" align="{align}" style="{}">"#,
                 style::TH
             ),
-            false => format!(
-                r#"<td class="ink line" align="{align}" style="{}">"#,
-                style::TD
-            ),
+            false => format!(r#"<td class="line" align="{align}" style="{}">"#, style::TD),
         }
     }
 

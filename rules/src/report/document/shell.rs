@@ -51,7 +51,7 @@ pub fn html(subject: &str, preheader: &str, body: &str, notes: &[String]) -> Str
 <meta name="color-scheme" content="light dark">
 <meta name="supported-color-schemes" content="light dark">
 <title>{title}</title>
-<!--[if mso]><xml><o:OfficeDocumentSettings><o:PixelsPerInch>96</o:PixelsPerInch></o:OfficeDocumentSettings></xml><style>p,h1,h2,h3,li,td,th{{font-family:Arial,sans-serif!important}}</style><![endif]-->
+<!--[if mso]><xml><o:OfficeDocumentSettings><o:PixelsPerInch>96</o:PixelsPerInch></o:OfficeDocumentSettings></xml><style>p,h1,h2,h3,li,td,th{{font-family:Arial,sans-serif!important}}.line{{font-size:14px;line-height:20px}}</style><![endif]-->
 <style>{STYLE}</style>
 </head>
 <body class="page" style="margin:0;padding:0;width:100%;background-color:#f3f4f6">

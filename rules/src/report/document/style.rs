@@ -39,15 +39,12 @@ pub const CODE: &str =
     "font-family:Consolas,Menlo,monospace;font-size:14px;color:#1f2937;background-color:#f3f4f6";
 pub const LINK: &str = "color:#0b57d0;text-decoration:underline";
 pub const RULE: &str = "border:0;border-top:1px solid #d1d5db;margin:24px 0";
-pub const TABLE: &str = "border-collapse:collapse;margin:0 0 16px 0";
-pub const TH: &str = concat!(
+pub const TABLE: &str = concat!(
     font!(),
-    ";font-size:14px;line-height:20px;font-weight:bold;color:#111827;background-color:#f3f4f6;border-bottom:2px solid #d1d5db;padding:6px 10px;vertical-align:bottom"
+    ";font-size:14px;line-height:20px;color:#1f2937;border-collapse:collapse;margin:0 0 16px 0"
 );
-pub const TD: &str = concat!(
-    font!(),
-    ";font-size:14px;line-height:20px;color:#1f2937;border-bottom:1px solid #e5e7eb;padding:6px 10px;vertical-align:top"
-);
+pub const TH: &str = "background-color:#f3f4f6;border-bottom:2px solid #d1d5db;padding:6px 10px;vertical-align:bottom";
+pub const TD: &str = "border-bottom:1px solid #e5e7eb;padding:6px 10px;vertical-align:top";
 pub const IMG: &str =
     "display:block;border:0;width:100%;max-width:576px;height:auto;background-color:#ffffff";
 pub const SUP: &str = "font-size:11px;line-height:1";

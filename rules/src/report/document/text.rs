@@ -187,6 +187,10 @@ impl Writer<'_, '_> {
             TagEnd::Heading(level) => self.heading(*level),
             TagEnd::BlockQuote(_) | TagEnd::FootnoteDefinition => {
                 self.flush();
+                let blank = format!("\n{}\n", self.prefixes.concat().trim_end());
+                if self.out.ends_with(&blank) {
+                    self.out.truncate(self.out.len() - blank.len() + 1);
+                }
                 self.prefixes.pop();
                 self.marker = None;
                 self.blank();

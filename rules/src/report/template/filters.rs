@@ -3,12 +3,12 @@
 //! Invariant: what comes from data is escaped unless a filter made Markdown of it.
 //! Failure: a value that a filter cannot use is an error at its place.
 
-use minijinja::value::{Kwargs, Rest};
+use minijinja::value::{Kwargs, Rest, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, Output, State, Value};
 
 use super::rows::Rows;
 use crate::civil::Zone;
-use crate::report::chart::{Form, Spec};
+use crate::report::chart::{Form, MAX_SERIES, Spec};
 use crate::report::moment::Moment;
 use crate::report::{compose, format, markdown};
 
@@ -42,6 +42,7 @@ pub fn write(out: &mut Output<'_>, _state: &mut State<'_, '_>, value: &Value) ->
         _ if value.is_none() => NOTHING.to_owned(),
         Some(text) if value.is_safe() => text.to_owned(),
         Some(text) => markdown::escaped(text),
+        None if value.kind() == ValueKind::Bool => yes_or_no(value.is_true()).to_owned(),
         None if value.is_number() => plain(value),
         None if value.downcast_object_ref::<Rows>().is_some() => {
             return Err(wrong("a dataset is no text: name a column, or use |table"));
@@ -49,6 +50,11 @@ pub fn write(out: &mut Output<'_>, _state: &mut State<'_, '_>, value: &Value) ->
         None => markdown::escaped(&value.to_string()),
     };
     out.write_str(&text).map_err(Error::from)
+}
+
+/// As in composed tables.
+fn yes_or_no(is: bool) -> &'static str {
+    if is { "yes" } else { "no" }
 }
 
 /// A number as it is, without the dust of floating point.
@@ -130,33 +136,30 @@ fn count(value: &Value) -> Result<usize, Error> {
 
 /// `chart(orders, "line", x="day", y="total", title="Orders")`; further columns of numbers follow the
 /// form: `chart(orders, "stacked", "accepted", "refused")`.
-fn chart(value: &Value, form: Option<&str>, series: Rest<Value>) -> Result<Value, Error> {
+fn chart(
+    value: &Value,
+    form: Option<&str>,
+    series: Rest<String>,
+    options: Kwargs,
+) -> Result<Value, Error> {
     let rows = value.downcast_object_ref::<Rows>();
     let rows = rows.ok_or_else(|| wrong("chart takes a dataset"))?;
     let form = form.unwrap_or("bar");
     let form = Form::parse(form)
         .ok_or_else(|| wrong(format!("the form of a chart is {}", Form::NAMES)))?;
-    let (mut spec, mut title) = (
-        Spec {
-            dataset: rows.set.name.clone(),
-            form,
-            x: None,
-            y: Vec::new(),
-        },
-        None,
-    );
-    for value in series.iter() {
-        match (value.as_str(), Kwargs::try_from(value.clone())) {
-            (Some(column), _) => spec.y.push(column.to_owned()),
-            (None, Ok(options)) => {
-                spec.x = options.get::<Option<String>>("x")?;
-                spec.y.extend(options.get::<Option<String>>("y")?);
-                title = options.get::<Option<String>>("title")?;
-                options.assert_all_used()?;
-            }
-            (None, Err(_)) => return Err(wrong("chart takes names of columns")),
-        }
+    let mut y = series.to_vec();
+    y.extend(options.get::<Option<String>>("y")?);
+    if y.len() > MAX_SERIES {
+        return Err(wrong(format!("a chart has at most {MAX_SERIES} series")));
     }
+    let spec = Spec {
+        dataset: rows.set.name.clone(),
+        form,
+        x: options.get::<Option<String>>("x")?,
+        y,
+    };
+    let title = options.get::<Option<String>>("title")?;
+    options.assert_all_used()?;
     for column in spec.x.iter().chain(&spec.y) {
         if rows.set.column(column).is_none() {
             return Err(wrong(format!("{} has no column {column}", rows.set.name)));
