@@ -33,6 +33,8 @@ pub mod idempotency;
 pub mod invalid;
 #[cfg(feature = "server")]
 pub mod live;
+#[cfg(feature = "server")]
+pub mod measure;
 pub mod name;
 #[cfg(feature = "server")]
 pub mod outbound;
@@ -54,3 +56,5 @@ pub mod schedule;
 pub mod time;
 #[cfg(feature = "server")]
 pub mod token;
+#[cfg(feature = "server")]
+pub mod xml;

@@ -112,12 +112,48 @@ pub fn is_empty(data: &[Dataset]) -> bool {
     !cells.any(|cell| !cell.is_null())
 }
 
+/// Words that mean something else in templates and conditions.
+const RESERVED: [&str; 27] = [
+    "and",
+    "chart",
+    "date",
+    "dict",
+    "elif",
+    "else",
+    "endfor",
+    "endif",
+    "endset",
+    "false",
+    "for",
+    "if",
+    "in",
+    "is",
+    "loop",
+    "none",
+    "not",
+    "null",
+    "or",
+    "range",
+    "rows",
+    "scheduled_for",
+    "set",
+    "time",
+    "title",
+    "true",
+    "zone",
+];
+
 /// Checks what a dataset is called: a lower-case letter, then letters, digits and `_`.
 pub fn name(pointer: &str, text: &str) -> Result<String, Invalid> {
     let first = |c: char| c.is_ascii_lowercase();
     let other = |c: char| first(c) || c.is_ascii_digit() || c == '_';
     let fits = text.len() <= MAX_NAME && text.starts_with(first) && text.chars().all(other);
     match fits {
+        true if RESERVED.contains(&text) => Err(Invalid::one(
+            pointer,
+            "dataset_name",
+            format!("{text} means something else in templates and conditions."),
+        )),
         true => Ok(text.to_owned()),
         false => Err(Invalid::one(
             pointer,
