@@ -43,6 +43,7 @@ create table report_configs (
   attach_csv      boolean not null default false,
   pause_after     integer,
   next_run_at     timestamptz,
+  next_nominal    text,
   due_at          timestamptz,
   tzdata          text not null,
   last_run_at     timestamptz,
@@ -70,6 +71,7 @@ create table report_configs (
                                              and (next_run_at is null or enabled and paused_at is null))
 ) with (fillfactor = 80);
 comment on column report_configs.next_run_at is 'The nominal instant of the next occurrence.';
+comment on column report_configs.next_nominal is 'What the schedule calls it, whatever the clocks show: 2027-03-14T02:30:00.';
 comment on column report_configs.due_at is 'The same, later by the jitter: what ticks look for.';
 comment on column report_configs.tzdata is 'Version of the time zone data that next_run_at was computed with.';
 comment on column report_configs.pause_after is 'Pauses itself after so many failures in a row; null: never.';
@@ -185,7 +187,7 @@ call app.protect('report_documents');
 
 grant select, insert, update, delete on report_templates, report_configs to pulse_app;
 grant select, insert, update on report_jobs, report_job_attempts, report_documents to pulse_app;
-grant select, update (next_run_at, due_at, tzdata, missed, overlap_skipped) on report_configs to pulse_definer;
+grant select, update (next_run_at, next_nominal, due_at, tzdata, missed, overlap_skipped) on report_configs to pulse_definer;
 grant select, insert, update, delete on report_jobs to pulse_definer;
 grant select, update on report_job_attempts to pulse_definer;
 

@@ -54,7 +54,7 @@ begin
   with claims as (
     select w.*, c.tenant_id
     from jsonb_to_recordset(p -> 'claims') as w (id uuid, running integer, waiting integer, scheduled_for timestamptz,
-      decision text, missed bigint, following timestamptz, due_at timestamptz)
+      decision text, missed bigint, following timestamptz, nominal text, due_at timestamptz)
     join report_configs c on c.id = w.id
     cross join lateral app.report_runs(w.id) u
     where w.id = any (v_held) and u.running = w.running and u.waiting = w.waiting),
@@ -78,7 +78,7 @@ begin
     on conflict (config_id, scheduled_for) do nothing
     returning j.id, j.tenant_id, j.config_id, j.buffered),
   moved as (
-    update report_configs c set next_run_at = w.following, due_at = w.due_at, tzdata = p ->> 'tzdata',
+    update report_configs c set next_run_at = w.following, next_nominal = w.nominal, due_at = w.due_at, tzdata = p ->> 'tzdata',
       missed = c.missed + w.missed,
       overlap_skipped = c.overlap_skipped + (w.scheduled_for is not null and w.decision = 'skip')::integer
     from claims w where c.id = w.id
@@ -103,14 +103,12 @@ language sql stable security definer set search_path = pg_catalog, public, app, 
   from (select distinct c.tenant_id from report_configs c where c.due_at <= app.clock(p) limit 10000) x
 $$;
 
--- Schedules whose next run was computed with other time zone data. What is due already is run as it is. `since` is the
--- last occurrence that was run, or when the schedule was last changed.
+-- Schedules whose next run was computed with other time zone data. What is due already is run as it is.
 create function app.stale_report_schedules(p jsonb) returns jsonb
 language sql stable security definer set search_path = pg_catalog, public, app, pg_temp as $$
   select coalesce(jsonb_agg(jsonb_build_object('id', c.id, 'tenant', c.tenant_id, 'cron', c.cron,
     'timezone', c.cron_timezone, 'jitter', c.jitter, 'overlap', c.overlap, 'next_run_at', app.utc(c.next_run_at),
-    'since', app.utc(greatest(c.updated_at, (select max(j.scheduled_for) from report_jobs j where j.config_id = c.id))))
-    order by c.id), '[]')
+    'nominal', c.next_nominal) order by c.id), '[]')
   from (select * from report_configs c
         where c.due_at > app.clock(p) and (c.tzdata < p ->> 'tzdata' or c.tzdata > p ->> 'tzdata')
         order by c.id limit (p ->> 'limit')::integer) c
@@ -125,8 +123,8 @@ declare
   c report_configs;
 begin
   perform app.system_only();
-  update report_configs x set next_run_at = (p ->> 'next_run_at')::timestamptz, due_at = (p ->> 'due_at')::timestamptz,
-    tzdata = p ->> 'tzdata'
+  update report_configs x set next_run_at = (p ->> 'next_run_at')::timestamptz, next_nominal = p ->> 'nominal',
+    due_at = (p ->> 'due_at')::timestamptz, tzdata = p ->> 'tzdata'
   where x.id = (p ->> 'id')::uuid and x.next_run_at = (p ->> 'was')::timestamptz and x.tzdata <> p ->> 'tzdata'
   returning * into c;
   if found and p ->> 'notice' is not null then

@@ -24,3 +24,12 @@ pub fn moved(moves: &str, zone: &str) -> Value {
                          report “{{name}}” runs.\n\n{moves}\n\nNothing needs to be done.\n"),
     })
 }
+
+/// Its zone is none any more.
+pub fn stopped(zone: &str) -> Value {
+    json!({
+        "subject": "No longer runs: {name}",
+        "text": format!("The time zone {zone} of the report “{{name}}” is no longer known, so it \
+                         does not run any more. Give it another zone.\n"),
+    })
+}

@@ -10,6 +10,7 @@ use super::condition;
 use crate::email;
 use crate::invalid::Invalid;
 use crate::name;
+use crate::phone;
 
 /// Longest name, in characters.
 pub const NAME: usize = 200;
@@ -76,20 +77,10 @@ pub fn recipients(given: Vec<String>) -> Result<Option<Vec<String>>, Invalid> {
 }
 
 fn address(pointer: &str, text: &str) -> Result<String, Invalid> {
-    let text = text.trim();
-    match text.strip_prefix('+') {
-        Some(digits) if (7..=15).contains(&digits.len()) && e164(digits) => Ok(text.to_owned()),
-        Some(_) if !text.contains('@') => Err(Invalid::one(
-            pointer,
-            "invalid_phone",
-            "Must be a phone number with its country code such as +14155550123.",
-        )),
-        _ => email::parse(pointer, text),
+    match text.trim().starts_with('+') && !text.contains('@') {
+        true => phone::parse(pointer, text),
+        false => email::parse(pointer, text),
     }
-}
-
-fn e164(digits: &str) -> bool {
-    !digits.starts_with('0') && digits.bytes().all(|digit| digit.is_ascii_digit())
 }
 
 /// The channels, each once.

@@ -147,7 +147,9 @@ fn plan(ctx: &Ctx, change: &mut Value, id: Uuid, schedule: &Schedule) {
         true => timed::first(id, schedule, ctx.now),
         false => None,
     };
+    let next = next.as_ref();
     change["next_run_at"] = json!(next.map(|next| rules::time::render(next.at)));
+    change["next_nominal"] = json!(next.map(|next| &next.nominal));
     change["due_at"] = json!(next.map(|next| rules::time::render(next.due)));
     change["tzdata"] = rules::cron::tzdata_version().into();
 }

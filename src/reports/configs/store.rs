@@ -19,17 +19,17 @@ pub const INSERT: Statement<Value, Report> = Statement::new(
     "insert into report_configs as c (id, tenant_id, name, description, prompt, cron, cron_timezone,
                                       enabled, recipients, channels, template_id, overlap, jitter,
                                       strict, skip_if_empty, send_if, attach_csv, pause_after,
-                                      next_run_at, due_at, tzdata, created_by, created_at,
-                                      updated_at)
+                                      next_run_at, next_nominal, due_at, tzdata, created_by,
+                                      created_at, updated_at)
      select w.id, app.tenant(), w.name, w.description, w.prompt, w.cron, w.cron_timezone,
             w.enabled, w.recipients, w.channels, w.template_id, w.overlap, w.jitter, w.strict,
-            w.skip_if_empty, w.send_if, w.attach_csv, w.pause_after, w.next_run_at, w.due_at,
-            w.tzdata, app.actor_id(), app.clock($1), app.clock($1)
+            w.skip_if_empty, w.send_if, w.attach_csv, w.pause_after, w.next_run_at,
+            w.next_nominal, w.due_at, w.tzdata, app.actor_id(), app.clock($1), app.clock($1)
        from jsonb_to_record($1) as w (id uuid, name text, description text, prompt text, cron text,
               cron_timezone text, enabled bool, recipients text[], channels uuid[],
               template_id uuid, overlap text, jitter bool, strict bool, skip_if_empty bool,
               send_if text, attach_csv bool, pause_after int, next_run_at timestamptz,
-              due_at timestamptz, tzdata text)
+              next_nominal text, due_at timestamptz, tzdata text)
       where app.check_report_channels(w.channels, w.recipients)
         and (w.template_id is null
              or exists (select from report_templates t where t.id = w.template_id)
@@ -67,6 +67,8 @@ pub const UPDATE: Statement<Value, Report> = Statement::new(
             send_if = w.send_if, attach_csv = w.attach_csv, pause_after = w.pause_after,
             next_run_at = case when $1 ? 'next_run_at' and c.paused_at is null then w.next_run_at
                                when $1 ? 'next_run_at' then null else c.next_run_at end,
+            next_nominal = case when $1 ? 'next_run_at' then w.next_nominal
+                                else c.next_nominal end,
             due_at = case when $1 ? 'next_run_at' and c.paused_at is null then w.due_at
                           when $1 ? 'next_run_at' then null else c.due_at end,
             tzdata = case when $1 ? 'next_run_at' then w.tzdata else c.tzdata end,
@@ -75,7 +77,7 @@ pub const UPDATE: Statement<Value, Report> = Statement::new(
               cron_timezone text, enabled bool, recipients text[], channels uuid[],
               template_id uuid, overlap text, jitter bool, strict bool, skip_if_empty bool,
               send_if text, attach_csv bool, pause_after int, next_run_at timestamptz,
-              due_at timestamptz, tzdata text)
+              next_nominal text, due_at timestamptz, tzdata text)
       where c.id = w.id
         and (not ($1->>'routed')::bool or app.check_report_channels(w.channels, w.recipients))
         and (w.template_id is null or w.template_id = c.template_id
@@ -110,6 +112,7 @@ pub const RESUME: Statement<Value, Report> = Statement::new(
     "update report_configs as c
         set paused_at = null, pause_reason = null, failures = 0,
             next_run_at = ($1->>'next_run_at')::timestamptz,
+            next_nominal = $1->>'next_nominal',
             due_at = ($1->>'due_at')::timestamptz, tzdata = $1->>'tzdata',
             updated_at = app.clock($1)
       where c.id = ($1->>'id')::uuid

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use rules::invalid::Invalid;
 use rules::page::Page;
-use rules::report::config;
+use rules::report::{config, document};
 use rules::time::render;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -27,7 +27,7 @@ use crate::platform::error::{Error, Result};
 use crate::platform::pg::Called;
 use crate::platform::queue::{self, Job};
 use crate::platform::scope::Scope;
-use produce::Asked;
+use produce::{Asked, File};
 use wire::{
     BackfillIn, Backfilled, CleanedUp, Message, Payload, Preview, PreviewFile, PreviewIn,
     ReportJob, ReportJobDetail, ReportJobsQuery,
@@ -224,12 +224,8 @@ pub async fn show(ctx: &Ctx, scope: &Scope, job: Uuid) -> Result<String> {
         .pg
         .call(scope, &store::SHOW, &json!({"id": job}))
         .await?;
-    let mut html = shown.html;
-    for (id, kind, content) in shown.pictures {
-        let cid = format!("cid:{id}\"");
-        html = html.replace(&cid, &format!("data:{kind};base64,{content}\""));
-    }
-    Ok(html)
+    let pictures: Vec<_> = shown.pictures.into_iter().map(File::open).collect();
+    Ok(document::for_browser(&shown.html, &pictures))
 }
 
 /// Works on a job now, before this answers: from the stage where it stands.
@@ -288,8 +284,8 @@ impl From<super::writer::Message> for Message {
     }
 }
 
-impl From<produce::File> for PreviewFile {
-    fn from(file: produce::File) -> Self {
+impl From<File> for PreviewFile {
+    fn from(file: File) -> Self {
         Self {
             name: file.name,
             content_type: file.content_type,

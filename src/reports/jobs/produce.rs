@@ -12,7 +12,7 @@ use rules::report::Dataset;
 use rules::report::document::{self, Attachment, DocumentIn};
 use rules::report::figures::{self, Checked, Context};
 use rules::report::job::{self, Skipped};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -79,7 +79,7 @@ pub struct Rendered {
 }
 
 /// A file of a message.
-#[derive(Serialize)]
+#[derive(Deserialize, Serialize)]
 pub struct File {
     /// Its name.
     pub name: String,
@@ -89,6 +89,27 @@ pub struct File {
     pub content: String,
     /// What `cid:` in the HTML names it by.
     pub content_id: Option<String>,
+}
+
+impl File {
+    fn of(attachment: Attachment) -> Self {
+        Self {
+            name: attachment.name,
+            content_type: attachment.content_type,
+            content: STANDARD.encode(attachment.bytes),
+            content_id: attachment.content_id,
+        }
+    }
+
+    /// The file as it was attached.
+    pub fn open(self) -> Attachment {
+        Attachment {
+            name: self.name,
+            content_type: self.content_type,
+            bytes: STANDARD.decode(self.content).unwrap_or_default(),
+            content_id: self.content_id,
+        }
+    }
 }
 
 /// Writes the report and checks its figures.
@@ -152,7 +173,7 @@ pub fn render(
         attach_data: asked.config.attach_csv,
         pictures: true,
     });
-    let mut attachments: Vec<File> = made.attachments.into_iter().map(file).collect();
+    let mut attachments: Vec<File> = made.attachments.into_iter().map(File::of).collect();
     for chart in &made.charts {
         let png = picture::png(&chart.svg)
             .map_err(|error| Error::internal(format!("a chart cannot be drawn: {error}")))?;
@@ -169,15 +190,6 @@ pub fn render(
         text: made.text,
         attachments,
     })
-}
-
-fn file(attachment: Attachment) -> File {
-    File {
-        name: attachment.name,
-        content_type: attachment.content_type,
-        content: STANDARD.encode(attachment.bytes),
-        content_id: attachment.content_id,
-    }
 }
 
 /// The zone of a schedule; a zone that the bundled data no longer knows is read as UTC, because a

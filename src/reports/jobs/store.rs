@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::produce::File;
 use super::wire::{Backfilled, ReportJob, ReportJobDetail};
 use crate::platform::pg::{Function, Statement};
 use crate::reports::configs::Report;
@@ -115,8 +116,8 @@ pub struct Found {}
 pub struct Shown {
     /// The HTML part.
     pub html: String,
-    /// The pictures of it: content id, media type, base64.
-    pub pictures: Vec<(String, String, String)>,
+    /// The pictures of it.
+    pub pictures: Vec<File>,
 }
 
 /// A job of a tenant.
@@ -190,8 +191,7 @@ pub const GET: Statement<Value, ReportJobDetail> = Statement::new(
 /// The report of a run as it is sent.
 pub const SHOW: Statement<Value, Shown> = Statement::new(
     "select jsonb_build_object('html', d.html, 'pictures', (
-              select coalesce(jsonb_agg(jsonb_build_array(a->>'content_id', a->>'content_type',
-                                                          a->>'content')), '[]')
+              select coalesce(jsonb_agg(a), '[]')
                 from jsonb_array_elements(d.attachments) a
                where a->>'content_id' is not null))
        from report_documents d

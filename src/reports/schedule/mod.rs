@@ -14,15 +14,14 @@ mod zones;
 pub use tick::all;
 pub use zones::{renew, renew_once};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use rules::invalid::Invalid;
 use rules::report::config;
-use rules::schedule::{self, Schedule};
+use rules::schedule::{self, Busy, Schedule, Unfinished};
 use rules::time::render;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::configs;
 use crate::platform::ctx::Ctx;
 use crate::platform::error::Result;
 use crate::platform::queue::{self, Job};
@@ -45,7 +44,8 @@ pub async fn foresee(ctx: &Ctx, scope: &Scope, input: &UpcomingIn) -> Result<Upc
     let (schedule, n) = invalid.or((schedule, n))?;
     let from = input.from.unwrap_or(ctx.now);
     let schedule = schedule.ok_or_else(Invalid::default)?;
-    Ok(runs(Uuid::nil(), &schedule, from, n.unwrap_or(USUAL)))
+    let n = n.unwrap_or(USUAL);
+    Ok(runs(Uuid::nil(), &schedule, from, n, Busy::default()))
 }
 
 /// The next runs of a report.
@@ -60,18 +60,27 @@ pub async fn upcoming(
     let from = from
         .map(|text| rules::time::parse("/from", text))
         .transpose()?;
-    let config = configs::get(ctx, scope, report).await?;
-    Ok(runs(report, &config.timed()?, from.unwrap_or(ctx.now), n))
+    let which = json!({"id": report});
+    let known = ctx.pg.call(scope, &store::KNOWN, &which).await?;
+    let busy = Busy {
+        unfinished: Unfinished {
+            active: known.running,
+            buffered: known.waiting,
+        },
+        usual: known.usual_ms.map(TimeDelta::milliseconds),
+    };
+    let schedule = known.config.timed()?;
+    Ok(runs(report, &schedule, from.unwrap_or(ctx.now), n, busy))
 }
 
-fn runs(id: Uuid, schedule: &Schedule, from: DateTime<Utc>, n: usize) -> UpcomingRuns {
+fn runs(id: Uuid, schedule: &Schedule, from: DateTime<Utc>, n: usize, busy: Busy) -> UpcomingRuns {
     UpcomingRuns {
         cron: schedule.cron.to_string(),
         cron_timezone: schedule.zone.name().to_owned(),
         schedule: schedule.cron.describe(&schedule.zone, from),
         warnings: schedule.cron.lint(),
         tzdata: rules::cron::tzdata_version(),
-        runs: schedule::upcoming(id, schedule, from, n, false),
+        runs: schedule::upcoming(id, schedule, from, n, busy),
     }
 }
 

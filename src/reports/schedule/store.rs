@@ -10,6 +10,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::platform::pg::{Function, Statement};
+use crate::reports::configs::Report;
 
 /// A report that is due.
 #[derive(Deserialize)]
@@ -61,6 +62,8 @@ pub struct Claim {
     pub missed: u64,
     /// The next occurrence.
     pub following: Option<String>,
+    /// What the schedule calls it.
+    pub nominal: Option<String>,
     /// When ticks look for it.
     pub due_at: Option<String>,
 }
@@ -113,12 +116,37 @@ pub struct Stale {
     pub overlap: Overlap,
     /// The next occurrence by the other data.
     pub next_run_at: DateTime<Utc>,
-    /// What was before this is done.
-    pub since: DateTime<Utc>,
+    /// What the schedule called it.
+    pub nominal: Option<String>,
 }
 
 /// Whether the caller may; nothing else is asked.
 pub const MAY: Statement<Value, bool> = Statement::new("select to_jsonb(true)");
+
+/// What is known of a report's runs.
+#[derive(Deserialize)]
+pub struct Known {
+    /// The report.
+    pub config: Report,
+    /// Runs under way.
+    pub running: u32,
+    /// Runs that wait for those.
+    pub waiting: u32,
+    /// How long a run usually takes.
+    pub usual_ms: Option<i64>,
+}
+
+/// A report, and what is known of its runs.
+pub const KNOWN: Statement<Value, Known> = Statement::new(
+    "select jsonb_build_object('config', app.report_config_json(c), 'running', r.running,
+              'waiting', r.waiting, 'usual_ms', (
+                select (avg(extract(epoch from j.finished_at - j.started_at)) * 1000)::bigint
+                  from (select j.started_at, j.finished_at from report_jobs j
+                         where j.config_id = c.id and j.result = 'success'
+                         order by j.id desc limit 10) j))
+       from report_configs c cross join lateral app.report_runs(c.id) r
+      where c.id = ($1->>'id')::uuid",
+);
 
 /// What is due, whoever's it is.
 pub const DUE: Function<Value, Vec<Due>> =

@@ -114,7 +114,8 @@ fn decide(due: Due, now: DateTime<Utc>) -> Claim {
     let found = schedule::claim(&schedule, due.next_run_at, seen);
     let following = found
         .next_run_at
-        .map(|at| timed::next(due.id, &schedule, at));
+        .and_then(|at| timed::next(due.id, &schedule, at));
+    let following = following.as_ref();
     Claim {
         id: due.id,
         next_run_at: due.next_run_at,
@@ -124,13 +125,14 @@ fn decide(due: Due, now: DateTime<Utc>) -> Claim {
         decision: decision(&schedule, &due),
         missed: found.missed,
         following: following.map(|next| render(next.at)),
+        nominal: following.map(|next| next.nominal.clone()),
         due_at: following.map(|next| render(next.due)),
     }
 }
 
 fn decision(schedule: &Schedule, due: &Due) -> &'static str {
     let unfinished = Unfinished {
-        running: due.running,
+        active: due.running,
         buffered: due.waiting,
     };
     match schedule::overlap(schedule.overlap, unfinished) {
@@ -151,6 +153,7 @@ fn stopped(due: Due) -> Claim {
         decision: "skip",
         missed: 1,
         following: None,
+        nominal: None,
         due_at: None,
     }
 }

@@ -4,7 +4,7 @@
 //! looked for.
 //! Failure: refused at `/cron` or `/cronTimezone`.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use rules::civil::Zone;
 use rules::cron::Cron;
 use rules::invalid::Invalid;
@@ -12,10 +12,12 @@ use rules::schedule::{self, Overlap, Schedule};
 use uuid::Uuid;
 
 /// The next run of a schedule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Next {
     /// The nominal instant.
     pub at: DateTime<Utc>,
+    /// What the schedule calls it, whatever the clocks show.
+    pub nominal: String,
     /// When ticks look for it.
     pub due: DateTime<Utc>,
 }
@@ -52,13 +54,16 @@ fn of(name: &str) -> Result<Zone, Invalid> {
 
 /// The first run from now on.
 pub fn first(id: Uuid, schedule: &Schedule, now: DateTime<Utc>) -> Option<Next> {
-    schedule::first_run(schedule, now).map(|at| next(id, schedule, at))
+    next(id, schedule, schedule::first_run(schedule, now)?)
 }
 
 /// An occurrence with the jitter of its report.
-pub fn next(id: Uuid, schedule: &Schedule, at: DateTime<Utc>) -> Next {
-    Next {
+pub fn next(id: Uuid, schedule: &Schedule, at: DateTime<Utc>) -> Option<Next> {
+    let before = at - TimeDelta::milliseconds(1);
+    let run = schedule.cron.next(&schedule.zone, before)?;
+    Some(Next {
         at,
+        nominal: run.nominal,
         due: at + schedule::jitter(id, schedule, at),
-    }
+    })
 }

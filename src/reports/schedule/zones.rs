@@ -6,8 +6,7 @@
 
 use std::cell::Cell;
 
-use chrono::{DateTime, TimeDelta, Utc};
-use rules::schedule::Schedule;
+use rules::schedule::{self, Schedule};
 use rules::time::render;
 use serde_json::{Value, json};
 
@@ -20,8 +19,6 @@ use crate::reports::notices;
 
 /// Schedules computed again by one tick.
 const BATCH: usize = 200;
-/// No change of a zone's rules moves an occurrence by more than this.
-const MOVES_BY: TimeDelta = TimeDelta::hours(4);
 
 thread_local! {
     static LOOKED: Cell<bool> = const { Cell::new(false) };
@@ -51,16 +48,17 @@ pub async fn renew(ctx: &Ctx) -> Result<usize> {
 async fn reschedule(ctx: &Ctx, stale: &Stale) -> Result<()> {
     let zone = stale.timezone.as_deref();
     let read = timed::schedule(&stale.cron, zone, stale.jitter, stale.overlap).ok();
-    // The occurrence that was next is near where it was; one that has moved into the past is caught
-    // up by the tick.
-    let from = stale.since.max(stale.next_run_at - MOVES_BY);
+    // One that has moved into the past is caught up by the tick.
     let next = read.as_ref().and_then(|schedule| {
-        let run = schedule.cron.next(&schedule.zone, from)?;
-        Some(timed::next(stale.id, schedule, run.at))
+        let nominal = stale.nominal.as_deref();
+        let at = schedule::recompute(schedule, stale.next_run_at, nominal)?;
+        timed::next(stale.id, schedule, at)
     });
+    let next = next.as_ref();
     let change = json!({
         "id": stale.id, "was": render(stale.next_run_at),
         "next_run_at": next.map(|next| render(next.at)),
+        "nominal": next.map(|next| &next.nominal),
         "due_at": next.map(|next| render(next.due)),
         "tzdata": rules::cron::tzdata_version(),
         "notice": notice(stale, read.as_ref(), next),
@@ -71,25 +69,13 @@ async fn reschedule(ctx: &Ctx, stale: &Stale) -> Result<()> {
 }
 
 /// What the owner is told, if anything has changed for them.
-fn notice(stale: &Stale, schedule: Option<&Schedule>, next: Option<Next>) -> Option<Value> {
-    if next.is_some_and(|next| next.at == stale.next_run_at) {
-        return None;
-    }
+fn notice(stale: &Stale, schedule: Option<&Schedule>, next: Option<&Next>) -> Option<Value> {
     let zone = stale.timezone.as_deref().unwrap_or("UTC");
-    let local = |at: DateTime<Utc>| match schedule {
-        Some(schedule) => format!(
-            "{} {} ({} UTC)",
-            schedule.zone.local_day(at),
-            schedule.zone.clock(at),
-            render(at)
-        ),
-        None => format!("{} UTC", render(at)),
+    let Some(schedule) = schedule else {
+        return Some(notices::stopped(zone));
     };
-    let before = local(stale.next_run_at);
-    let after = next.map_or_else(
-        || "It does not run any more: this time zone is no longer known.".to_owned(),
-        |next| format!("The next run is now on {}.", local(next.at)),
-    );
-    let moves = format!("The next run was to be on {before}.\n{after}");
-    Some(notices::moved(&moves, zone))
+    let new: Vec<_> = next.iter().map(|next| next.at).collect();
+    let moves = schedule::moved(&schedule.zone, &[stale.next_run_at], &new);
+    let moves: Vec<_> = moves.into_iter().map(|one| one.text).collect();
+    (!moves.is_empty()).then(|| notices::moved(&moves.join("\n"), zone))
 }
