@@ -25,7 +25,6 @@ mod parse;
 mod run;
 mod timeline;
 
-
 pub use crate::civil::tzdata_version;
 pub use lint::Lint;
 pub use run::{Note, NoteKind, Run};

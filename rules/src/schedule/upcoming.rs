@@ -155,6 +155,8 @@ fn note(expected: Decision) -> Option<&'static str> {
         Decision::Start => None,
         Decision::Skip => Some("Left out, because the run before will not be finished."),
         Decision::Buffer => Some("Starts when the run before is finished."),
-        Decision::CancelOthersAndStart => Some("Cancels the run before, which will not be finished."),
+        Decision::CancelOthersAndStart => {
+            Some("Cancels the run before, which will not be finished.")
+        }
     }
 }
