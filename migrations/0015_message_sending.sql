@@ -12,9 +12,9 @@ create function app.millis(p jsonb) returns interval language sql immutable para
 -- their attempts, and the endpoints that rows go to.
 
 -- Settles what was sent, in rows that nobody claimed since, and notes the attempts. Answers what they say of their
--- endpoints. p_also sets what only these rows have, from the row d and the result r.
+-- endpoints. p_status and p_also set what is peculiar to these rows, from the row d and the result r.
 create function app.settle_attempts(p_rows regclass, p_log regclass, p_endpoints regclass, p_to name, p_results jsonb,
-  p_also text default '') returns jsonb language plpgsql set search_path = pg_catalog, public, app, pg_temp as $$
+  p_status text default 'r.outcome', p_also text default '') returns jsonb language plpgsql set search_path = pg_catalog, public, app, pg_temp as $$
 declare
   v_settled jsonb;
 begin
@@ -24,10 +24,10 @@ begin
     order by e.id for no key update $sql$, p_endpoints, p_rows, p_to) using p_results;
   execute format($sql$
     with settled as (
-      update %1$s d set status = r.outcome, attempts = d.attempts + 1, step = d.step + 1, lease_until = null,
+      update %1$s d set status = %4$s, attempts = d.attempts + 1, step = d.step + 1, lease_until = null,
         due_at = case when r.after_ms is null then d.due_at
                  else now() + make_interval(secs => r.after_ms / 1000.0) end,
-        settled_at = case when r.outcome <> 'pending' then now() end, last_status = r.status, last_error = r.error %4$s
+        settled_at = case when r.outcome <> 'pending' then now() end, last_status = r.status, last_error = r.error %5$s
       from jsonb_to_recordset($1) as r (id uuid, fence bigint, outcome text, after_ms bigint, at timestamptz,
         duration_ms integer, status integer, answer text, error text, health text, pause_ms bigint, unclear boolean,
         provider_id text)
@@ -38,7 +38,7 @@ begin
       insert into %2$s (delivery_id, tenant_id, number, at, duration_ms, status, answer, error)
       select id, tenant_id, attempts, at, duration_ms, status, answer, error from settled)
     select coalesce(jsonb_agg(jsonb_build_object('endpoint', endpoint, 'health', health, 'pause_ms', pause_ms)), '[]')
-    from settled $sql$, p_rows, p_log, p_to, p_also) into v_settled using p_results;
+    from settled $sql$, p_rows, p_log, p_to, p_status, p_also) into v_settled using p_results;
   return v_settled;
 end
 $$;
@@ -166,8 +166,11 @@ declare
 begin
   perform app.system_only();
   if jsonb_array_length(coalesce(p -> 'results', '[]')) > 0 then
-    v_settled := app.settle_attempts('message_deliveries', 'message_attempts', 'channels', 'channel_id', p -> 'results', ',
-      unclear_since = case when r.unclear then d.unclear_since end, provider_id = coalesce(r.provider_id, d.provider_id)');
+    -- What failed now may have arrived by an earlier attempt that nobody answered.
+    v_settled := app.settle_attempts('message_deliveries', 'message_attempts', 'channels', 'channel_id', p -> 'results',
+      $sql$case when r.outcome = 'failed' and d.unclear_since < d.claimed_at then 'unknown' else r.outcome end$sql$,
+      $sql$, unclear_since = case when r.unclear or d.unclear_since < d.claimed_at then d.unclear_since end,
+        provider_id = coalesce(r.provider_id, d.provider_id)$sql$);
     perform app.note_health('channels', v_settled, app.millis(p -> 'give_up_ms'));
   end if;
 
@@ -360,7 +363,7 @@ grant select (tenant_id, status, due_at, lease_until, message_id) on message_del
 grant execute on function app.millis(jsonb), app.take_messages(jsonb), app.channel_json(channels),
   app.message_json(message_deliveries), app.test_channel(jsonb), app.retry_message(jsonb),
   app.note_message_events(jsonb), app.channel_of(jsonb),
-  app.settle_attempts(regclass, regclass, regclass, name, jsonb, text), app.note_health(regclass, jsonb, interval),
+  app.settle_attempts(regclass, regclass, regclass, name, jsonb, text, text), app.note_health(regclass, jsonb, interval),
   app.due_rows(regclass, regclass, name, text, text, jsonb), app.more_due(regclass, regclass, name, text, text, jsonb)
   to pulse_app;
 call app.seal();

@@ -41,6 +41,8 @@ pub mod password;
 #[cfg(feature = "server")]
 pub mod patch;
 #[cfg(feature = "server")]
+pub mod phone;
+#[cfg(feature = "server")]
 pub mod qr;
 #[cfg(feature = "server")]
 pub mod rate;
