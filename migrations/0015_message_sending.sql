@@ -206,8 +206,8 @@ begin
       where d.id = k.id and c.id = d.channel_id and k.sum <= (p ->> 'free_bytes')::bigint
       returning d.*, k.bytes, c.kind, c.settings, c.secrets, c.previous_until)
     select jsonb_agg(jsonb_build_object('id', c.id, 'fence', c.fence, 'step', c.step, 'message_id', c.message_id,
-        'bytes', c.bytes, 'recipient', c.recipient, 'created_at', app.utc(c.created_at),
-        'channel', jsonb_build_object('id', c.channel_id, 'kind', c.kind, 'settings', c.settings,
+        'key_number', c.key_number, 'bytes', c.bytes, 'recipient', c.recipient, 'created_at', app.utc(c.created_at),
+        'channel', jsonb_build_object('id', c.channel_id, 'kind', c.kind, 'sends_by', c.channel_kind, 'settings', c.settings,
           'secrets', case when c.previous_until > now() then c.secrets else c.secrets - 'previous_secret' end))
         order by c.due_at, c.id) into v_claimed
     from claimed c;

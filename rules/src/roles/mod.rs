@@ -154,6 +154,12 @@ pub enum Resource {
     Webhook,
     /// An event on its way to an endpoint.
     Delivery,
+    /// What messages go out by.
+    Channel,
+    /// A message on its way to a recipient.
+    Message,
+    /// Somebody whom nothing is sent to.
+    Suppression,
 }
 
 /// Who may do this; empty when the table does not name it.

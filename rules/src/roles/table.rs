@@ -79,4 +79,13 @@ pub const TABLE: &[(Resource, Verb, &[Role])] = &[
     (Webhook, Delete, MANAGERS),
     (Delivery, Read, MANAGERS),
     (Delivery, Write, MANAGERS),
+    (Channel, Read, MANAGERS),
+    (Channel, Create, MANAGERS),
+    (Channel, Write, MANAGERS),
+    (Channel, Delete, MANAGERS),
+    (Message, Read, STAFF),
+    (Message, Write, MANAGERS),
+    (Suppression, Read, STAFF),
+    (Suppression, Create, MANAGERS),
+    (Suppression, Delete, MANAGERS),
 ];
