@@ -57,6 +57,8 @@ pub struct Incoming {
     pub status: u16,
     /// `Retry-After`, if it was sent.
     pub retry_after: Option<String>,
+    /// `X-Message-Id`, if it was sent: what a provider of mail calls what it took.
+    pub message_id: Option<String>,
     /// The body.
     pub body: Vec<u8>,
 }
@@ -85,7 +87,8 @@ pub fn judge(ctx: &Ctx, pointer: &str, url: &str) -> core::result::Result<String
         .map_err(|refusal| Invalid::one(pointer, refusal.code(), refusal.message()))
 }
 
-fn policy(config: &Config) -> rules::outbound::Policy {
+/// What this deployment lets out.
+pub fn policy(config: &Config) -> rules::outbound::Policy {
     match config.outbound_allow_private {
         true => rules::outbound::Policy::open(),
         false => rules::outbound::Policy::strict(),
@@ -120,10 +123,12 @@ async fn follow(ctx: &Ctx, outgoing: &Outgoing<'_>, signal: &AbortSignal) -> Res
             }
             (status, _) => {
                 let retry_after = response.headers().get("retry-after").ok().flatten();
+                let message_id = response.headers().get("x-message-id").ok().flatten();
                 let body = bounded(&mut response, outgoing.limit).await?;
                 return Ok(Incoming {
                     status,
                     retry_after,
+                    message_id,
                     body,
                 });
             }

@@ -162,6 +162,12 @@ pub enum Resource {
     ReportTemplate,
     /// Looking for reports that are due.
     ReportTick,
+    /// What messages go out by.
+    Channel,
+    /// A message on its way to a recipient.
+    Message,
+    /// Somebody whom nothing is sent to.
+    Suppression,
 }
 
 /// Who may do this; empty when the table does not name it.

@@ -91,4 +91,13 @@ pub const TABLE: &[(Resource, Verb, &[Role])] = &[
     (ReportTemplate, Write, MANAGERS),
     (ReportTemplate, Delete, MANAGERS),
     (ReportTick, Write, MANAGERS),
+    (Channel, Read, MANAGERS),
+    (Channel, Create, MANAGERS),
+    (Channel, Write, MANAGERS),
+    (Channel, Delete, MANAGERS),
+    (Message, Read, STAFF),
+    (Message, Write, MANAGERS),
+    (Suppression, Read, STAFF),
+    (Suppression, Create, MANAGERS),
+    (Suppression, Delete, MANAGERS),
 ];
