@@ -244,6 +244,14 @@ impl Job {
     }
 }
 
+/// What lies in the tenant's outbox under a subject, newest first.
+pub async fn outbox(tenant: &Tenant, subject: &str) -> Vec<Value> {
+    let listed = tenant.client().get("/api/outbox?limit=200").await;
+    let mut items = listed.expect_status(200).list_at("/items");
+    items.retain(|item| item["subject"] == subject);
+    items
+}
+
 async fn write(tenant: &Tenant, sql: &str, id: &str) -> u64 {
     let database = Database::admin().await;
     database.as_tenant(&tenant.id).await;
