@@ -18,6 +18,15 @@ use tokio_postgres::types::Type;
 /// How long a run may take to get through the queue on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// A prompt that needs no model: the guest lists of the tenant.
+pub const LISTS: &str =
+    "Lists so far.\n\n```sql name=lists\nselect name, guests from guest_tables\n```\n";
+/// One that finds nothing.
+pub const FINDS_NOTHING: &str =
+    "```sql name=lists\nselect name, guests from guest_tables where name = 'nowhere'\n```\n";
+/// One that cannot be answered, however often it is tried.
+pub const FAILS: &str = "```sql name=lists\nselect nothing from guest_tables\n```\n";
+
 /// A report of a tenant.
 #[derive(Clone, Debug)]
 pub struct Report {
@@ -250,6 +259,12 @@ pub async fn outbox(tenant: &Tenant, subject: &str) -> Vec<Value> {
     let mut items = listed.expect_status(200).list_at("/items");
     items.retain(|item| item["subject"] == subject);
     items
+}
+
+/// A message of the outbox with its bodies and files.
+pub async fn kept(tenant: &Tenant, item: &Value) -> Value {
+    let path = format!("/api/outbox/{}", item["id"].as_str().expect("an id"));
+    tenant.client().get(&path).await.expect_status(200).json()
 }
 
 async fn write(tenant: &Tenant, sql: &str, id: &str) -> u64 {
