@@ -21,7 +21,6 @@ create table report_templates (
   constraint report_templates_name_check check (length(name) between 1 and 200),
   constraint report_templates_body_check check (length(body) between 1 and 50000)
 );
-create index report_templates_tenant_idx on report_templates (tenant_id, id);
 
 create table report_configs (
   id              uuid not null constraint report_configs_pkey primary key,
@@ -77,7 +76,6 @@ comment on column report_configs.tzdata is 'Version of the time zone data that n
 comment on column report_configs.pause_after is 'Pauses itself after so many failures in a row; null: never.';
 comment on column report_configs.missed is 'Occurrences that nobody ran in time.';
 comment on column report_configs.overlap_skipped is 'Occurrences that were not run because another run was under way.';
-create index report_configs_tenant_idx on report_configs (tenant_id, id);
 create index report_configs_due_idx on report_configs (due_at, id) where due_at is not null;
 create index report_configs_tenant_due_idx on report_configs (tenant_id, due_at, id) where due_at is not null;
 create index report_configs_template_idx on report_configs (tenant_id, template_id) where template_id is not null;
@@ -272,7 +270,7 @@ begin
   return jsonb_build_object('id', c.id, 'name', c.name, 'description', c.description, 'prompt', c.prompt,
     'cron', c.cron, 'cronTimezone', c.cron_timezone, 'enabled', c.enabled, 'recipients', to_jsonb(c.recipients),
     'channels', to_jsonb(c.channels), 'templateId', c.template_id, 'overlap', c.overlap, 'jitter', c.jitter,
-    'strict', c.strict, 'skipIfEmpty', c.skip_if_empty, 'sendIf', c.send_if, 'attachCsv', c.attach_csv,
+    'strict', c."strict", 'skipIfEmpty', c.skip_if_empty, 'sendIf', c.send_if, 'attachCsv', c.attach_csv,
     'pauseAfter', c.pause_after, 'lastRunAt', app.utc(c.last_run_at), 'nextRunAt', app.utc(c.next_run_at),
     'tzdata', c.tzdata, 'pausedAt', app.utc(c.paused_at), 'pauseReason', c.pause_reason, 'failures', c.failures,
     'missed', c.missed, 'overlapSkipped', c.overlap_skipped, 'createdBy', c.created_by, 'version', c.version,

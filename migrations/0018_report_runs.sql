@@ -448,7 +448,7 @@ begin
   v_to := app.report_recipients(c);
   v_why := coalesce(j.skipped, case when not j.deliver then 'delivery_off'
                                when jsonb_array_length(v_to) = 0 then 'no_recipients' end);
-  if v_why is null and c.strict and j.untraced > 0 and j.reviewed_at is null then
+  if v_why is null and c."strict" and j.untraced > 0 and j.reviewed_at is null then
     perform app.close_report_attempt(j.id, null, null);
     update report_jobs x set state = 'held', lease_until = null, wake_at = null, updated_at = now() where x.id = j.id;
     return jsonb_build_object('held', true);

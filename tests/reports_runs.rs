@@ -137,10 +137,11 @@ async fn each_recipient_gets_one_message_however_often_the_job_is_brought() {
     let job = report.publish().await;
     let message = json!({"kind": "report_job", "tenant": report.tenant.id, "job": job.id});
     let twice = [message.clone(), message.clone()];
+    let control = Control::here();
     tokio::join!(
-        Control::here().queue("REPORTS", &twice),
-        Control::here().queue("REPORTS", &twice),
-        Control::here().cron("* * * * *"),
+        control.queue("REPORTS", &twice),
+        control.queue("REPORTS", &twice),
+        control.cron("* * * * *"),
     );
     assert_eq!(job.sent().await.at("/deliveries"), json!({"sent": 3}));
     Control::here().queue("REPORTS", &twice).await;
