@@ -115,7 +115,11 @@ impl Timeline<'_> {
             if at < stretch.until {
                 return Some(Found { at, wall });
             }
-            from = stretch.until;
+            // Once no echo of what is before `first` can come, nothing is near until `wall` is.
+            from = match stretch.until < stretch.instant(first) + ECHO {
+                true => stretch.until,
+                false => stretch.until.max(at - ECHO),
+            };
         }
         None
     }
@@ -134,8 +138,8 @@ impl Timeline<'_> {
             *work += 1;
             let stretch = Stretch::of(self.zone, until);
             let before = stretch.wall(until + SECOND);
-            let plain = behind
-                .previous(before, work)
+            let last = behind.previous(before, work);
+            let plain = last
                 .filter(|wall| *wall >= self.first(&stretch))
                 .map(|wall| Found {
                     at: stretch.instant(wall),
@@ -158,7 +162,14 @@ impl Timeline<'_> {
             if found.is_some() {
                 return found.filter(|found| found.at >= earliest);
             }
-            until = stretch.from - SECOND;
+            // As ahead; a skipped time runs up to a correction later.
+            until = match stretch.from > stretch.instant(before) - ECHO {
+                true => stretch.from - SECOND,
+                false => {
+                    let near = stretch.instant(last?) + ECHO + CORRECTION;
+                    near.min(stretch.from - SECOND)
+                }
+            };
         }
         None
     }
