@@ -378,3 +378,10 @@ fn a_migration_is_named_in_order_and_never_twice() {
         assert!(well_named, "{name} is not migration {expected:04}");
     }
 }
+
+#[test]
+fn only_civil_time_knows_time_zones() {
+    let allowed = |source: &Source| source.path == "rules/src/civil.rs";
+    let zones = ["jiff", "chrono::Local", "chrono_tz"];
+    none(uses(&sources(&["rules/src", "src"]), allowed, &zones));
+}

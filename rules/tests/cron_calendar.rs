@@ -5,11 +5,11 @@
 
 mod cron_support;
 
-use chrono::{DateTime, Days, NaiveDate, TimeDelta, Timelike, Utc};
+use chrono::{DateTime, Datelike, Days, NaiveDate, TimeDelta, Timelike, Utc};
 use cron_support::{Dice, Item, Spec, ZONES, at, expression};
 use croner::parser::{CronParser, Seconds, Year};
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
+use jiff::tz::{AmbiguousOffset, TimeZone};
+use jiff::{SignedDuration, Timestamp};
 use rules::civil::Zone;
 use rules::cron::Cron;
 
@@ -78,6 +78,94 @@ fn dates_are_those_of_a_walk_day_by_day() {
         );
     }
     assert!(taken > 2_500 && never > 50, "{taken} {never}");
+}
+
+/// When a fixed time of a date runs, as jiff reads it; none when a long change skips it.
+fn fixed_time(zone: &TimeZone, date: NaiveDate, minute: u32) -> Option<DateTime<Utc>> {
+    let [hour, within] = [minute / 60, minute % 60].map(|number| number as i8);
+    let (month, day) = (date.month() as i8, date.day() as i8);
+    let wall = jiff::civil::date(date.year() as i16, month, day).at(hour, within, 0, 0);
+    let ambiguous = zone.to_ambiguous_timestamp(wall);
+    let at = match ambiguous.offset() {
+        AmbiguousOffset::Gap { before, after } => {
+            if after.seconds() - before.seconds() > 3 * 3_600 {
+                return None;
+            }
+            let behind = ambiguous.later().expect("an instant") + SignedDuration::from_secs(1);
+            zone.preceding(behind).next().expect("a change").timestamp()
+        }
+        _ => ambiguous.earlier().expect("an instant"),
+    };
+    DateTime::from_timestamp(at.as_second(), 0)
+}
+
+#[test]
+fn rare_runs_are_found_over_decades_forwards_and_backwards() {
+    let (mut compared, mut never) = (0, 0);
+    for seed in 0..800 {
+        let mut dice = Dice(seed);
+        let name = *dice.pick(&ZONES);
+        let (zone, rules) = (
+            Zone::parse(name).expect(name),
+            TimeZone::get(name).expect(name),
+        );
+        let [minute, hour] = [*dice.pick(&[0, 15, 30, 45]), *dice.pick(&[0, 1, 2, 3, 23])];
+        let (month, nth) = (*dice.pick(&[3, 4, 9, 10, 11]), dice.between(1, 5));
+        let (first, last, weekday) = *dice.pick(&[(1, 31, 0), (1, 7, 6), (25, 31, 0), (29, 29, 0)]);
+        let spec = Spec {
+            text: format!("{minute} {hour} {first}-{last} {month} +{weekday}#{nth}"),
+            fields: [
+                vec![Item::One(minute)],
+                vec![Item::One(hour)],
+                vec![Item::Range(first, last, 1)],
+                vec![Item::One(month)],
+                vec![Item::Nth(weekday, nth)],
+            ],
+            plus: true,
+            fixed: true,
+        };
+        let Ok(cron) = Cron::parse(&spec.text) else {
+            never += 1;
+            continue;
+        };
+        let begin = NaiveDate::from_ymd_opt(1975, 1, 1).expect("a date");
+        let days = begin
+            .iter_days()
+            .take(60 * 365)
+            .filter(|date| spec.on(*date));
+        let expected: Vec<_> = days
+            .filter_map(|date| fixed_time(&rules, date, hour * 60 + minute))
+            .collect();
+        let start = at("1975-01-01T00:00:00Z");
+        let mut after = start;
+        for run in &expected {
+            let found = cron.next(&zone, after).map(|run| run.at);
+            assert_eq!(found, Some(*run), "{seed}: {} in {name}", spec.text);
+            after = *run;
+            compared += 1;
+        }
+        let mut until = at("2034-12-01T00:00:00Z");
+        let mut left = expected.iter().filter(|run| **run <= until).count();
+        for run in expected.iter().take(left).rev() {
+            let found = cron.latest(&zone, start, until);
+            let found = found.map(|(run, count)| (run.at, count));
+            assert_eq!(
+                found,
+                Some((*run, left as u64)),
+                "{seed}: {} in {name}",
+                spec.text
+            );
+            until = *run - TimeDelta::seconds(1);
+            left -= 1;
+        }
+        assert_eq!(
+            cron.latest(&zone, start, until),
+            None,
+            "{seed}: {}",
+            spec.text
+        );
+    }
+    assert!(compared > 12_000 && never < 600, "{compared} {never}");
 }
 
 /// One expression for each of the times of day that an expression names.

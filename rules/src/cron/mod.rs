@@ -99,9 +99,9 @@ impl Cron {
     }
 
     /// The first run whose time by the expression is not before this wall time.
-    pub(crate) fn from_wall(&self, zone: &Zone, wall: NaiveDateTime) -> Option<Run> {
+    pub(crate) fn at_wall(&self, zone: &Zone, wall: NaiveDateTime) -> Option<Run> {
         let timeline = self.timeline(zone);
-        let found = timeline.from_wall(wall, &mut 0)?;
+        let found = timeline.at_wall(wall, &mut 0)?;
         Some(run::of(&timeline, found))
     }
 

@@ -88,7 +88,7 @@ impl Timeline<'_> {
     }
 
     /// The first run whose time by the expression is not before this.
-    pub(super) fn from_wall(&self, wall: NaiveDateTime, work: &mut u32) -> Option<Found> {
+    pub(super) fn at_wall(&self, wall: NaiveDateTime, work: &mut u32) -> Option<Found> {
         self.search(Utc.from_utc_datetime(&wall) - ECHO, wall, work)
     }
 
@@ -104,7 +104,7 @@ impl Timeline<'_> {
             *work += 1;
             let stretch = Stretch::of(self.zone, from);
             if from == stretch.from {
-                let moved = self.from_gap(&stretch, least_wall, &mut ahead, work);
+                let moved = self.moved(&stretch, least_wall, &mut ahead, work);
                 if moved.is_some() {
                     return moved;
                 }
@@ -115,7 +115,11 @@ impl Timeline<'_> {
             if at < stretch.until {
                 return Some(Found { at, wall });
             }
-            from = stretch.until;
+            // Once no echo of what is before `first` can come, nothing is near until `wall` is.
+            from = match stretch.until < stretch.instant(first) + ECHO {
+                true => stretch.until,
+                false => stretch.until.max(at - ECHO),
+            };
         }
         None
     }
@@ -134,8 +138,8 @@ impl Timeline<'_> {
             *work += 1;
             let stretch = Stretch::of(self.zone, until);
             let before = stretch.wall(until + SECOND);
-            let plain = behind
-                .previous(before, work)
+            let last = behind.previous(before, work);
+            let plain = last
                 .filter(|wall| *wall >= self.first(&stretch))
                 .map(|wall| Found {
                     at: stretch.instant(wall),
@@ -150,15 +154,22 @@ impl Timeline<'_> {
                             last.is_some_and(|last| last >= from)
                         });
                     let mut ahead = Ahead::new(self.calendar);
-                    let moved = skipped
-                        .then(|| self.from_gap(&stretch, NaiveDateTime::MIN, &mut ahead, work));
+                    let moved =
+                        skipped.then(|| self.moved(&stretch, NaiveDateTime::MIN, &mut ahead, work));
                     moved.flatten().or(plain)
                 }
             };
             if found.is_some() {
                 return found.filter(|found| found.at >= earliest);
             }
-            until = stretch.from - SECOND;
+            // As ahead; a skipped time runs up to a correction later.
+            until = match stretch.from > stretch.instant(before) - ECHO {
+                true => stretch.from - SECOND,
+                false => {
+                    let near = stretch.instant(last?) + ECHO + CORRECTION;
+                    near.min(stretch.from - SECOND)
+                }
+            };
         }
         None
     }
@@ -176,7 +187,7 @@ impl Timeline<'_> {
             let end = stretch.wall(stretch.until.min(until + SECOND));
             count += self.calendar.count(first, end, work);
             if from == stretch.from {
-                let moved = self.from_gap(&stretch, NaiveDateTime::MIN, &mut ahead, work);
+                let moved = self.moved(&stretch, NaiveDateTime::MIN, &mut ahead, work);
                 let begins = stretch.wall(stretch.from);
                 // What begins with the stretch is the same run.
                 let alone = moved.is_some() && ahead.next(begins, work) != Some(begins);
@@ -199,7 +210,7 @@ impl Timeline<'_> {
     }
 
     /// The run at the start of a stretch, of a time that the clock skipped on the way to it.
-    fn from_gap(
+    fn moved(
         &self,
         stretch: &Stretch,
         least: NaiveDateTime,

@@ -40,7 +40,7 @@ pub fn recompute(
     let wall = nominal.and_then(|text| text.parse::<NaiveDateTime>().ok());
     // Times that run whenever the clock shows them go by the instant.
     if let Some(wall) = wall.filter(|_| schedule.cron.is_fixed()) {
-        let run = schedule.cron.from_wall(&schedule.zone, wall)?;
+        let run = schedule.cron.at_wall(&schedule.zone, wall)?;
         return Some(run.at);
     }
     let before = schedule.latest(old_next - MOST, old_next).map(|(at, _)| at);

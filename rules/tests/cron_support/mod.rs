@@ -246,10 +246,10 @@ fn number(field: &[Item], place: usize, value: u32) -> bool {
         let (low, _) = BOUNDS[place];
         match *item {
             Item::Star => true,
-            Item::Steps(step) => (value - low) % step == 0,
+            Item::Steps(step) => (value - low).is_multiple_of(step),
             Item::One(one) => one == value,
             Item::Range(first, last, step) => {
-                (first..=last).contains(&value) && (value - first) % step == 0
+                (first..=last).contains(&value) && (value - first).is_multiple_of(step)
             }
             _ => false,
         }
