@@ -14,6 +14,7 @@ pub mod format;
 pub mod markdown;
 pub mod moment;
 pub mod place;
+pub mod ready;
 pub mod template;
 pub mod unit;
 
