@@ -27,8 +27,7 @@ pub fn near(facts: &Facts<'_>, mentioned: &Mentioned) -> Vec<Pool> {
                 continue;
             }
             if series.additive {
-                let total: f64 = series.known().iter().map(|(_, value)| value).sum();
-                derive::share(&mut pools, sets, value, total, series.at(*row));
+                derive::share(&mut pools, sets, value, series.total, series.at(*row));
             }
             facts::beside(&mut pools, sets, series, *row);
             let named = mentioned

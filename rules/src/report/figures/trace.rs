@@ -19,6 +19,7 @@ use super::sentence::{has_word, is_numbering, is_percent, names_column, sentence
 use super::words;
 use super::{Amount, Derivation, Figure, Trace, Unit};
 use crate::report::moment::Moment;
+use crate::report::{Dataset, chart};
 
 /// Most figures that are looked up; what is beyond has no trace.
 const MAX_FIGURES: usize = 5_000;
@@ -291,15 +292,13 @@ impl Tracer<'_, '_> {
 
     /// Prepares what follows from the rows that a block speaks of.
     fn place(&mut self, block: &Block) {
-        let key = format!(
-            "{}\u{0}{}",
-            block.about,
-            if block.header.is_some() {
-                ""
-            } else {
-                &block.text
-            }
-        );
+        // A table that shows a dataset shows its rows in order.
+        let shown = block.header.as_deref().zip(block.row);
+        let rows = shown.map_or_else(Vec::new, |(header, row)| rows_of(self.facts, header, row));
+        let key = match shown {
+            Some(_) => format!("{}\0{rows:?}", block.about),
+            None => format!("{}\0{}", block.about, block.text),
+        };
         if self.near.as_ref().is_some_and(|(known, _)| *known == key) {
             return;
         }
@@ -309,9 +308,22 @@ impl Tracer<'_, '_> {
             false => format!("{} | {}", block.text, block.about),
         });
         let found = scan::figures(&whole, self.notation, &self.facts.nouns, true);
-        let mentioned = self.facts.index.mentioned(&whole, &found);
+        let mut mentioned = self.facts.index.mentioned(&whole, &found);
+        mentioned.rows.extend(rows);
         self.near = Some((key, near(self.facts, &mentioned)));
     }
+}
+
+/// A row of each dataset that has a column of this name.
+fn rows_of(facts: &Facts<'_>, header: &str, row: usize) -> Vec<(usize, usize)> {
+    let named = |set: &(usize, &Dataset)| {
+        let mut columns = set.1.columns.iter().map(|column| &column.name);
+        columns.any(|name| {
+            name.eq_ignore_ascii_case(header) || chart::words(name).eq_ignore_ascii_case(header)
+        })
+    };
+    let sets = facts.sets.data.iter().enumerate();
+    sets.filter(named).map(|(set, _)| (set, row)).collect()
 }
 
 /// Days that a report of a schedule speaks of by themselves: its own, the ones before, the first and
