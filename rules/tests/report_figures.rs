@@ -184,7 +184,7 @@ fn differences_changes_and_shares_are_derived() {
         "2,478✗ more than last week's 23,310✓, up 11.9 %✗.",
         "North had 1.38 times✓ the scans of South.",
         "North and South together had 20,775✓ scans.",
-        "The show rate of East 2✓ was 3.7✓ points higher than that of North.",
+        "The show rate of East 2✓ was 3.7 points✓ higher than that of North.",
     ]);
 }
 

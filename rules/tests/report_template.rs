@@ -111,7 +111,7 @@ fn values_are_filled_in() {
         ),
         (
             "{{ days|table(1) }}",
-            "| day | n | share |\n| --- | --: | --: |\n| 2026-11-24 | 30 | 0.125 |\n\n*… and 1 more rows.*\n",
+            "| day | n | share |\n| --- | --: | --: |\n| 2026-11-24 | 30 | 0.125 |\n\n*The first 1 of 2 rows.*\n",
         ),
         (
             "{{ chart(days, 'line', 'n', x='day', title='Per [day]') }}",
@@ -268,7 +268,7 @@ fn a_text_is_checked_before_it_is_kept() {
 #[test]
 fn a_report_is_composed_of_prose_and_results() {
     let text = "How the day went, {{ date }}.\n\n```sql name=orders title=\"Orders\"\nselect …\n```\n\nIn detail:\n\n```sql name=days chart=bar y=n rows=1\nselect …\n```\n\n```sql name=quiet\nselect …\n```\n\n```sql name=gone\nselect …\n```\n";
-    let expect = "# Daily \\*sales\\*\n\nHow the day went, 26 November 2026.\n\n## Orders\n\n- **Total:** 1,204\n- **Revenue:** 98,765.5\n- **Note:** a\\|b \\*c\\* \\[d\\]\\(http://e\\)\n\nIn detail:\n\n## Days\n\n![Days](chart:days?form=bar&y=n)\n\n| day | n | share |\n| --- | --: | --: |\n| 2026-11-24 | 30 | 0.125 |\n\n*… and 1 more rows.*\n\n## Quiet\n\nNo rows.\n\n## Gone\n\nNo result.\n";
+    let expect = "# Daily \\*sales\\*\n\nHow the day went, 26 November 2026.\n\n## Orders\n\n- **Total:** 1,204\n- **Revenue:** 98,765.5\n- **Note:** a\\|b \\*c\\* \\[d\\]\\(http://e\\)\n\nIn detail:\n\n## Days\n\n![Days](chart:days?form=bar&y=n)\n\n| day | n | share |\n| --- | --: | --: |\n| 2026-11-24 | 30 | 0.125 |\n\n*The first 1 of 2 rows.*\n\n## Quiet\n\nNo rows.\n\n## Gone\n\nNo result.\n";
     assert_eq!(composed(text).as_deref(), Ok(expect));
 }
 

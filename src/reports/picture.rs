@@ -50,23 +50,62 @@ pub fn png(scene: &Scene, scale: f64) -> Option<Vec<u8>> {
     for shape in &scene.shapes {
         paint(&mut canvas, shape, transform, &face);
     }
-    encode(&canvas).filter(|bytes| bytes.len() <= MAX_BYTES)
+    encode(&canvas, scene).filter(|bytes| bytes.len() <= MAX_BYTES)
 }
 
-/// The canvas without its opacity, which is everywhere complete.
-fn encode(canvas: &Pixmap) -> Option<Vec<u8>> {
-    let mut colours = Vec::with_capacity(canvas.data().len() / 4 * 3);
-    for pixel in canvas.pixels() {
-        colours.extend([pixel.red(), pixel.green(), pixel.blue()]);
-    }
+/// The canvas as PNG: by a palette where its colours are few enough, which takes less time and room.
+fn encode(canvas: &Pixmap, scene: &Scene) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     let mut encoder = png::Encoder::new(&mut out, canvas.width(), canvas.height());
-    encoder.set_color(png::ColorType::Rgb);
     encoder.set_compression(png::Compression::Fast);
+    let data = match indexed(canvas, scene) {
+        Some((palette, places)) => {
+            encoder.set_color(png::ColorType::Indexed);
+            encoder.set_palette(palette);
+            // Most lines are like the one above.
+            encoder.set_filter(png::Filter::Up);
+            places
+        }
+        None => {
+            encoder.set_color(png::ColorType::Rgb);
+            let colours = canvas.pixels().iter();
+            colours
+                .flat_map(|pixel| [pixel.red(), pixel.green(), pixel.blue()])
+                .collect()
+        }
+    };
     let mut writer = encoder.write_header().ok()?;
-    writer.write_image_data(&colours).ok()?;
+    writer.write_image_data(&data).ok()?;
     writer.finish().ok()?;
     Some(out)
+}
+
+/// The colours of a canvas, those of its shapes first, and the place of each pixel's among them.
+/// Colours between two shapes that differ by less than an eye sees are one.
+fn indexed(canvas: &Pixmap, scene: &Scene) -> Option<(Vec<u8>, Vec<u8>)> {
+    let mut known = vec![None; 1 << 12];
+    let mut palette = Vec::new();
+    let mut place = |[red, green, blue]: [u8; 3]| -> Option<u8> {
+        let key = |part: u8| usize::from(part >> 4);
+        let slot = known.get_mut(key(red) << 8 | key(green) << 4 | key(blue))?;
+        if slot.is_none() {
+            *slot = Some(u8::try_from(palette.len() / 3).ok()?);
+            palette.extend([red, green, blue]);
+        }
+        *slot
+    };
+    for shape in &scene.shapes {
+        let (Shape::Rect { fill: color, .. }
+        | Shape::Dot { fill: color, .. }
+        | Shape::Text { fill: color, .. }
+        | Shape::Line { stroke: color, .. }) = shape;
+        place(rgb(color))?;
+    }
+    let pixels = canvas.pixels().iter();
+    let places = pixels
+        .map(|pixel| place([pixel.red(), pixel.green(), pixel.blue()]))
+        .collect::<Option<Vec<u8>>>()?;
+    Some((palette, places))
 }
 
 fn paint(canvas: &mut Pixmap, shape: &Shape, transform: Transform, face: &Face<'_>) {
@@ -204,16 +243,21 @@ impl OutlineBuilder for Pen {
     }
 }
 
-/// A colour such as `#0072b2`; anything else is black.
+/// Paint of a colour.
 fn ink(color: &str) -> Paint<'static> {
-    let part = |from: usize| {
-        let digits = color.get(from..from + 2).unwrap_or("00");
-        u8::from_str_radix(digits, 16).unwrap_or(0)
-    };
+    let [red, green, blue] = rgb(color);
     let mut paint = Paint::default();
-    paint.set_color_rgba8(part(1), part(3), part(5), u8::MAX);
+    paint.set_color_rgba8(red, green, blue, u8::MAX);
     paint.anti_alias = true;
     paint
+}
+
+/// The parts of a colour such as `#0072b2`; of anything else, black's.
+fn rgb(color: &str) -> [u8; 3] {
+    [1, 3, 5].map(|from| {
+        let digits = color.get(from..from + 2).unwrap_or("00");
+        u8::from_str_radix(digits, 16).unwrap_or(0)
+    })
 }
 
 /// A length that the rasteriser can take; a picture has far fewer pixels than an `f32` tells apart.
@@ -253,9 +297,9 @@ mod tests {
 
     /// The colour of a pixel of a PNG.
     fn pixel(bytes: &[u8], x: usize, y: usize) -> [u8; 3] {
-        let mut reader = png::Decoder::new(std::io::Cursor::new(bytes))
-            .read_info()
-            .unwrap();
+        let mut decoder = png::Decoder::new(std::io::Cursor::new(bytes));
+        decoder.set_transformations(png::Transformations::EXPAND);
+        let mut reader = decoder.read_info().unwrap();
         let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
         let info = reader.next_frame(&mut pixels).unwrap();
         let at = y * info.line_size + x * 3;

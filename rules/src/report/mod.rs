@@ -16,6 +16,7 @@ pub mod job;
 pub mod markdown;
 pub mod moment;
 pub mod place;
+pub mod ready;
 pub mod template;
 pub mod unit;
 

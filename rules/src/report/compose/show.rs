@@ -135,17 +135,13 @@ fn beyond(set: &Dataset, most: usize) -> Option<String> {
     let left = set.rows.len().saturating_sub(most);
     // A number of rows is far below what a float holds exactly.
     let count = |rows: usize| format::fixed(u32::try_from(rows).map_or(0.0, f64::from), 0);
+    let (shown, all) = (count(most), count(set.rows.len()));
     match (left, set.truncated) {
         (0, false) => None,
-        (0, true) => Some(format!(
-            "*The result was cut after {} rows.*",
-            count(set.rows.len())
-        )),
-        (left, false) => Some(format!("*… and {} more rows.*", count(left))),
-        (left, true) => Some(format!(
-            "*… and {} more rows; the result was cut after {}.*",
-            count(left),
-            count(set.rows.len())
+        (0, true) => Some(format!("*The result was cut after {all} rows.*")),
+        (_, false) => Some(format!("*The first {shown} of {all} rows.*")),
+        (_, true) => Some(format!(
+            "*The first {shown} of {all} rows, after which the result was cut.*"
         )),
     }
 }

@@ -20,6 +20,8 @@ pub struct Block {
     pub heading: bool,
     /// The heading of the column, of a cell.
     pub header: Option<String>,
+    /// The row of its table, of a cell, counted from 0.
+    pub row: Option<usize>,
     /// What else tells what the block is about: headings above, the paragraph before a list, the
     /// other cells of a row.
     pub about: String,
@@ -104,6 +106,8 @@ struct Reader {
     head: bool,
     /// The first block of the row that is being read.
     row: usize,
+    /// Its place in the table.
+    place: usize,
     column: usize,
 }
 
@@ -147,6 +151,7 @@ impl Reader {
             Tag::Table(_) => {
                 self.close();
                 self.headers.clear();
+                self.place = 0;
             }
             Tag::TableHead => self.head = true,
             Tag::TableRow => {
@@ -179,11 +184,15 @@ impl Reader {
             }
             TagEnd::TableCell => {
                 self.open.header = self.headers.get(self.column).cloned();
+                self.open.row = Some(self.place);
                 self.column += 1;
                 self.close();
             }
             TagEnd::TableHead => self.head = false,
-            TagEnd::TableRow => self.end_row(),
+            TagEnd::TableRow => {
+                self.end_row();
+                self.place += 1;
+            }
             TagEnd::Paragraph | TagEnd::Item | TagEnd::BlockQuote(_) => self.close(),
             _ => {}
         }

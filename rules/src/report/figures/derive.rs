@@ -96,7 +96,7 @@ pub fn headlines(pools: &mut Pools, sets: &Sets<'_>, series: &Series) {
     for (row, value) in [sorted.first(), sorted.last()].into_iter().flatten() {
         pools.add(Family::Cell, domain, *value, series.at(*row));
     }
-    let total: f64 = values.iter().map(|(_, value)| value).sum();
+    let total = series.total;
     let mean = total / count(values.len());
     pools.add(Family::Average, domain, mean, source);
     pools.add(Family::Average, domain, median(&sorted), source);
@@ -121,7 +121,7 @@ pub fn headlines(pools: &mut Pools, sets: &Sets<'_>, series: &Series) {
 /// What follows from every row of a column.
 pub fn details(pools: &mut Pools, sets: &Sets<'_>, series: &Series) {
     let values = series.known();
-    let total: f64 = values.iter().map(|(_, value)| value).sum();
+    let total = series.total;
     let mut before: Option<(usize, f64)> = None;
     let mut first = 0.0;
     for (place, (row, value)) in values.iter().enumerate() {
@@ -194,7 +194,6 @@ pub fn totals(pools: &mut Pools, sets: &Sets<'_>, columns: &[&Series]) {
         .collect();
     for (at, one) in added.iter().enumerate() {
         for other in added.iter().skip(at + 1) {
-            let sum = |series: &Series| series.known().iter().map(|(_, value)| value).sum::<f64>();
             let source = Source {
                 set: one.set,
                 columns: [Some(one.column), Some(other.column)],
@@ -204,8 +203,8 @@ pub fn totals(pools: &mut Pools, sets: &Sets<'_>, columns: &[&Series]) {
                 both(
                     pools,
                     sets,
-                    (sum(one), domain),
-                    (sum(other), beside),
+                    (one.total, domain),
+                    (other.total, beside),
                     source,
                 );
             }

@@ -71,6 +71,8 @@ pub struct Series {
     pub names: bool,
     /// Adding its cells up means something.
     pub additive: bool,
+    /// The sum of its cells.
+    pub total: f64,
     values: Vec<Option<f64>>,
     /// What each cell counts, where that is not the same.
     domains: Vec<Option<usize>>,
@@ -267,6 +269,7 @@ fn series_of(sets: &mut Sets<'_>, set: usize) -> Vec<Series> {
             names: measure == Measure::Name,
             additive: one.is_some()
                 && !matches!(measure, Measure::Name | Measure::Percent | Measure::Ratio),
+            total: values.iter().flatten().sum(),
             values,
             domains: each,
         });
@@ -372,17 +375,14 @@ pub fn group(pools: &mut Pools, sets: &Sets<'_>, set: usize, by: Option<usize>, 
         let (Some(domain), true) = (series.domain, series.additive) else {
             continue;
         };
-        let sum = |rows: &mut dyn Iterator<Item = usize>| -> f64 {
-            rows.filter_map(|row| series.value(row)).sum()
-        };
-        let (part, whole) = (sum(&mut rows.iter().copied()), sum(&mut (0..all)));
+        let part: f64 = rows.iter().filter_map(|row| series.value(*row)).sum();
         let source = Source {
             columns: [by, Some(series.column)],
             ..source
         };
         pools.add(Family::Sum, domain, part, source);
         pools.add(Family::Average, domain, part / many, source);
-        derive::share(pools, sets, part, whole, source);
+        derive::share(pools, sets, part, series.total, source);
     }
 }
 

@@ -13,9 +13,9 @@ use super::dates::Time;
 use super::facts::Sets;
 use super::scan::{Found, What};
 use crate::civil::Zone;
-use crate::report::Kind;
 use crate::report::moment::Moment;
 use crate::report::unit::Measure;
+use crate::report::{Kind, chart};
 
 /// Most cells that are indexed.
 const MAX_CELLS: usize = 100_000;
@@ -36,6 +36,8 @@ pub struct Index {
     numbers: HashMap<i64, Vec<(usize, usize)>>,
     /// Cells of text that hold digits.
     pub texts: Vec<(String, Place)>,
+    /// Names of datasets and columns that hold digits, as headings write them.
+    pub titles: Vec<String>,
 }
 
 /// A cell.
@@ -64,6 +66,14 @@ impl Index {
         let mut index = Self::default();
         let mut left = MAX_CELLS;
         for (set, data) in sets.data.iter().enumerate() {
+            let names = data.columns.iter().map(|column| &column.name);
+            let titles = names
+                .chain([&data.name])
+                .filter(|name| name.contains(|c: char| c.is_ascii_digit()));
+            for title in titles {
+                let lower = title.to_lowercase();
+                index.titles.extend([chart::words(&lower), lower]);
+            }
             for (column, named) in data.columns.iter().enumerate() {
                 let measure = Measure::of(&named.name);
                 let hour = named.name.to_lowercase().contains("hour");

@@ -4,16 +4,21 @@
 //! [`Derivation`]; the work is bounded whatever the report and the data are.
 //! Failure: a figure that nothing explains has no trace; [`mark`] shows it to the reader.
 
+mod around;
 mod blocks;
 mod dates;
 mod derive;
 mod facts;
+mod look;
 mod mark;
 mod mentions;
+mod near;
 mod numeral;
 mod pool;
 mod quotes;
+mod ranges;
 mod scan;
+mod sentence;
 mod trace;
 mod words;
 
@@ -30,7 +35,7 @@ pub struct Context<'a> {
     pub zone: &'a Zone,
     /// The occurrence it is for.
     pub scheduled_for: DateTime<Utc>,
-    /// What was asked: numbers quoted from it are no claims.
+    /// What was asked, and the template if there is one: numbers quoted from them are no claims.
     pub prompt: &'a str,
 }
 

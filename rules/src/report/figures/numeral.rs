@@ -185,8 +185,11 @@ impl<'t> Groups<'t> {
                 made(match (last, groups, notation) {
                     _ if code => Vec::new(),
                     (_, false, _) => vec![parted()],
-                    (',', true, Notation::Comma) | ('.', true, Notation::Point) => vec![parted()],
-                    (',', true, _) | ('.', true, Notation::Comma) => vec![whole()],
+                    ('.', true, Notation::Point) => vec![parted()],
+                    // Names and quotes of another notation stand in any report.
+                    ('.', true, Notation::Comma) => vec![whole(), parted()],
+                    (',', true, Notation::Comma) => vec![parted(), whole()],
+                    (',', true, _) => vec![whole()],
                     (_, true, _) => vec![parted(), whole()],
                 })
             }
@@ -255,10 +258,10 @@ mod tests {
             ("1234", Unknown, &[1234.0][..]),
             ("1,234", Unknown, &[1234.0]),
             ("1,234", Point, &[1234.0]),
-            ("1,234", Comma, &[1.234]),
+            ("1,234", Comma, &[1.234, 1234.0]),
             ("1.234", Unknown, &[1.234, 1234.0]),
             ("1.234", Point, &[1.234]),
-            ("1.234", Comma, &[1234.0]),
+            ("1.234", Comma, &[1234.0, 1.234]),
             ("1,23", Unknown, &[1.23]),
             ("0,123", Unknown, &[0.123]),
             ("0.123", Unknown, &[0.123]),

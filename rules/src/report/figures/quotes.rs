@@ -5,12 +5,12 @@
 
 use std::collections::HashSet;
 
-use super::blocks;
+use super::blocks::{self, Block};
 use super::dates::{self, Time};
 use super::numeral::{self, Notation};
 use super::scan::{self, Number, What};
 use super::{Context, Unit};
-use crate::report::Dataset;
+use crate::report::{Dataset, compose};
 
 /// Most bytes of a prompt and of all statements that are read.
 const MAX_BYTES: usize = 64 * 1024;
@@ -33,7 +33,11 @@ impl Quotes {
             end -= 1;
         }
         let prompt = context.prompt.get(..end).unwrap_or_default();
-        let blocks = blocks::of(prompt);
+        let mut blocks = blocks::of(prompt);
+        // The titles of its SQL blocks become headings.
+        let titled = compose::sql_blocks(prompt).unwrap_or_default();
+        let titles = titled.into_iter().filter_map(|block| block.title);
+        blocks.extend(titles.map(Block::of));
         let notation = numeral::notation(blocks.iter().map(|block| &block.text));
         for block in &blocks {
             for found in scan::figures(block, notation, &HashSet::new(), true) {

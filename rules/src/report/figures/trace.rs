@@ -9,15 +9,17 @@ use chrono::{Datelike, Days, Months, NaiveDate, NaiveTime};
 use super::blocks::Block;
 use super::dates::Time;
 use super::derive;
-use super::facts::{self, Facts};
-use super::mentions::Mentioned;
-use super::numeral::{self, Notation, Reading};
-use super::pool::{Family, Pool, Pools, Source, scales};
+use super::facts::Facts;
+use super::look::{Look, only, told};
+use super::near::near;
+use super::numeral::{self, Notation};
+use super::pool::{Family, Pool, Source};
 use super::scan::{self, Found, Number, What};
-use super::words::{self, Cues};
+use super::sentence::{has_word, is_numbering, is_percent, names_column, sentence};
+use super::words;
 use super::{Amount, Derivation, Figure, Trace, Unit};
 use crate::report::moment::Moment;
-use crate::report::unit::Measure;
+use crate::report::{Dataset, chart};
 
 /// Most figures that are looked up; what is beyond has no trace.
 const MAX_FIGURES: usize = 5_000;
@@ -253,14 +255,18 @@ impl Tracer<'_, '_> {
         let right =
             lower.get(start..end + gap + next.find(|c| !letter(c)).unwrap_or(next.len()))?;
         let beside = [left, right];
+        let around = |text: &str| {
+            let mut found = lower.match_indices(text);
+            found.any(|(at, text)| at <= start && at + text.len() >= end)
+        };
+        if self.facts.index.titles.iter().any(|title| around(title)) {
+            return Some(only(Derivation::Text));
+        }
         for (text, place) in &self.facts.index.texts {
             if !text.contains(figure) {
                 continue;
             }
-            let whole = text == figure
-                || lower
-                    .match_indices(text.as_str())
-                    .any(|(at, text)| at <= start && at + text.len() >= end);
+            let whole = text == figure || around(text);
             let part = || {
                 beside
                     .iter()
@@ -286,15 +292,13 @@ impl Tracer<'_, '_> {
 
     /// Prepares what follows from the rows that a block speaks of.
     fn place(&mut self, block: &Block) {
-        let key = format!(
-            "{}\u{0}{}",
-            block.about,
-            if block.header.is_some() {
-                ""
-            } else {
-                &block.text
-            }
-        );
+        // A table that shows a dataset shows its rows in order.
+        let shown = block.header.as_deref().zip(block.row);
+        let rows = shown.map_or_else(Vec::new, |(header, row)| rows_of(self.facts, header, row));
+        let key = match shown {
+            Some(_) => format!("{}\0{rows:?}", block.about),
+            None => format!("{}\0{}", block.about, block.text),
+        };
         if self.near.as_ref().is_some_and(|(known, _)| *known == key) {
             return;
         }
@@ -304,211 +308,22 @@ impl Tracer<'_, '_> {
             false => format!("{} | {}", block.text, block.about),
         });
         let found = scan::figures(&whole, self.notation, &self.facts.nouns, true);
-        let mentioned = self.facts.index.mentioned(&whole, &found);
+        let mut mentioned = self.facts.index.mentioned(&whole, &found);
+        mentioned.rows.extend(rows);
         self.near = Some((key, near(self.facts, &mentioned)));
     }
 }
 
-/// What follows from rows that a block speaks of.
-fn near(facts: &Facts<'_>, mentioned: &Mentioned) -> Vec<Pool> {
-    let (sets, mut pools) = (&facts.sets, Pools::default());
-    for (set, rows) in &mentioned.groups {
-        facts::group(&mut pools, sets, *set, None, rows);
-    }
-    for (set, row) in &mentioned.rows {
-        let amounts = sets.amounts(*set);
-        derive::across(&mut pools, sets, &amounts, *row);
-        for series in sets.series.get(*set).into_iter().flatten() {
-            let Some((value, domain)) = series.value(*row).zip(series.domain_of(*row)) else {
-                continue;
-            };
-            pools.add(Family::Cell, domain, value, series.at(*row));
-            if series.names {
-                continue;
-            }
-            if series.additive {
-                let total: f64 = series.known().iter().map(|(_, value)| value).sum();
-                derive::share(&mut pools, sets, value, total, series.at(*row));
-            }
-            facts::beside(&mut pools, sets, series, *row);
-            let named = mentioned
-                .rows
-                .iter()
-                .filter(|(other, at)| other == set && at > row)
-                .map(|(_, at)| *at);
-            let neighbours = [row.checked_sub(1), Some(row + 1)].into_iter().flatten();
-            let others =
-                named.chain(neighbours.filter(|at| !mentioned.rows.contains(&(*set, *at))));
-            for other in others {
-                let Some(beside) = series
-                    .value(other)
-                    .filter(|_| series.domain_of(other) == Some(domain))
-                else {
-                    continue;
-                };
-                let source = Source {
-                    rows: [Some(*row), Some(other)],
-                    ..series.source()
-                };
-                derive::both(&mut pools, sets, (value, domain), (beside, domain), source);
-            }
-            // The same column of another dataset, for the same name.
-            for (other, at) in mentioned.rows.iter().filter(|(other, _)| other > set) {
-                let twin = sets
-                    .series
-                    .get(*other)
-                    .into_iter()
-                    .flatten()
-                    .find(|twin| twin.name == series.name);
-                if let Some((beside, unit)) =
-                    twin.and_then(|twin| twin.value(*at).zip(twin.domain_of(*at)))
-                {
-                    derive::both(
-                        &mut pools,
-                        sets,
-                        (value, domain),
-                        (beside, unit),
-                        series.at(*row),
-                    );
-                }
-            }
-        }
-    }
-    pools.done()
-}
-
-/// A figure that is looked up.
-struct Look<'l, 'd> {
-    facts: &'l Facts<'d>,
-    number: &'l Number,
-    cues: Cues,
-    /// The column of the report says that it holds percentages.
-    percent: bool,
-    /// The sentence names a column.
-    named: bool,
-}
-
-impl Look<'_, '_> {
-    /// The first hit of these families.
-    fn first(&self, pools: &[Pool], wanted: impl Fn(Family) -> bool) -> Option<Trace> {
-        for family in Family::ALL.into_iter().filter(|family| wanted(*family)) {
-            for pool in pools.iter().filter(|pool| pool.family == family) {
-                if let Some(source) = self.hit(pool) {
-                    return Some(told(self.facts, family.derivation(), source));
-                }
-            }
-        }
-        None
-    }
-
-    /// A hit of these families that is likely no accident: `most` says how likely an accident may be,
-    /// where the words speak of the family and where they do not.
-    fn likely(
-        &self,
-        pools: &[Pool],
-        wanted: impl Fn(Family) -> bool,
-        most: impl Fn(bool) -> f64,
-    ) -> Option<Trace> {
-        for family in Family::ALL.into_iter().filter(|family| wanted(*family)) {
-            let of = || pools.iter().filter(|pool| pool.family == family);
-            let Some(source) = of().find_map(|pool| self.hit(pool)) else {
-                continue;
-            };
-            let chance: f64 = of().map(|pool| self.chance(pool)).sum();
-            if chance <= most(self.is_cued(family)) {
-                return Some(told(self.facts, family.derivation(), source));
-            }
-        }
-        None
-    }
-
-    fn is_cued(&self, family: Family) -> bool {
-        let signed = self.number.plus || self.number.minus;
-        match family {
-            Family::Difference | Family::Change => self.cues.change || signed || self.number.points,
-            Family::Share => self.cues.share || self.percent,
-            Family::Ratio => self.cues.ratio || self.number.times,
-            Family::Pair => self.cues.sum,
-            _ => true,
-        }
-    }
-
-    /// A limit that a statement sets, or a length of time that it covers.
-    fn is_limit(&self) -> bool {
-        let number = self.number;
-        let named = number.limit || number.period || number.rank;
-        named
-            && number
-                .readings
-                .iter()
-                .any(|reading| self.facts.quotes.has_in_sql(reading.value))
-    }
-
-    /// Readings in the unit of a pool, with how far off a value may be.
-    fn targets(&self, pool: &Pool) -> impl Iterator<Item = (f64, f64, f64)> {
-        let domain = self.facts.sets.domains.get(pool.domain);
-        let scales = domain.map_or([None, None], |domain| {
-            scales(self.number, self.percent, domain)
-        });
-        let readings = &self.number.readings;
-        let about = self.number.about;
-        scales.into_iter().flatten().flat_map(move |scale| {
-            readings.iter().map(move |reading| {
-                let half = tolerance(reading, about);
-                (reading.value / scale, half / scale, reading.step / scale)
-            })
+/// A row of each dataset that has a column of this name.
+fn rows_of(facts: &Facts<'_>, header: &str, row: usize) -> Vec<(usize, usize)> {
+    let named = |set: &(usize, &Dataset)| {
+        let mut columns = set.1.columns.iter().map(|column| &column.name);
+        columns.any(|name| {
+            name.eq_ignore_ascii_case(header) || chart::words(name).eq_ignore_ascii_case(header)
         })
-    }
-
-    /// A value of a pool that rounds to the figure.
-    fn hit(&self, pool: &Pool) -> Option<Source> {
-        let direct = pool.family.is_direct();
-        for (value, half, _) in self.targets(pool) {
-            // Ties round up or to even: both ends count. What floating point adds is no difference.
-            let room = half + value.abs() * 1e-9 + 1e-12;
-            let found = pool.between(value - room, value + room);
-            let fits = |candidate: f64| {
-                let negative = candidate < 0.0;
-                match direct {
-                    _ if candidate == 0.0 => true,
-                    true if self.number.minus => negative,
-                    true => !negative || self.number.parens || self.cues.negative,
-                    false => true,
-                }
-            };
-            if let Some(found) = found.iter().find(|found| fits(found.value)) {
-                return Some(found.source);
-            }
-        }
-        None
-    }
-
-    /// How likely it is that some value of a pool rounds to a figure like this one.
-    fn chance(&self, pool: &Pool) -> f64 {
-        let mut chance: f64 = 0.0;
-        for (value, half, step) in self.targets(pool) {
-            let room = (value * 0.5).max(step * 5.0);
-            let many = pool.between((value - room).max(0.0), value + room).len();
-            let width = (half * 2.0).max(step);
-            let slots = ((room + value.min(room)) / width).max(1.0);
-            chance = chance.max((derive::count(many) / slots).min(1.0));
-        }
-        chance
-    }
-}
-
-/// How far off a value may be that rounds to a reading.
-fn tolerance(reading: &Reading, about: bool) -> f64 {
-    let half = reading.step / 2.0;
-    if !about || reading.value == 0.0 {
-        return half;
-    }
-    // `about 1,200` means hundreds; `about 12.5` means tenths.
-    let mut unit = reading.step;
-    while unit < reading.value.abs() && (reading.value / (unit * 10.0)).fract() == 0.0 {
-        unit *= 10.0;
-    }
-    unit.min(reading.value.abs() * 0.1).max(half)
+    };
+    let sets = facts.sets.data.iter().enumerate();
+    sets.filter(named).map(|(set, _)| (set, row)).collect()
 }
 
 /// Days that a report of a schedule speaks of by themselves: its own, the ones before, the first and
@@ -529,72 +344,6 @@ fn near_days(day: NaiveDate) -> Vec<NaiveDate> {
     near.push(month.and_then(|month| month.checked_add_months(Months::new(1))?.pred_opt()));
     near.push(back(into).and_then(|monday| monday.checked_add_days(Days::new(6))));
     near.into_iter().flatten().collect()
-}
-
-/// The sentence a figure stands in; of a cell also the heading of its column.
-fn sentence(block: &Block, found: &Found) -> String {
-    let ends = |at: usize, c: char| {
-        let behind = block
-            .text
-            .get(at + c.len_utf8()..)
-            .and_then(|rest| rest.chars().next());
-        matches!(c, ';' | '!' | '?' | '\n') || (c == '.' && behind.is_none_or(char::is_whitespace))
-    };
-    let before = block.text.get(..found.start).unwrap_or_default();
-    let start = before
-        .char_indices()
-        .rfind(|(at, c)| ends(*at, *c))
-        .map_or(0, |(at, c)| at + c.len_utf8());
-    let behind = block.text.get(found.end..).unwrap_or_default();
-    let end = behind
-        .char_indices()
-        .find(|(at, c)| ends(found.end + at, *c))
-        .map_or(block.text.len(), |(at, _)| found.end + at);
-    let sentence = block.text.get(start..end).unwrap_or_default();
-    match &block.header {
-        Some(header) => format!("{header}: {sentence}"),
-        None => sentence.to_owned(),
-    }
-}
-
-/// Whether a sentence names a column of numbers.
-fn names_column(sentence: &str, facts: &Facts<'_>) -> bool {
-    let words: Vec<String> = sentence
-        .split(|c: char| !c.is_alphanumeric())
-        .filter(|word| word.len() > 2)
-        .map(words::stem)
-        .collect();
-    facts.sets.series.iter().flatten().any(|series| {
-        let name = series.name.split(|c: char| !c.is_alphanumeric());
-        name.filter(|word| word.len() > 2)
-            .any(|word| words.contains(&words::stem(word)))
-    })
-}
-
-/// The first column of a table may count its rows.
-fn is_numbering(block: &Block) -> bool {
-    block.header.as_deref().is_some_and(|header| {
-        matches!(
-            header.to_lowercase().trim_end_matches('.'),
-            "#" | "no" | "nr" | "rank" | "pos" | "№"
-        )
-    })
-}
-
-fn is_percent(header: &str) -> bool {
-    header.contains('%') || matches!(Measure::of(header), Measure::Percent | Measure::Ratio)
-}
-
-/// Whether words stand in a text as words.
-fn has_word(text: &str, words: &str) -> bool {
-    let letter = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
-    text.match_indices(words).any(|(at, words)| {
-        let before = text.get(..at).and_then(|before| before.chars().next_back());
-        let behind = text
-            .get(at + words.len()..)
-            .and_then(|behind| behind.chars().next());
-        !letter(before) && !letter(behind)
-    })
 }
 
 fn figure(block: &Block, found: &Found, traced: Option<Trace>) -> Figure {
@@ -618,25 +367,5 @@ fn figure(block: &Block, found: &Found, traced: Option<Trace>) -> Figure {
         value,
         unit,
         traced,
-    }
-}
-
-fn only(derivation: Derivation) -> Trace {
-    Trace {
-        derivation,
-        dataset: None,
-        columns: Vec::new(),
-        rows: Vec::new(),
-    }
-}
-
-fn told(facts: &Facts<'_>, derivation: Derivation, source: Source) -> Trace {
-    let set = facts.sets.data.get(source.set);
-    let name = |column: Option<usize>| Some(set?.columns.get(column?)?.name.clone());
-    Trace {
-        derivation,
-        dataset: set.map(|set| set.name.clone()),
-        columns: source.columns.into_iter().filter_map(name).collect(),
-        rows: source.rows.into_iter().flatten().collect(),
     }
 }
