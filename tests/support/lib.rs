@@ -6,11 +6,13 @@
 
 pub mod answer;
 pub mod authority;
+pub mod aws;
 pub mod client;
 pub mod clock;
 pub mod control;
 pub mod database;
 pub mod event;
+pub mod feedback;
 pub mod history;
 pub mod mail_server;
 pub mod messages;
