@@ -265,7 +265,8 @@ begin
 end
 $$;
 
--- Sends again what failed, or may have. What may have arrived keeps its key while the provider remembers it.
+-- Sends again what failed, or may not have arrived. The latter keeps its key, by which a provider, or at least a
+-- mailbox, knows what it has already.
 create function app.retry_message(p jsonb) returns jsonb language plpgsql volatile
 set search_path = pg_catalog, public, app, pg_temp as $$
 declare
@@ -296,8 +297,7 @@ begin
   update message_deliveries x
   set status = 'pending', step = 0, due_at = now(), settled_at = null, last_error = null,
       unclear_since = case when x.unclear_since > now() - app.key_life(x.channel_kind) then x.unclear_since end,
-      key_number = x.key_number
-        + case when x.unclear_since > now() - app.key_life(x.channel_kind) then 0 else 1 end
+      key_number = x.key_number + case d.status when 'unknown' then 0 else 1 end
   where x.id = d.id
   returning * into d;
   return app.message_json(d);

@@ -5,6 +5,8 @@
 
 mod badges;
 mod catalogue;
+mod channels;
+mod channels_providers;
 mod checkin_config;
 mod checkin_door;
 mod checkin_flow;
@@ -26,6 +28,10 @@ mod imports;
 mod imports_vendors;
 mod live_connection;
 mod members;
+mod messages_feedback;
+mod messages_sent;
+mod messages_smtp;
+mod messages_unsubscribe;
 mod offline;
 mod operations;
 mod pairing;

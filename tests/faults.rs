@@ -19,6 +19,8 @@ mod kill;
 mod large;
 #[path = "faults/lost_storage.rs"]
 mod lost_storage;
+#[path = "faults/messages.rs"]
+mod messages;
 #[path = "faults/outbox.rs"]
 mod outbox;
 #[path = "faults/postgres.rs"]

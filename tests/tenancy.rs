@@ -36,6 +36,9 @@ struct Ids {
     check_in: String,
     webhook: String,
     delivery: String,
+    channel: String,
+    message: String,
+    suppression: String,
 }
 
 async fn operations() -> Vec<Operation> {
@@ -95,6 +98,9 @@ impl Operation {
                     "check-ins" => &ids.check_in,
                     "webhooks" => &ids.webhook,
                     "deliveries" => &ids.delivery,
+                    "channels" => &ids.channel,
+                    "messages" | "outbox" => &ids.message,
+                    "suppressions" => &ids.suppression,
                     "tables" | "pulse" | "dashboard" | "check-in" => &ids.table,
                     other => panic!("teach the walk the ids of {other} in {}", self.path),
                 });
@@ -146,6 +152,8 @@ impl Operation {
                 | "/api/webhooks/{}/test"
                 | "/api/webhooks/{}/rotate-secret"
                 | "/api/deliveries/{}/retry"
+                | "/api/channels/{}/rotate-secret"
+                | "/api/messages/{}/retry"
                 | "/pulse/sessions/{}/pairing"
                 | "/pulse/sessions/{}/roll"
                 | "/pulse/sessions/{}/revoke"
@@ -168,6 +176,10 @@ impl Operation {
             ("POST", "/api/keys") => json!({"name": "Walk", "role": "read_only"}),
             ("POST", "/api/webhooks") => json!({"url": NOWHERE, "events": ["checkin.*"]}),
             ("PATCH", "/api/webhooks/{}") => json!({"description": "Renamed by the walk"}),
+            ("POST", "/api/channels") => json!({"kind": "outbox", "name": "Walk"}),
+            ("PATCH", "/api/channels/{}") => json!({"name": "Renamed by the walk"}),
+            ("POST", "/api/channels/{}/test") => json!({"address": email("walk")}),
+            ("POST", "/api/suppressions") => json!({"address": email("walk")}),
             ("POST", "/pulse/tables") => json!({"name": "Walk", "timezone": "UTC"}),
             ("PATCH", "/pulse/tables/{}") => json!({"name": "Renamed by the walk"}),
             ("POST", "/pulse/tables/{}/rows") => json!({"name": "Walker"}),
@@ -223,9 +235,19 @@ impl World {
         let webhook = hook.expect_status(201).text_at("/id");
         let ping = format!("/api/webhooks/{webhook}/test");
         let ping = event.client().call("POST", &ping).await;
+        let channel = json!({"kind": "outbox", "name": word});
+        let channel = event.client().post("/api/channels", &channel).await;
+        let channel = channel.expect_status(201).text_at("/id");
+        let address = json!({"address": format!("{word}@example.org")});
+        let test = format!("/api/channels/{channel}/test");
+        let test = event.client().post(&test, &address).await;
+        let suppression = event.client().post("/api/suppressions", &address).await;
         let ids = Ids {
             webhook,
             delivery: ping.expect_status(201).text_at("/id"),
+            channel,
+            message: test.expect_status(201).text_at("/id"),
+            suppression: suppression.expect_status(201).text_at("/id"),
             tenant: event.tenant.id.clone(),
             user: member.id(),
             invitation: invitation.text_at("/id"),
@@ -272,6 +294,14 @@ impl World {
             (json!(self.word), json!(1))
         );
         get(format!("/api/deliveries/{}", self.ids.delivery)).await;
+        let channel = get(format!("/api/channels/{}", self.ids.channel)).await;
+        assert_eq!(
+            (channel.at("/name"), channel.at("/version")),
+            (json!(self.word), json!(1))
+        );
+        get(format!("/api/messages/{}", self.ids.message)).await;
+        let suppressions = get("/api/suppressions".into()).await.text();
+        assert!(suppressions.contains(&self.ids.suppression));
         let dashboard = self
             .event
             .dashboard()
@@ -346,6 +376,9 @@ async fn a_role_that_is_listed_is_never_refused_for_its_role() {
                 check_in: nothing(),
                 webhook: nothing(),
                 delivery: nothing(),
+                channel: nothing(),
+                message: nothing(),
+                suppression: nothing(),
             };
             let reply = operation.call(client, &ids).await;
             assert!(reply.status < 500, "as {role}: {reply}");

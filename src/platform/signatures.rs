@@ -61,7 +61,6 @@ pub fn is_rsa(certificate: &[u8], hash: Hash, message: &[u8], signature: &[u8]) 
 mod tests {
     use super::*;
     use p256::ecdsa::signature::Signer as _;
-    use p256::pkcs8::EncodePublicKey as _;
 
     #[test]
     fn twilios_own_example_verifies() {
@@ -77,9 +76,13 @@ mod tests {
     fn a_p256_signature_holds_for_its_message_and_key_only() {
         let secret = p256::ecdsa::SigningKey::from_slice(&[7; 32]).unwrap();
         let other = p256::ecdsa::SigningKey::from_slice(&[8; 32]).unwrap();
+        // A SubjectPublicKeyInfo of P-256 up to the point itself.
+        let head = "3059301306072a8648ce3d020106082a8648ce3d030107034200";
+        let byte = |at| u8::from_str_radix(&head[at..at + 2], 16).unwrap();
+        let head: Vec<u8> = (0..head.len()).step_by(2).map(byte).collect();
         let key = |secret: &p256::ecdsa::SigningKey| {
-            let key = secret.verifying_key().to_public_key_der().unwrap();
-            key.as_bytes().to_vec()
+            let point = secret.verifying_key().to_encoded_point(false);
+            [head.as_slice(), point.as_bytes()].concat()
         };
         let signature: p256::ecdsa::Signature = secret.sign(b"message");
         let signature = signature.to_der().as_bytes().to_vec();

@@ -5,12 +5,17 @@
 //! Failure: a helper that expects something panics at the caller's line with what came instead.
 
 pub mod answer;
+pub mod authority;
+pub mod aws;
 pub mod client;
 pub mod clock;
 pub mod control;
 pub mod database;
 pub mod event;
+pub mod feedback;
 pub mod history;
+pub mod mail_server;
+pub mod messages;
 pub mod proxy;
 pub mod qr;
 pub mod receiver;

@@ -25,6 +25,15 @@ pub struct Plan {
     headers: Vec<(String, String)>,
     body: String,
     delay: Duration,
+    dropped: bool,
+}
+
+/// The connection ends without an answer.
+pub fn dropped() -> Plan {
+    Plan {
+        dropped: true,
+        ..status(200)
+    }
 }
 
 /// An answer with this status.
@@ -34,6 +43,7 @@ pub fn status(status: u16) -> Plan {
         headers: Vec::new(),
         body: String::new(),
         delay: Duration::ZERO,
+        dropped: false,
     }
 }
 
@@ -42,6 +52,12 @@ impl Plan {
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// With JSON.
+    pub fn json(self, body: &Value) -> Self {
+        self.header("content-type", "application/json")
+            .body(&body.to_string())
     }
 
     /// With a body.
@@ -76,6 +92,19 @@ impl Hook {
         self.headers
             .get(name)
             .unwrap_or_else(|| panic!("no {name} in {self:?}"))
+    }
+
+    /// Whether a header came.
+    pub fn has(&self, name: &str) -> bool {
+        self.headers.contains_key(name)
+    }
+
+    /// The body as a form.
+    #[track_caller]
+    pub fn form(&self) -> HashMap<String, String> {
+        let address = format!("http://form/?{}", self.body);
+        let address = reqwest::Url::parse(&address).expect("a form");
+        address.query_pairs().into_owned().collect()
     }
 
     /// The event's identifier.
@@ -129,6 +158,11 @@ impl Receiver {
     /// Starts one that answers 200.
     pub async fn new() -> Self {
         Self::with([status(200)]).await
+    }
+
+    /// The address of the whole server, without a path.
+    pub fn base(&self) -> &str {
+        self.url.trim_end_matches("/hook")
     }
 
     /// Starts one with these answers.
@@ -185,6 +219,9 @@ impl Receiver {
             }
         };
         tokio::time::sleep(plan.delay).await;
+        if plan.dropped {
+            return;
+        }
         let mut answer = format!(
             "HTTP/1.1 {} X\r\ncontent-length: {}\r\nconnection: close\r\n",
             plan.status,

@@ -32,9 +32,11 @@ childProcess.spawn = (command, args, options) => {
 const config = JSON.parse(readFileSync(process.argv[2], "utf8"));
 process.env.WRANGLER_SEND_METRICS = "false";
 process.env.WRANGLER_LOG = "error";
+// Miniflare hands it on to workerd, for requests and for sockets.
+if (config.trusted) process.env.NODE_EXTRA_CA_CERTS = config.trusted;
 process.env.CLOUDFLARE_HYPERDRIVE_LOCAL_CONNECTION_STRING_PG = config.database_url;
 
-// Imported after the two settings above took effect.
+// Imported after the settings above took effect.
 const { unstable_getMiniflareWorkerOptions } = await import("wrangler");
 const { Miniflare, Log, LogLevel } = await import("miniflare");
 

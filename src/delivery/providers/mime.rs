@@ -137,7 +137,7 @@ mod tests {
         let text = written(&letter(Some("<p>Hi</p>"), "Hi\n", Vec::new()));
         for line in [
             "Message-ID: <msg_1@example.org>\r\n",
-            "Date: Mon, 01 Jun 2026 18:30:00 +0000\r\n",
+            "Date: Mon, 1 Jun 2026 18:30:00 +0000\r\n",
             "To: <ada@example.org>\r\n",
             "Reply-To: <desk@example.org>\r\n",
             "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n",

@@ -8,14 +8,15 @@ use std::collections::BTreeSet;
 use toml::{Table, Value};
 
 /// What is set with `wrangler secret put` and never written into a file. The first three are
-/// needed, the others switch Supabase sign-in on.
-pub const SECRETS: [&str; 6] = [
+/// needed, the next three switch Supabase sign-in on, the last says what mail goes out by.
+pub const SECRETS: [&str; 7] = [
     "TOKEN_SECRET",
     "DATA_KEYS",
     "OPERATOR_TOKEN",
     "SUPABASE_JWT_SECRET",
     "SUPABASE_JWKS_URL",
     "SUPABASE_ISSUER",
+    "MAIL_CHANNEL",
 ];
 /// What the Worker answers: these paths must reach it before the file server.
 const API: [&str; 10] = [
@@ -87,6 +88,7 @@ pub fn all(config: &Table, code: &Needs, runtime: &str) -> Vec<Finding> {
         assets(config),
         settings(config, code),
         Finding::none("no secret stands in the file", secrets(config)),
+        public_url(config, code),
         test_only(config),
     ]
 }
@@ -350,6 +352,20 @@ fn settings(config: &Table, code: &Needs) -> Finding {
         }
     }
     Finding::none("the variables are those that the code reads", against)
+}
+
+fn public_url(config: &Table, code: &Needs) -> Finding {
+    let url = text(config, &["vars", "PUBLIC_URL"]);
+    let mut finding = Finding::of(
+        "links in mail lead here",
+        url.is_empty() || url.starts_with("https://"),
+        format!("PUBLIC_URL must begin with https://, not {url:?}"),
+    );
+    if url.is_empty() && code.settings.contains("PUBLIC_URL") {
+        finding.state = State::Open;
+        finding.detail = "PUBLIC_URL: without it nobody can unsubscribe with one click".to_owned();
+    }
+    finding
 }
 
 fn test_only(config: &Table) -> Finding {

@@ -219,3 +219,20 @@ fn the_release_build_is_what_is_deployed() {
         "main",
     );
 }
+
+#[test]
+fn an_address_that_links_lead_to_is_encrypted_and_filled_in() {
+    breaks(
+        "ENVIRONMENT = ",
+        "PUBLIC_URL = \"http://pulse.example\"\nENVIRONMENT = ",
+        "must begin with https://",
+    );
+    let mut code = needs();
+    code.settings.insert("PUBLIC_URL".to_owned());
+    let state = |line: &str| {
+        let config = GOOD.replacen("[vars]", &format!("[vars]\n{line}"), 1);
+        public_url(&config.parse().unwrap(), &code).state
+    };
+    assert_eq!(state("PUBLIC_URL = \"\""), State::Open);
+    assert_eq!(state("PUBLIC_URL = \"https://pulse.example\""), State::Good);
+}

@@ -19,7 +19,7 @@ pub fn text_of(config: &Table) -> String {
         }
     }
     let queues = queues.concat();
-    let supabase: String = SECRETS[3..]
+    let supabase: String = SECRETS[3..6]
         .iter()
         .map(|secret| format!("   wrangler secret put {secret}\n"))
         .collect();
@@ -49,7 +49,9 @@ pub fn text_of(config: &Table) -> String {
    printf 'k1:%s' "$(openssl rand -base64 32)" | wrangler secret put DATA_KEYS
    openssl rand -hex 24 | wrangler secret put OPERATOR_TOKEN
    Only for sign-in with Supabase:
-{supabase}
+{supabase}   Only for e-mail by a provider instead of the outbox (docs/channels.md):
+   wrangler secret put MAIL_CHANNEL
+
 6. Check, build and upload; objects, crons and pages go with it:
    cargo xtask deploy-check --ready
    wrangler deploy

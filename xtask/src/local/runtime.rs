@@ -35,6 +35,8 @@ pub struct Config {
     pub vars: BTreeMap<String, String>,
     /// Fire the crons at their minutes.
     pub crons: bool,
+    /// A certificate authority that the Worker trusts besides the public ones.
+    pub trusted: Option<PathBuf>,
 }
 
 /// What `serve.mjs` says when the Worker answers.

@@ -20,6 +20,7 @@ use crate::project::Project;
 use crate::say::{self, Step};
 use crate::tools;
 use anyhow::{Context, Result};
+use pulse_tests::authority::Authority;
 use pulse_tests::proxy::{Proxy, ProxyOptions};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -172,6 +173,7 @@ impl Stack {
         vars.insert("TOKEN_SECRET".into(), secrets.token_secret.clone());
         vars.insert("DATA_KEYS".into(), secrets.data_keys.clone());
         vars.insert("OPERATOR_TOKEN".into(), secrets.operator_token.clone());
+        vars.insert("PUBLIC_URL".into(), format!("http://127.0.0.1:{port}"));
         let config = Config {
             project: project.root.clone(),
             build: project.build_folder(),
@@ -181,6 +183,7 @@ impl Stack {
             database_url: app.url().to_owned(),
             vars,
             crons: options.crons,
+            trusted: Some(Authority::certificate_in(&folder)).filter(|path| path.is_file()),
         };
         let runtime = Runtime::start(project, &folder, config).await?;
         let (url, direct_url) = (runtime.ready.url.clone(), runtime.ready.direct_url.clone());

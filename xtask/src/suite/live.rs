@@ -15,6 +15,7 @@ use crate::project::Project;
 use crate::say;
 use crate::tools;
 use anyhow::Result;
+use pulse_tests::authority::Authority;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
@@ -149,6 +150,10 @@ impl Live {
         build::worker(&self.project, self.profile)?;
         let folder = Folder::fresh(&self.project, "test")?;
         self.folders.push(folder.path.clone());
+        // Stand-ins of the tests have certificates that the Worker must be told to trust.
+        Authority::make(&folder.path)?;
+        let authority = folder.path.to_string_lossy().into_owned();
+        let node = self.project.node().to_string_lossy().into_owned();
         let jwks = format!("http://127.0.0.1:{}/jwks.json", tools::free_port()?);
         let mut vars = stack::local_vars("test", "warn");
         let more = [
@@ -176,7 +181,8 @@ impl Live {
             let stack = Arc::new(Stack::start(&project, options).await?);
             let control = control::start(stack.clone()).await?;
             say::note(format!("control at {control}"));
-            let environment = stack.environment(&control)?;
+            let mut environment = stack.environment(&control)?;
+            environment.extend([("PULSE_AUTHORITY", authority), ("PULSE_NODE", node)]);
             Ok(Running { stack, environment })
         })
     }
