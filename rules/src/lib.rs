@@ -45,6 +45,8 @@ pub mod qr;
 #[cfg(feature = "server")]
 pub mod rate;
 pub mod roles;
+#[cfg(feature = "server")]
+pub mod sql_guard;
 pub mod time;
 #[cfg(feature = "server")]
 pub mod token;
