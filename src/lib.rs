@@ -17,6 +17,7 @@ pub mod delivery;
 pub mod identity;
 pub mod operations;
 pub mod platform;
+pub mod reports;
 pub mod routes;
 
 use worker::{Context, Env, MessageBatch, ScheduleContext, ScheduledEvent, event, web_sys};

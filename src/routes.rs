@@ -9,13 +9,14 @@ use std::rc::Rc;
 use worker::{Context, Env, web_sys};
 
 use crate::platform::http::{self, Module, Routes};
-use crate::{checkin, delivery, identity, operations};
+use crate::{checkin, delivery, identity, operations, reports};
 
 /// Every module's routes, in the order of the API document.
 pub fn modules() -> Vec<Module> {
     let mut modules = Vec::new();
     modules.extend(identity::routes());
     modules.extend(checkin::routes());
+    modules.extend(reports::routes());
     modules.extend(delivery::routes());
     modules.extend(operations::routes());
     modules

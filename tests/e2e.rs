@@ -30,6 +30,7 @@ mod offline;
 mod operations;
 mod pairing;
 mod questions;
+mod reports;
 mod roster;
 mod several_tables;
 mod sign_in;

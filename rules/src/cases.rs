@@ -19,12 +19,13 @@ pub struct CaseResult {
 }
 
 /// The kinds of case files.
-pub const KINDS: [&str; 5] = ["checkin", "outbound", "recovery", "roles", "ticket"];
+pub const KINDS: [&str; 6] = ["checkin", "cron", "outbound", "recovery", "roles", "ticket"];
 
 /// Runs the cases of a file's text.
 pub fn run(kind: &str, json: &str) -> Result<Vec<CaseResult>, Invalid> {
     match kind {
         "checkin" => crate::checkin::cases::run(json),
+        "cron" => crate::cron::cases::run(json),
         "outbound" => crate::outbound::cases::run(json),
         "recovery" => crate::live::cases::run(json),
         "roles" => crate::roles::cases::run(json),

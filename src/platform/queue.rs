@@ -9,9 +9,14 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
+use futures_util::stream;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
-use worker::{Env, MessageBatch, MessageBuilder, MessageExt, QueueRetryOptionsBuilder};
+use worker::{
+    BatchMessageBuilder, Env, Message, MessageBatch, MessageBuilder, MessageExt,
+    QueueRetryOptionsBuilder,
+};
 
 use super::ctx::Ctx;
 use super::error::{Error, Result};
@@ -21,6 +26,11 @@ use super::log::{self, Level};
 pub const BINDING: &str = "JOBS";
 /// The dead-letter queue.
 pub const DEAD: &str = "pulse-dead";
+/// Messages that the queue takes in one call.
+const BATCH: usize = 100;
+/// Jobs of a batch that are done at once; with the database and the queue that is within the six
+/// connections of the platform.
+const AT_ONCE: usize = 4;
 
 /// A job. New kinds are added; kinds in flight are never renamed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +50,18 @@ pub enum Job {
         /// The tenant.
         tenant: Uuid,
     },
+    /// Reports of a tenant may be due.
+    ReportTick {
+        /// The tenant.
+        tenant: Uuid,
+    },
+    /// A report may be due to be written or sent.
+    ReportJob {
+        /// The tenant.
+        tenant: Uuid,
+        /// The job.
+        job: Uuid,
+    },
 }
 
 /// Sends a job.
@@ -50,19 +72,35 @@ pub async fn send(ctx: &Ctx, job: &Job) -> Result<()> {
 /// Sends a job that nobody sees before this time has passed, in whole seconds, rounded up; at most
 /// twelve hours.
 pub async fn send_after(ctx: &Ctx, job: &Job, wait: Duration) -> Result<()> {
-    let queue = ctx.env.queue(BINDING)?;
+    send_to(ctx, BINDING, job, wait).await
+}
+
+/// The same through the queue of another binding.
+pub async fn send_to(ctx: &Ctx, binding: &str, job: &Job, wait: Duration) -> Result<()> {
+    let queue = ctx.env.queue(binding)?;
     let seconds = wait.as_millis().div_ceil(1_000).min(43_200);
     let message = MessageBuilder::new(job.clone())
         .delay_seconds(u32::try_from(seconds).unwrap_or_default())
         .build();
-    queue
-        .send(message)
-        .await
-        .map_err(|error| Error::unavailable(&format!("queue: {error}")))
+    queue.send(message).await.map_err(lost)
 }
 
-/// Handles a batch: each job on its own, so one that fails does not hold up the others.
-/// What a job leaves to [`Ctx::later`] goes on after the batch is acknowledged (the flag
+/// Sends many jobs through the queue of a binding.
+pub async fn send_all(ctx: &Ctx, binding: &str, jobs: &[Job]) -> Result<()> {
+    let queue = ctx.env.queue(binding)?;
+    for part in jobs.chunks(BATCH) {
+        let batch = BatchMessageBuilder::new().messages(part.to_vec()).build();
+        queue.send_batch(batch).await.map_err(lost)?;
+    }
+    Ok(())
+}
+
+fn lost(error: worker::Error) -> Error {
+    Error::unavailable(&format!("queue: {error}"))
+}
+
+/// Handles a batch: each job on its own, some at once, so one that fails or is slow does not hold up
+/// the others. What a job leaves to [`Ctx::later`] goes on after the batch is acknowledged (the flag
 /// `queue_consumer_no_wait_for_wait_until`), so that it does not hold up the queue.
 pub async fn consume<F>(
     batch: MessageBatch<serde_json::Value>,
@@ -74,44 +112,67 @@ pub async fn consume<F>(
 {
     let dead = batch.queue() == DEAD;
     let context = Rc::new(context);
-    let mut done: Vec<Job> = Vec::new();
+    let work = stream::iter(alike(&batch));
+    work.for_each_concurrent(AT_ONCE, |messages| {
+        let (env, context, handle) = (env.clone(), Rc::clone(&context), &handle);
+        async move {
+            let Some(first) = messages.first() else {
+                return;
+            };
+            if dead {
+                log::write(Level::Error, "job.dead", &[("job", first.body().clone())]);
+                messages.iter().for_each(Message::ack);
+                return;
+            }
+            let ctx = Ctx::new(env, Some(first.id()), Some(context));
+            let outcome = match serde_json::from_value(first.body().clone()) {
+                Ok(job) => handle(&ctx, job).await,
+                Err(error) => Err(Error::internal(format!("unknown job: {error}"))),
+            };
+            settle(&messages, outcome);
+        }
+    })
+    .await;
+}
+
+/// The messages of a batch, equal ones together: one is enough of them.
+fn alike(batch: &MessageBatch<serde_json::Value>) -> Vec<Vec<Message<serde_json::Value>>> {
+    let mut groups: Vec<Vec<Message<serde_json::Value>>> = Vec::new();
     for message in batch.iter() {
         let message = match message {
             Ok(message) => message,
             Err(error) => {
-                log::write(
-                    Level::Error,
-                    "job",
-                    &[("context", error.to_string().into())],
-                );
+                let context = error.to_string();
+                log::write(Level::Error, "job", &[("context", context.into())]);
                 continue;
             }
         };
-        let ctx = Ctx::new(env.clone(), Some(message.id()), Some(Rc::clone(&context)));
-        if dead {
-            log::write(Level::Error, "job.dead", &[("job", message.body().clone())]);
-            message.ack();
-            continue;
-        }
-        let outcome = match serde_json::from_value(message.body().clone()) {
-            Ok(job) if done.contains(&job) => Ok(()),
-            Ok(job) => handle(&ctx, job.clone()).await.map(|()| done.push(job)),
-            Err(error) => Err(Error::internal(format!("unknown job: {error}"))),
+        let same = |group: &&mut Vec<Message<_>>| {
+            group
+                .first()
+                .is_some_and(|first| first.body() == message.body())
         };
-        match outcome {
-            Ok(()) => message.ack(),
-            Err(error) => {
-                let context = error.context.unwrap_or_else(|| error.detail.to_string());
-                log::write(
-                    Level::Warn,
-                    "job.retry",
-                    &[("job", message.body().clone()), ("context", context.into())],
-                );
-                let retry = QueueRetryOptionsBuilder::new()
-                    .with_delay_seconds(10)
-                    .build();
-                message.retry_with_options(&retry);
-            }
+        match groups.iter_mut().find(same) {
+            Some(group) => group.push(message),
+            None => groups.push(vec![message]),
         }
+    }
+    groups
+}
+
+fn settle(messages: &[Message<serde_json::Value>], outcome: Result<()>) {
+    let Err(error) = outcome else {
+        messages.iter().for_each(Message::ack);
+        return;
+    };
+    let context = error.context.unwrap_or_else(|| error.detail.to_string());
+    let job = messages.first().map(|first| first.body().clone());
+    let fields = [("job", job.into()), ("context", context.into())];
+    log::write(Level::Warn, "job.retry", &fields);
+    for message in messages {
+        let retry = QueueRetryOptionsBuilder::new()
+            .with_delay_seconds(10)
+            .build();
+        message.retry_with_options(&retry);
     }
 }

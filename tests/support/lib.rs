@@ -14,6 +14,7 @@ pub mod history;
 pub mod proxy;
 pub mod qr;
 pub mod receiver;
+pub mod report;
 pub mod socket;
 pub mod stack;
 pub mod supabase;

@@ -154,6 +154,14 @@ pub enum Resource {
     Webhook,
     /// An event on its way to an endpoint.
     Delivery,
+    /// A scheduled report: what is written, when, for whom.
+    Report,
+    /// One run of a report.
+    ReportJob,
+    /// A text that reports are written by.
+    ReportTemplate,
+    /// Looking for reports that are due.
+    ReportTick,
 }
 
 /// Who may do this; empty when the table does not name it.

@@ -122,16 +122,18 @@ impl<'a> Call<'a> {
 
     /// Refuses who does not hold the operator token, where one is set.
     pub fn operator(&self) -> Result<()> {
-        let expected = self.ctx.config.operator_token.as_str();
-        let sent = self
-            .head
-            .authorization
-            .strip_prefix("Bearer ")
-            .unwrap_or_default();
-        match expected.is_empty() || crypto::same(expected.as_bytes(), sent.as_bytes()) {
+        match self.ctx.config.operator_token.is_empty() || self.is_operator() {
             true => Ok(()),
             false => Err(Error::unauthenticated("operator_token_wrong")),
         }
+    }
+
+    /// Whether there is an operator token and the caller holds it.
+    pub fn is_operator(&self) -> bool {
+        let expected = self.ctx.config.operator_token.as_str();
+        let sent = self.head.authorization.strip_prefix("Bearer ");
+        let sent = sent.unwrap_or_default();
+        !expected.is_empty() && crypto::same(expected.as_bytes(), sent.as_bytes())
     }
 
     fn idempotency(&self, body: &str) -> Result<Option<Idempotency>> {
@@ -223,6 +225,14 @@ impl<'a> Call<'a> {
     /// The JSON body of a call without a tenant.
     pub async fn body<T: DeserializeOwned>(&self) -> Result<T> {
         decode(&self.text().await?)
+    }
+
+    /// The JSON body of a call that may come without one.
+    pub async fn optional_body<T: DeserializeOwned + Default>(&self) -> Result<T> {
+        match (&*self.head.content_type, &*self.head.content_length) {
+            ("", "" | "0") => Ok(T::default()),
+            _ => self.body().await,
+        }
     }
 
     /// The JSON body and the scope of a write.

@@ -6,9 +6,10 @@
 
 use std::fmt::Write;
 
-use super::measure;
 use super::{Align, Element, Field, Shape, Template};
+use crate::measure;
 use crate::qr::Code;
+use crate::xml::{escape, one_line};
 
 /// A text is shrunk to this part of its size before it is cut.
 const LEAST: f64 = 0.5;
@@ -90,7 +91,7 @@ fn code(out: &mut String, element: &Element, says: &str) {
 }
 
 fn text(out: &mut String, element: &Element, says: &str) {
-    let words = plain(says);
+    let words = one_line(says);
     let words = words.trim();
     if words.is_empty() {
         return;
@@ -154,29 +155,6 @@ fn fit(words: &str, size: f64, width: f64, bold: bool) -> (String, f64) {
         }
     }
     ("…".to_owned(), shrunk)
-}
-
-/// One line of what XML may hold.
-fn plain(text: &str) -> String {
-    let one = |c: char| match c {
-        '\t' | '\n' | '\r' => ' ',
-        c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => '\u{fffd}',
-        c => c,
-    };
-    text.chars().map(one).collect()
-}
-
-fn escape(out: &mut String, text: &str) {
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
 }
 
 /// A length to the thousandth: no label printer is finer.

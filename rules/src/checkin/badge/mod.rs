@@ -5,13 +5,12 @@
 //! Failure: every wrong field is reported with its JSON pointer.
 
 pub mod draw;
-mod measure;
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::invalid::Invalid;
-use crate::name;
+use crate::{measure, name};
 
 pub use draw::{Content, svg};
 

@@ -1,0 +1,177 @@
+//! Reports as they are asked for: prompt, schedule, recipients, and whether they run.
+//!
+//! Invariant: the next run is known from the moment a report is made, and follows its schedule
+//! whenever that changes; a report that does not run has none.
+//! Failure: 412 when somebody else has changed the report meanwhile and the caller said which
+//! version it knows; without that, the change is made on top of theirs.
+
+pub mod http;
+mod store;
+mod wire;
+
+pub use wire::Report;
+
+use rules::page::Page;
+use rules::report::config;
+use rules::schedule::Schedule;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::schedule::timed;
+use crate::platform::ctx::Ctx;
+use crate::platform::error::Result;
+use crate::platform::pg::Called;
+use crate::platform::scope::Scope;
+use wire::{ReportIn, ReportPatch, ReportsQuery, Stored};
+
+/// How often a change is made again on top of somebody else's.
+const TRIES: usize = 4;
+
+/// Adds a report.
+pub async fn create(ctx: &Ctx, scope: &Scope, input: ReportIn) -> Result<Called<Report>> {
+    let (stored, schedule) = input.check()?;
+    let id = ctx.new_id();
+    let mut new = written(ctx, id, &stored)?;
+    new["most"] = config::PER_TENANT.into();
+    plan(ctx, &mut new, id, &schedule);
+    let done = ctx.pg.call_full(scope, &store::INSERT, &new).await?;
+    done.try_map(|report| Ok(report.told(ctx)))
+}
+
+/// Reports, newest first.
+pub async fn list(ctx: &Ctx, scope: &Scope, query: &ReportsQuery) -> Result<Page<Report>> {
+    let limit = rules::page::limit(query.limit.as_deref())?;
+    let filter = json!({
+        "enabled": query.enabled,
+        "before": rules::page::decode::<Uuid>(query.cursor.as_deref())?,
+        "limit": limit + 1,
+    });
+    let found = ctx.pg.call(scope, &store::LIST, &filter).await?;
+    let mut page = rules::page::cut(found, limit, |report| report.id);
+    page.items = page.items.into_iter().map(|one| one.told(ctx)).collect();
+    Ok(page)
+}
+
+/// One report.
+pub async fn get(ctx: &Ctx, scope: &Scope, report: Uuid) -> Result<Report> {
+    let which = json!({"id": report});
+    let found = ctx.pg.call(scope, &store::GET, &which).await?;
+    Ok(found.told(ctx))
+}
+
+/// Changes what is given.
+pub async fn update(
+    ctx: &Ctx,
+    scope: &Scope,
+    report: Uuid,
+    if_match: Option<i64>,
+    input: ReportPatch,
+) -> Result<Called<Report>> {
+    let mut tries = TRIES;
+    loop {
+        // What is read is nobody's answer: the key of a repeated request belongs to the write.
+        let mut reading = scope.clone();
+        reading.idempotency = None;
+        let before = ctx
+            .pg
+            .call(&reading, &store::GET, &json!({"id": report}))
+            .await?;
+        let change = changed(ctx, &before, if_match, input.clone())?;
+        tries -= 1;
+        match ctx.pg.call_full(scope, &store::UPDATE, &change).await {
+            Err(error) if error.status == 412 && if_match.is_none() && tries > 0 => {}
+            done => return done?.try_map(|report| Ok(report.told(ctx))),
+        }
+    }
+}
+
+fn changed(ctx: &Ctx, before: &Report, if_match: Option<i64>, input: ReportPatch) -> Result<Value> {
+    let (stored, schedule) = input.check(before)?;
+    let mut change = written(ctx, before.id, &stored)?;
+    if stored.reschedules(before) {
+        plan(ctx, &mut change, before.id, &schedule);
+    }
+    change["if_match"] = if_match.unwrap_or(before.version).into();
+    Ok(change)
+}
+
+/// Removes a report, with its runs; what was sent stays in the outbox.
+pub async fn delete(ctx: &Ctx, scope: &Scope, report: Uuid, if_match: Option<i64>) -> Result<()> {
+    let which = json!({"id": report, "if_match": if_match});
+    ctx.pg.call(scope, &store::DELETE, &which).await.map(drop)
+}
+
+/// Pauses a report. Runs that are under way go on.
+pub async fn pause(
+    ctx: &Ctx,
+    scope: &Scope,
+    report: Uuid,
+    if_match: Option<i64>,
+) -> Result<Called<Report>> {
+    let which = json!({"id": report, "if_match": if_match, "now": rules::time::render(ctx.now)});
+    let done = ctx.pg.call_full(scope, &store::PAUSE, &which).await?;
+    done.try_map(|report| Ok(report.told(ctx)))
+}
+
+/// Lets a report run again.
+pub async fn resume(
+    ctx: &Ctx,
+    scope: &Scope,
+    report: Uuid,
+    if_match: Option<i64>,
+) -> Result<Called<Report>> {
+    let mut reading = scope.clone();
+    reading.idempotency = None;
+    let before = ctx
+        .pg
+        .call(&reading, &store::GET, &json!({"id": report}))
+        .await?;
+    let mut which = json!({"id": report, "now": rules::time::render(ctx.now)});
+    which["if_match"] = if_match.unwrap_or(before.version).into();
+    which["enabled"] = before.enabled.into();
+    plan(ctx, &mut which, report, &before.timed()?);
+    let done = ctx.pg.call_full(scope, &store::RESUME, &which).await?;
+    done.try_map(|report| Ok(report.told(ctx)))
+}
+
+fn written(ctx: &Ctx, id: Uuid, stored: &Stored) -> Result<Value> {
+    let mut written = serde_json::to_value(stored)?;
+    written["id"] = json!(id);
+    written["now"] = rules::time::render(ctx.now).into();
+    Ok(written)
+}
+
+/// Adds the next run, if there is to be one.
+fn plan(ctx: &Ctx, change: &mut Value, id: Uuid, schedule: &Schedule) {
+    let next = match change["enabled"] == true {
+        true => timed::first(id, schedule, ctx.now),
+        false => None,
+    };
+    let next = next.as_ref();
+    change["next_run_at"] = json!(next.map(|next| rules::time::render(next.at)));
+    change["next_nominal"] = json!(next.map(|next| &next.nominal));
+    change["due_at"] = json!(next.map(|next| rules::time::render(next.due)));
+    change["tzdata"] = rules::cron::tzdata_version().into();
+}
+
+impl Report {
+    /// Its schedule.
+    pub fn timed(&self) -> Result<Schedule> {
+        let zone = self.cron_timezone.as_deref();
+        Ok(timed::schedule(
+            &self.cron,
+            zone,
+            self.jitter,
+            self.overlap,
+        )?)
+    }
+
+    /// The report with its schedule in words.
+    fn told(mut self, ctx: &Ctx) -> Self {
+        if let Ok(schedule) = self.timed() {
+            self.schedule = schedule.cron.describe(&schedule.zone, ctx.now);
+            self.warnings = schedule.cron.lint();
+        }
+        self
+    }
+}
