@@ -147,6 +147,10 @@ const COUNT: [&str; 40] = [
     "alerts",
     "appointments",
 ];
+/// Parts of a calendar or an order, of which a cell names one.
+const PLACE: [&str; 10] = [
+    "hour", "day", "week", "month", "quarter", "weekday", "dow", "rank", "position", "place",
+];
 const NAME: [&str; 14] = [
     "id",
     "ids",
@@ -191,16 +195,13 @@ impl Measure {
         if RATIO.contains(&last) {
             return Self::Ratio;
         }
+        if PLACE.contains(&last) && !words.contains(&"per") {
+            return Self::Name;
+        }
         if words.len() > 1 && !words.contains(&"per") {
             let seconds = DURATIONS.iter().find(|(unit, _)| *unit == last);
-            // `first_day` is a day, `total_days` a time.
-            if let Some((unit, seconds)) = seconds.filter(|(unit, _)| !matches!(*unit, "day" | "d"))
-            {
-                return if unit.len() == 1 && words.len() < 2 {
-                    Self::Plain
-                } else {
-                    Self::Duration(*seconds)
-                };
+            if let Some((_, seconds)) = seconds.filter(|(unit, _)| *unit != "d") {
+                return Self::Duration(*seconds);
             }
         }
         match (
@@ -261,6 +262,9 @@ mod tests {
             ("wait_minutes", Measure::Duration(60.0)),
             ("orders_per_day", Measure::Plain),
             ("year", Measure::Name),
+            ("hour", Measure::Name),
+            ("first_day", Measure::Name),
+            ("total_days", Measure::Duration(86_400.0)),
             ("order_id", Measure::Name),
             ("try", Measure::Plain),
         ] {

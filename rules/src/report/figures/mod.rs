@@ -4,10 +4,23 @@
 //! [`Derivation`]; the work is bounded whatever the report and the data are.
 //! Failure: a figure that nothing explains has no trace; [`mark`] shows it to the reader.
 
+mod blocks;
+mod dates;
+mod derive;
+mod facts;
+mod mark;
+mod mentions;
+mod numeral;
+mod pool;
+mod quotes;
+mod scan;
+mod trace;
+mod words;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::Dataset;
+use super::{Dataset, markdown};
 use crate::civil::Zone;
 
 /// What a report was written for.
@@ -112,6 +125,8 @@ pub enum Derivation {
     Change,
     /// It is a cell's part of a whole.
     Share,
+    /// It is one cell for each of another, or a multiple of it.
+    Ratio,
     /// It stands in a text cell.
     Text,
     /// It is the time of the schedule.
@@ -120,12 +135,18 @@ pub enum Derivation {
     Prompt,
 }
 
-/// Finds the figures of a report and traces them.
-pub fn check(_report: &str, _data: &[Dataset], _context: &Context<'_>) -> Checked {
-    Checked::default()
+/// Finds the figures of a report and traces them. What is cut off a report that is too long for a
+/// message is not read: nobody sees it.
+pub fn check(report: &str, data: &[Dataset], context: &Context<'_>) -> Checked {
+    let (report, _) = markdown::bounded(report);
+    let blocks = blocks::of(report);
+    let facts = facts::Facts::of(data, context);
+    let figures = trace::trace(&blocks, &facts);
+    let untraced = figures
+        .iter()
+        .filter(|figure| figure.traced.is_none())
+        .count();
+    Checked { figures, untraced }
 }
 
-/// The report with a visible mark behind each figure that nothing explains, and a list of them.
-pub fn mark(report: &str, _checked: &Checked) -> String {
-    report.to_owned()
-}
+pub use mark::mark;
