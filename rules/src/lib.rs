@@ -13,6 +13,8 @@
 )]
 #[cfg(feature = "server")]
 pub mod cases;
+#[cfg(feature = "server")]
+pub mod chat;
 pub mod checkin;
 pub mod civil;
 #[cfg(feature = "server")]
