@@ -1,4 +1,4 @@
--- Report sources: what reports may be written about, as views, and the one function that queries them.
+-- Report sources: what reports may be written about, as views, the one function that queries them.
 --
 -- Invariant: a query sees one tenant, thrice over: the views are read under row-level security, each is
 -- filtered by the tenant's id as a literal, and neither role behind it can reach anything else or change
@@ -238,6 +238,89 @@ comment on column report.webhook_deliveries.last_status is 'HTTP status of the l
 comment on column report.webhook_deliveries.created_at is 'When the event happened.';
 comment on column report.webhook_deliveries.settled_at is 'When it was delivered or given up.';
 call app.add_source('report.webhook_deliveries');
+
+grant select (id, tenant_id, name, cron, cron_timezone, enabled, paused_at, recipients, last_run_at, next_run_at, failures,
+              missed, created_at) on report_configs to pulse_report_owner;
+grant select (id, tenant_id, config_id, origin, scheduled_for, state, result, skipped, error_code, attempts, untraced,
+              writer, email_sent, started_at, finished_at, created_at) on report_jobs to pulse_report_owner;
+grant select (id, tenant_id, message_id, source_kind, channel_kind, channel_name, status, attempts, last_status, bounce,
+              sent_at, delivered_at, created_at) on message_deliveries to pulse_report_owner;
+
+create view report.report_configs as
+  select r.tenant_id, r.id, r.name, r.cron, r.cron_timezone as timezone, r.enabled, r.paused_at,
+    coalesce(cardinality(r.recipients), 0) as recipients, r.last_run_at, r.next_run_at, r.failures, r.missed, r.created_at
+  from report_configs r;
+comment on view report.report_configs is 'Scheduled reports, one row each.';
+comment on column report.report_configs.id is 'The report.';
+comment on column report.report_configs.name is 'What the report is called.';
+comment on column report.report_configs.cron is 'Its schedule, a cron expression.';
+comment on column report.report_configs.timezone is 'IANA time zone of the schedule; null: UTC.';
+comment on column report.report_configs.enabled is 'Whether it runs.';
+comment on column report.report_configs.paused_at is 'Since when it is paused; null: it is not.';
+comment on column report.report_configs.recipients is 'How many people it is sent to.';
+comment on column report.report_configs.last_run_at is 'When it last ran.';
+comment on column report.report_configs.next_run_at is 'When it runs next.';
+comment on column report.report_configs.failures is 'Failures in a row, up to now.';
+comment on column report.report_configs.missed is 'Occurrences that nobody ran in time.';
+comment on column report.report_configs.created_at is 'When it was made.';
+call app.add_source('report.report_configs');
+
+create view report.report_jobs as
+  select j.tenant_id, j.id, j.config_id, r.name as report, j.origin, j.scheduled_for, j.state, j.result, j.skipped,
+    j.error_code, j.attempts, j.untraced, j.writer, j.email_sent, j.started_at, j.finished_at,
+    extract(epoch from j.finished_at - j.started_at) as seconds, j.created_at
+  from report_jobs j join report_configs r on r.id = j.config_id and r.tenant_id = j.tenant_id;
+comment on view report.report_jobs is 'Runs of scheduled reports, one row each.';
+comment on column report.report_jobs.id is 'The run.';
+comment on column report.report_jobs.config_id is 'The report: report_configs.id.';
+comment on column report.report_jobs.report is 'What the report is called.';
+comment on column report.report_jobs.origin is 'schedule, manual or backfill.';
+comment on column report.report_jobs.scheduled_for is 'The occurrence it is the run of; null when somebody asked for it.';
+comment on column report.report_jobs.state is 'created, running, held (for review) or finished.';
+comment on column report.report_jobs.result is 'success, error or canceled; null before it is finished.';
+comment on column report.report_jobs.skipped is 'Why what was written was not sent, such as empty or condition.';
+comment on column report.report_jobs.error_code is 'Why it failed.';
+comment on column report.report_jobs.attempts is 'How often it was tried.';
+comment on column report.report_jobs.untraced is 'Figures in the report that no query result explains.';
+comment on column report.report_jobs.writer is 'builtin, or the model that wrote it.';
+comment on column report.report_jobs.email_sent is 'Whether it was sent by e-mail.';
+comment on column report.report_jobs.started_at is 'When work on it began.';
+comment on column report.report_jobs.finished_at is 'When it ended.';
+comment on column report.report_jobs.seconds is 'How long it took.';
+comment on column report.report_jobs.created_at is 'When it was put in line.';
+call app.add_source('report.report_jobs');
+
+create view report.message_deliveries as
+  select d.tenant_id, d.id, d.message_id, d.source_kind, d.channel_kind, d.channel_name as channel, d.status, d.attempts,
+    d.last_status, d.bounce, d.sent_at, d.delivered_at, d.created_at
+  from message_deliveries d;
+comment on view report.message_deliveries is
+  'Messages to people and services, one row per message and recipient. Who the recipients are is not part of it.';
+comment on column report.message_deliveries.id is 'The delivery.';
+comment on column report.message_deliveries.message_id is 'The message; all its deliveries have the same.';
+comment on column report.message_deliveries.source_kind is 'What it was sent for, such as report_job.';
+comment on column report.message_deliveries.channel_kind is 'smtp, slack, outbox and so on.';
+comment on column report.message_deliveries.channel is 'What the channel is called.';
+comment on column report.message_deliveries.status is 'pending, sending, sent, failed, unknown or suppressed.';
+comment on column report.message_deliveries.attempts is 'How often it was tried.';
+comment on column report.message_deliveries.last_status is 'HTTP or SMTP status of the last attempt.';
+comment on column report.message_deliveries.bounce is 'hard or soft; null: it did not bounce.';
+comment on column report.message_deliveries.sent_at is 'When the provider took it.';
+comment on column report.message_deliveries.delivered_at is 'When it arrived, where that is known.';
+comment on column report.message_deliveries.created_at is 'When it was put in line.';
+call app.add_source('report.message_deliveries');
+
+-- What can be queried, for people and models. The same for every tenant.
+create function app.report_sources(p jsonb default '{}') returns jsonb language sql stable as $$
+  select coalesce(jsonb_agg(jsonb_build_object('name', c.relname, 'description', obj_description(c.oid, 'pg_class'),
+    'columns', (
+      select jsonb_agg(jsonb_build_object('name', a.attname, 'kind', app.column_kind(a.atttypid),
+        'type', format_type(a.atttypid, a.atttypmod), 'description', col_description(c.oid, a.attnum)) order by a.attnum)
+      from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and a.attname <> 'tenant_id')) order by c.relname), '[]')
+  from pg_class c join pg_namespace n on n.oid = c.relnamespace
+  where n.nspname = 'report' and c.relkind = 'v'
+$$;
+grant execute on function app.report_sources(jsonb) to pulse_app;
 
 -- Reads rows that are JSON arrays already, up to a number and a size. Stable: Postgres runs nothing that
 -- changes anything for such a function, whatever the text says.

@@ -45,6 +45,16 @@ pub struct Config {
     pub supabase_jwks_url: String,
     /// Issuer that Supabase tokens must carry.
     pub supabase_issuer: String,
+    /// Where chat completions are asked for: `https://api.openai.com/v1`.
+    pub chat_base_url: String,
+    /// The model that writes.
+    pub chat_model: String,
+    /// Opens the provider of the model.
+    pub chat_api_key: String,
+    /// Whether its answers are asked for in pieces.
+    pub chat_stream: bool,
+    /// What writing one report may take: `seconds/tokens`.
+    pub chat_limit: String,
 }
 
 thread_local! {
@@ -88,6 +98,11 @@ impl Config {
             supabase_secret: var("SUPABASE_JWT_SECRET"),
             supabase_jwks_url: var("SUPABASE_JWKS_URL"),
             supabase_issuer: var("SUPABASE_ISSUER"),
+            chat_base_url: var("CHAT_BASE_URL"),
+            chat_model: var("CHAT_MODEL"),
+            chat_api_key: var("CHAT_API_KEY"),
+            chat_stream: var("CHAT_STREAM") != "off",
+            chat_limit: var("CHAT_LIMIT"),
         }
     }
 

@@ -110,18 +110,23 @@ pub fn read(call: &Call) -> Result<Tool, String> {
     }
 }
 
-fn arguments<T: for<'de> Deserialize<'de>>(call: &Call) -> Result<T, String> {
+fn arguments<T: serde::de::DeserializeOwned>(call: &Call) -> Result<T, String> {
     let text = match call.arguments.trim() {
         "" => "{}",
         text => text,
     };
-    serde_json::from_str(text).map_err(|error| {
-        let why: String = error.to_string().chars().take(200).collect();
+    let told = |why: String| {
+        let why: String = why.chars().take(200).collect();
         format!(
             "The arguments of {} must be a JSON object as its parameters say: {why}.",
             call.name
         )
-    })
+    };
+    let json: Value = serde_json::from_str(text).map_err(|error| told(error.to_string()))?;
+    if !json.is_object() {
+        return Err(told("this is none".to_owned()));
+    }
+    serde_json::from_value(json).map_err(|error| told(error.to_string()))
 }
 
 #[cfg(test)]

@@ -162,6 +162,10 @@ pub enum Resource {
     ReportTemplate,
     /// Looking for reports that are due.
     ReportTick,
+    /// What reports are written about; it is queried.
+    ReportSource,
+    /// Who writes the reports of a tenant: a draft is created by it, its settings are written.
+    ReportWriter,
 }
 
 /// Who may do this; empty when the table does not name it.

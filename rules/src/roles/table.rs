@@ -91,4 +91,10 @@ pub const TABLE: &[(Resource, Verb, &[Role])] = &[
     (ReportTemplate, Write, MANAGERS),
     (ReportTemplate, Delete, MANAGERS),
     (ReportTick, Write, MANAGERS),
+    (ReportSource, Read, STAFF),
+    (ReportSource, Search, MANAGERS),
+    (ReportWriter, Read, MANAGERS),
+    (ReportWriter, Create, MANAGERS),
+    (ReportWriter, Write, ADMINS),
+    (ReportWriter, Delete, ADMINS),
 ];

@@ -8,14 +8,17 @@ use std::collections::BTreeSet;
 use toml::{Table, Value};
 
 /// What is set with `wrangler secret put` and never written into a file. The first three are
-/// needed, the others switch Supabase sign-in on.
-pub const SECRETS: [&str; 6] = [
+/// needed, the next three switch Supabase sign-in on, the last three a model that writes reports.
+pub const SECRETS: [&str; 9] = [
     "TOKEN_SECRET",
     "DATA_KEYS",
     "OPERATOR_TOKEN",
     "SUPABASE_JWT_SECRET",
     "SUPABASE_JWKS_URL",
     "SUPABASE_ISSUER",
+    "CHAT_BASE_URL",
+    "CHAT_MODEL",
+    "CHAT_API_KEY",
 ];
 /// What the Worker answers: these paths must reach it before the file server.
 const API: [&str; 10] = [

@@ -19,10 +19,11 @@ pub fn text_of(config: &Table) -> String {
         }
     }
     let queues = queues.concat();
-    let supabase: String = SECRETS[3..]
-        .iter()
-        .map(|secret| format!("   wrangler secret put {secret}\n"))
-        .collect();
+    let commands = |secrets: &[&str]| -> String {
+        let put = |secret| format!("   wrangler secret put {secret}\n");
+        secrets.iter().map(put).collect()
+    };
+    let (supabase, chat) = (commands(&SECRETS[3..6]), commands(&SECRETS[6..]));
     format!(
         r#"Deploy steps (docs/operations.md explains them)
 
@@ -49,7 +50,8 @@ pub fn text_of(config: &Table) -> String {
    printf 'k1:%s' "$(openssl rand -base64 32)" | wrangler secret put DATA_KEYS
    openssl rand -hex 24 | wrangler secret put OPERATOR_TOKEN
    Only for sign-in with Supabase:
-{supabase}
+{supabase}   Only for reports that a language model writes (docs/writer.md):
+{chat}
 6. Check, build and upload; objects, crons and pages go with it:
    cargo xtask deploy-check --ready
    wrangler deploy
