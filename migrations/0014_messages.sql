@@ -104,6 +104,7 @@ create table message_deliveries (
   lease_until   timestamptz,
   fence         bigint not null default 0,
   unclear_since timestamptz,
+  key_number    integer not null default 0,
   last_status   integer,
   last_error    text,
   settled_at    timestamptz,
@@ -121,16 +122,15 @@ create table message_deliveries (
     check (status in ('pending', 'sending', 'sent', 'failed', 'unknown', 'suppressed')),
   constraint message_deliveries_bounce_check check (bounce in ('hard', 'soft'))
 ) with (fillfactor = 70); -- each is updated a few times: claimed, settled, reported on
-comment on column message_deliveries.id is 'Also the key under which providers know a repeat.';
 comment on column message_deliveries.channel_id is 'No reference: what was sent outlives its channel.';
 comment on column message_deliveries.channel_kind is 'For the default channel of the deployment: what it was, once sent.';
 comment on column message_deliveries.recipient is 'An e-mail address or E.164 number; empty where the channel is one place.';
 comment on column message_deliveries.unclear_since is 'Since then an attempt may have arrived without our knowing.';
+comment on column message_deliveries.key_number is 'With the id the key under which providers know a repeat.';
 comment on column message_deliveries.provider_id is 'What the provider calls it.';
 comment on column message_deliveries.bounce is 'hard: the address does not exist or refuses for good.';
 create unique index message_deliveries_recipient_key on message_deliveries (message_id, channel_id, lower(recipient));
 create index message_deliveries_message_idx on message_deliveries (tenant_id, message_id);
-create index message_deliveries_tenant_idx on message_deliveries (tenant_id, id);
 create index message_deliveries_source_idx on message_deliveries (tenant_id, source_kind, source_id, id);
 create index message_deliveries_channel_idx on message_deliveries (channel_id, id);
 create index message_deliveries_address_idx on message_deliveries (tenant_id, lower(recipient), id);
@@ -186,8 +186,8 @@ grant select, delete,
               disabled_reason, version, updated_at) on channels to pulse_app;
 grant select on messages, message_attachments to pulse_app;
 grant select,
-      update (channel_kind, status, attempts, step, due_at, claimed_at, lease_until, fence, unclear_since, last_status,
-              last_error, settled_at, sent_at, provider_id, delivered_at, bounced_at, bounce, complained_at)
+      update (channel_kind, status, attempts, step, due_at, claimed_at, lease_until, fence, unclear_since, key_number,
+              last_status, last_error, settled_at, sent_at, provider_id, delivered_at, bounced_at, bounce, complained_at)
       on message_deliveries to pulse_app;
 grant select, insert on message_attempts to pulse_app;
 grant select, insert, delete on suppressions to pulse_app;

@@ -31,6 +31,7 @@ mod operations;
 mod pairing;
 mod questions;
 mod reports;
+mod reports_ticks;
 mod roster;
 mod several_tables;
 mod sign_in;

@@ -65,15 +65,10 @@ async fn the_next_run_follows_the_schedule_and_nothing_else() {
     let tenant = Tenant::new().await;
     let report = Report::new(&tenant).await;
     let now = time("2027-03-01T00:00:00Z");
+    let (client, path) = (report.client().at(now), report.path());
     let put = |body: Value| {
-        let client = report.client().at(now);
-        async move {
-            client
-                .call("PUT", &report.path())
-                .json(&body)
-                .await
-                .expect_status(200)
-        }
+        let call = client.call("PUT", &path).json(&body);
+        async move { call.await.expect_status(200) }
     };
     let before = report.show().await.at("/nextRunAt");
     assert_eq!(

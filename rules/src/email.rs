@@ -26,6 +26,15 @@ pub fn key(email: &str) -> String {
     email.trim().to_lowercase()
 }
 
+/// A domain with letters outside ASCII as mail servers write it (RFC 5890).
+#[cfg(feature = "server")]
+pub fn ascii_domain(domain: &str) -> Option<String> {
+    match url::Host::parse(domain).ok()? {
+        url::Host::Domain(ascii) => Some(ascii),
+        url::Host::Ipv4(_) | url::Host::Ipv6(_) => None,
+    }
+}
+
 fn well_formed(text: &str) -> bool {
     let Some((local, domain)) = text.rsplit_once('@') else {
         return false;

@@ -1,19 +1,30 @@
-//! Messages to recipients outside: the outbox, who sends it, and the channels that carry it.
+//! Messages and events to recipients outside: the outboxes, who sends them, and the channels that
+//! carry them.
 //!
-//! A message is a row per recipient, made in the transaction that made its reason. A job claims what
-//! is due and lets it go through its channel; today that is the webhook.
-//! Invariant: what is in the outbox is sent until its recipient has it or is given up, under one
-//! event id; no recipient holds up another.
+//! What is to be sent is a row per recipient, made in the transaction that made its reason. A job
+//! claims what is due and lets it go through its channel: events to webhooks, messages to people and
+//! services.
+//! Invariant: what is in an outbox is sent until its recipient has it or is given up, under one key;
+//! what may have arrived is not sent again where no key tells; no recipient holds up another.
 //! Failure: what a lost job leaves behind, the minute tick finds; a sender that died lets its lease
 //! run out.
 
 mod channel;
+pub mod channels;
 pub mod deliveries;
+mod feedback;
+pub mod messages;
+mod outbox;
+mod providers;
 mod sender;
+mod signed;
 mod store;
+mod suppressions;
+mod unsubscribe;
 pub mod webhooks;
 
 use futures_util::StreamExt as _;
+use futures_util::future::try_join;
 use futures_util::stream;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -28,18 +39,33 @@ const AT_ONCE: usize = 6;
 
 /// The routes of delivery.
 pub fn routes() -> Vec<Module> {
-    let mut routes = webhooks::http::routes();
-    routes.extend(deliveries::http::routes());
-    vec![Module {
-        tag: "Webhooks",
-        about: "Endpoints that events are sent to, signed as Standard Webhooks says, and what came of it.",
-        routes,
-    }]
+    let mut events = webhooks::http::routes();
+    events.extend(deliveries::http::routes());
+    let mut messages = channels::http::routes();
+    messages.extend(messages::http::routes());
+    messages.extend(outbox::http::routes());
+    messages.extend(suppressions::http::routes());
+    messages.extend(unsubscribe::http::routes());
+    messages.extend(feedback::http::routes());
+    vec![
+        Module {
+            tag: "Webhooks",
+            about: "Endpoints that events are sent to, signed as Standard Webhooks says, and what came of it.",
+            routes: events,
+        },
+        Module {
+            tag: "Messages",
+            about: "Channels that messages go out by, what came of each message, and who wants none.",
+            routes: messages,
+        },
+    ]
 }
 
 /// Sends what is due for a tenant: claims it before this answers, and goes on in the background.
 pub async fn send_due(ctx: &Ctx, tenant: Uuid) -> Result<()> {
-    sender::begin(ctx, tenant).await
+    let events = sender::begin(ctx, tenant, webhooks::Events);
+    let messages = sender::begin(ctx, tenant, messages::Messages::of(ctx, tenant));
+    try_join(events, messages).await.map(drop)
 }
 
 /// Tells the queue that a tenant has something to send.
@@ -57,7 +83,7 @@ pub async fn wake(ctx: &Ctx) -> Result<usize> {
     Ok(waiting.len())
 }
 
-/// Deletes deliveries that have outlived their use.
+/// Deletes what has outlived its use.
 pub async fn sweep(ctx: &Ctx) -> Result<Value> {
     ctx.pg.function(&store::SWEEP, &json!({})).await
 }

@@ -45,6 +45,10 @@ pub struct Config {
     pub supabase_jwks_url: String,
     /// Issuer that Supabase tokens must carry.
     pub supabase_issuer: String,
+    /// Where people and providers reach this deployment, without a slash at the end.
+    pub public_url: String,
+    /// The channel that mail goes out by where a tenant has none of its own: JSON.
+    pub mail_channel: String,
     /// Where chat completions are asked for: `https://api.openai.com/v1`.
     pub chat_base_url: String,
     /// The model that writes.
@@ -98,6 +102,8 @@ impl Config {
             supabase_secret: var("SUPABASE_JWT_SECRET"),
             supabase_jwks_url: var("SUPABASE_JWKS_URL"),
             supabase_issuer: var("SUPABASE_ISSUER"),
+            public_url: var("PUBLIC_URL").trim_end_matches('/').to_owned(),
+            mail_channel: var("MAIL_CHANNEL"),
             chat_base_url: var("CHAT_BASE_URL"),
             chat_model: var("CHAT_MODEL"),
             chat_api_key: var("CHAT_API_KEY"),

@@ -20,6 +20,11 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
+/// SHA-256 in base64.
+pub fn sha256_base64(bytes: &[u8]) -> String {
+    STANDARD.encode(Sha256::digest(bytes))
+}
+
 /// Lower-case hex.
 pub fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
@@ -77,6 +82,21 @@ impl DataKeys {
     /// The result is `kid.nonce.ciphertext`.
     pub fn seal(&self, owner: &str, secret: &[u8]) -> Result<String> {
         self.seal_with(random::<12>(), owner, secret)
+    }
+
+    /// Seals so that the same text for the same owner gives the same result, for links that must
+    /// not differ from one attempt to the next. The nonce is a keyed hash of both (as in SIV), so
+    /// it repeats with the text only.
+    pub fn seal_same(&self, owner: &str, text: &[u8]) -> Result<String> {
+        let (_, key) = self
+            .0
+            .first()
+            .ok_or_else(|| Error::internal("no data key"))?;
+        let own = hmac_sha256(key, b"nonces that follow from the text");
+        let hash = hmac_sha256(&own, &[owner.as_bytes(), b"\0", text].concat());
+        let mut nonce = [0; 12];
+        nonce.copy_from_slice(hash.first_chunk::<12>().unwrap_or(&[0; 12]));
+        self.seal_with(nonce, owner, text)
     }
 
     fn seal_with(&self, nonce: [u8; 12], owner: &str, secret: &[u8]) -> Result<String> {
@@ -177,6 +197,23 @@ mod tests {
         ] {
             assert!(rotated.open("o", bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn the_same_text_is_sealed_the_same_and_another_is_not() {
+        let keys = DataKeys::parse(OLD).unwrap();
+        let seal = |owner, text: &[u8]| keys.seal_same(owner, text).unwrap();
+        let one = seal("link", b"ada@example.org");
+        assert_eq!(one, seal("link", b"ada@example.org"));
+        assert_eq!(keys.open("link", &one).unwrap(), b"ada@example.org");
+        let nonce = |sealed: &str| sealed.split('.').nth(1).unwrap().to_owned();
+        for other in [
+            seal("link", b"bob@example.org"),
+            seal("other", b"ada@example.org"),
+        ] {
+            assert_ne!(nonce(&one), nonce(&other));
+        }
+        assert!(keys.open("other", &one).is_err());
     }
 
     #[test]

@@ -17,4 +17,6 @@ pub mod outbound;
 pub mod pg;
 pub mod queue;
 pub mod scope;
+pub mod signatures;
+pub mod tcp;
 pub mod token;

@@ -59,6 +59,8 @@ pub struct Incoming {
     pub status: u16,
     /// `Retry-After`, if it was sent.
     pub retry_after: Option<String>,
+    /// `X-Message-Id`, if it was sent: what a provider of mail calls what it took.
+    pub message_id: Option<String>,
     /// The body.
     pub body: Vec<u8>,
 }
@@ -73,6 +75,7 @@ pub async fn send(ctx: &Ctx, outgoing: &Outgoing<'_>) -> Result<Incoming> {
         Ok(Incoming {
             status: response.status_code(),
             retry_after: header(&response, "retry-after"),
+            message_id: header(&response, "x-message-id"),
             body: bounded(&mut response, outgoing.limit).await?,
         })
     })
@@ -169,7 +172,8 @@ pub fn judge(ctx: &Ctx, pointer: &str, url: &str) -> core::result::Result<String
         .map_err(|refusal| Invalid::one(pointer, refusal.code(), refusal.message()))
 }
 
-fn policy(config: &Config) -> rules::outbound::Policy {
+/// What this deployment lets out.
+pub fn policy(config: &Config) -> rules::outbound::Policy {
     match config.outbound_allow_private {
         true => rules::outbound::Policy::open(),
         false => rules::outbound::Policy::strict(),

@@ -133,6 +133,30 @@ impl Report {
         .await
     }
 
+    /// Makes a run of it that nobody works on, past the API.
+    pub async fn busy(&self) -> Job {
+        let database = Database::admin().await;
+        database.as_tenant(&self.tenant.id).await;
+        let sql = "insert into report_jobs (id, tenant_id, config_id, origin, as_of, due_at)
+                   select app.new_id(), tenant_id, id, 'manual', now(), now() + interval '1 hour'
+                     from report_configs where id = $1::text::uuid
+                   returning to_jsonb(id)";
+        let id = database.json(sql, &[(&self.id, Type::TEXT)]).await;
+        self.job(id.as_str().expect("an id"))
+    }
+
+    /// Makes its last occurrence due now, past the API; it is one of every day at nine.
+    pub async fn make_due(&self) {
+        self.set(
+            "next_run_at = x.at, due_at = x.at from (
+                 select max(t) as at from generate_series(
+                   date_trunc('day', now() at time zone 'America/New_York') - interval '15 hours',
+                   now() at time zone 'America/New_York', interval '1 day') d (d),
+                 lateral (select d at time zone 'America/New_York' as t) t) x",
+        )
+        .await;
+    }
+
     /// Changes the report past the API.
     pub async fn set(&self, what: &str) {
         let sql = format!(
@@ -218,6 +242,14 @@ impl Job {
         );
         write(&self.report.tenant, &sql, &self.id).await == 1
     }
+}
+
+/// What lies in the tenant's outbox under a subject, newest first.
+pub async fn outbox(tenant: &Tenant, subject: &str) -> Vec<Value> {
+    let listed = tenant.client().get("/api/outbox?limit=200").await;
+    let mut items = listed.expect_status(200).list_at("/items");
+    items.retain(|item| item["subject"] == subject);
+    items
 }
 
 async fn write(tenant: &Tenant, sql: &str, id: &str) -> u64 {

@@ -120,3 +120,6 @@ impl fmt::Display for Cron {
         f.write_str(&self.text)
     }
 }
+
+#[cfg(test)]
+mod work_tests;

@@ -143,7 +143,17 @@ impl Timeline<'_> {
                 });
             let found = match plain {
                 Some(plain) if plain.at > stretch.from => Some(plain),
-                _ => self.moved(&stretch, work).or(plain),
+                _ => {
+                    let skipped = self.fixed
+                        && stretch.gap().is_some_and(|(from, until)| {
+                            let last = behind.previous(until, work);
+                            last.is_some_and(|last| last >= from)
+                        });
+                    let mut ahead = Ahead::new(self.calendar);
+                    let moved = skipped
+                        .then(|| self.from_gap(&stretch, NaiveDateTime::MIN, &mut ahead, work));
+                    moved.flatten().or(plain)
+                }
             };
             if found.is_some() {
                 return found.filter(|found| found.at >= earliest);
@@ -158,17 +168,19 @@ impl Timeline<'_> {
         let mut from = whole_second(after) + SECOND;
         let until = whole_second(until).min(most() - SECOND);
         let mut count = 0;
+        let mut ahead = Ahead::new(self.calendar);
         while from <= until {
             *work += 1;
             let stretch = Stretch::of(self.zone, from);
             let first = stretch.wall(from).max(self.first(&stretch));
             let end = stretch.wall(stretch.until.min(until + SECOND));
             count += self.calendar.count(first, end, work);
-            if from == stretch.from
-                && self.moved(&stretch, work).is_some()
-                && self.calendar.next(first, work) != Some(stretch.wall(stretch.from))
-            {
-                count += 1;
+            if from == stretch.from {
+                let moved = self.from_gap(&stretch, NaiveDateTime::MIN, &mut ahead, work);
+                let begins = stretch.wall(stretch.from);
+                // What begins with the stretch is the same run.
+                let alone = moved.is_some() && ahead.next(begins, work) != Some(begins);
+                count += u64::from(alone);
             }
             from = stretch.until;
         }
@@ -184,11 +196,6 @@ impl Timeline<'_> {
                 .map_or(begins, |reached| reached.max(begins)),
             false => begins,
         }
-    }
-
-    fn moved(&self, stretch: &Stretch, work: &mut u32) -> Option<Found> {
-        let mut ahead = Ahead::new(self.calendar);
-        self.from_gap(stretch, NaiveDateTime::MIN, &mut ahead, work)
     }
 
     /// The run at the start of a stretch, of a time that the clock skipped on the way to it.

@@ -1,9 +1,7 @@
 //! What came of an attempt, and what follows from it.
 //!
-//! Invariant: as Standard Webhooks has it, 2xx is success and everything else is a failure that is
-//! tried again, redirects and other 4xx too: a receiver that is being repaired answers 404 or 401
-//! for a while. Only 410 says that the endpoint is gone for good.
-//! Failure: none.
+//! Invariant: what may have arrived is sent again only where the receiver knows a repeat by its key.
+//! Failure: none; every outcome leads somewhere.
 
 use std::time::Duration;
 
@@ -11,13 +9,17 @@ use serde::Serialize;
 
 use super::retry;
 
-/// How long an attempt may take.
+/// How long an attempt to deliver an event may take.
 pub const PATIENCE: Duration = Duration::from_secs(10);
+/// How long an attempt to deliver a message may take: mail servers look at what they take.
+pub const MESSAGE_PATIENCE: Duration = Duration::from_secs(18);
 /// How much of an answer is kept, in bytes.
 pub const KEPT: usize = 1_024;
 /// Requests under way at once within one run: the platform allows six connections, one is the
 /// database's.
 pub const AT_ONCE: usize = 5;
+/// Bytes of messages under way at once within one run; more than the largest message has.
+pub const BYTES_AT_ONCE: usize = 6 << 20;
 /// Requests under way to one endpoint; fewer than [`AT_ONCE`], so that no endpoint takes them all.
 pub const PER_ENDPOINT: usize = 4;
 /// The same while its last attempt failed.
@@ -28,29 +30,78 @@ pub const GIVE_UP: Duration = Duration::from_secs(5 * 24 * 3_600);
 /// What came of one attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The receiver answered.
-    Answered {
-        /// HTTP status.
-        status: u16,
-        /// The wait it asked for.
-        retry_after: Option<Duration>,
-    },
-    /// No answer in time, or no connection.
-    Silent,
-    /// The deployment does not let requests go to this address.
-    Refused,
+    /// It was taken.
+    Taken,
+    /// It was not taken, but may be later; the wait that was asked for.
+    Later(Option<Duration>),
+    /// This one will not be taken, whenever it comes.
+    Never,
+    /// The endpoint does not let us in.
+    Barred,
+    /// The endpoint wants nothing any more.
+    Gone,
+    /// It went out, and nobody answered: it may have arrived.
+    Unclear,
+    /// The endpoint could not be reached: nothing went out.
+    Unreached,
+    /// The deployment does not let requests go to this address, or there is nothing to send.
+    Withheld,
+}
+
+/// What a webhook's answer means: as Standard Webhooks has it, 2xx is success and everything else a
+/// failure that is tried again, redirects and other 4xx too, because a receiver that is being
+/// repaired answers 404 or 401 for a while. Only 410 says that the endpoint is gone for good.
+pub fn webhook(status: u16, retry_after: Option<Duration>) -> Outcome {
+    match status {
+        200..=299 => Outcome::Taken,
+        410 => Outcome::Gone,
+        _ => Outcome::Later(retry_after),
+    }
+}
+
+/// What the answer of a provider's API means. 520, 522 and 524 are Cloudflare's words for an origin
+/// that took the request and did not answer it.
+pub fn api(status: u16, retry_after: Option<Duration>) -> Outcome {
+    match status {
+        200..=299 => Outcome::Taken,
+        401 | 403 => Outcome::Barred,
+        408 | 425 | 429 => Outcome::Later(retry_after),
+        520 | 522 | 524 => Outcome::Unclear,
+        500.. => Outcome::Later(retry_after),
+        _ => Outcome::Never,
+    }
+}
+
+/// What a mail server was asked when it answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// May we come in: greeting, encryption, log-in, sender.
+    Entry,
+    /// Do you take mail for this recipient, and this mail?
+    Mail,
+}
+
+/// What a mail server's answer means (RFC 5321 §4.2.1): 4xx is for now, 5xx for good.
+pub fn smtp(code: u16, question: Question) -> Outcome {
+    match (code, question) {
+        (200..=299, _) => Outcome::Taken,
+        (500..=599, Question::Entry) => Outcome::Barred,
+        (500..=599, Question::Mail) => Outcome::Never,
+        _ => Outcome::Later(None),
+    }
 }
 
 /// Where a delivery stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// It will be sent, or sent again.
+    /// It will be sent again.
     Pending,
-    /// The receiver took it.
+    /// It was taken.
     Delivered,
     /// It will not be sent again by itself.
     Failed,
+    /// Nobody knows whether it was taken; it will not be sent again by itself.
+    Unknown,
 }
 
 /// What an attempt says of its endpoint.
@@ -63,6 +114,37 @@ pub enum Health {
     Failing,
     /// It wants nothing any more.
     Gone,
+    /// Nothing: the answer was about one message.
+    Unsaid,
+}
+
+/// How deliveries of a kind are retried.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    /// The longest wait before each retry, in seconds.
+    pub schedule: &'static [u64],
+    /// Whether the receiver knows a repeat by its key.
+    pub keyed: bool,
+    /// Where a delivery stands whose last attempt was [`Outcome::Unclear`].
+    pub unclear: Status,
+}
+
+impl Policy {
+    /// Events: their receivers know a repeat by its identifier.
+    pub const EVENTS: Self = Self {
+        schedule: retry::EVENTS,
+        keyed: true,
+        unclear: Status::Failed,
+    };
+
+    /// Messages of a channel with or without keys.
+    pub const fn messages(keyed: bool) -> Self {
+        Self {
+            schedule: retry::MESSAGES,
+            keyed,
+            unclear: Status::Unknown,
+        }
+    }
 }
 
 /// What follows from an attempt.
@@ -80,32 +162,29 @@ pub struct Next {
 
 /// Decides what follows from an attempt that came after `step` retries. `random` is any number,
 /// evenly drawn.
-pub fn settle(outcome: Outcome, step: usize, random: u64) -> Next {
-    let (health, asked, again) = match outcome {
-        Outcome::Answered {
-            status: 200..=299, ..
-        } => {
-            return Next {
-                status: Status::Delivered,
-                after: None,
-                health: Health::Well,
-                pause: None,
-            };
-        }
-        Outcome::Answered { status: 410, .. } => (Health::Gone, None, false),
-        Outcome::Answered { retry_after, .. } => (Health::Failing, retry_after, true),
-        Outcome::Silent => (Health::Failing, None, true),
-        // The address will not become another one by waiting.
-        Outcome::Refused => (Health::Failing, None, false),
-    };
-    let after = retry::delay(step, random, asked).filter(|_| again);
-    Next {
-        status: match after {
-            Some(_) => Status::Pending,
-            None => Status::Failed,
-        },
-        after,
+pub fn settle(outcome: Outcome, step: usize, random: u64, policy: &Policy) -> Next {
+    let over = |status, health| Next {
+        status,
+        after: None,
         health,
+        pause: None,
+    };
+    let (asked, at_last) = match outcome {
+        Outcome::Taken => return over(Status::Delivered, Health::Well),
+        Outcome::Never => return over(Status::Failed, Health::Unsaid),
+        Outcome::Gone => return over(Status::Failed, Health::Gone),
+        // Neither the address nor the credentials will become others by waiting.
+        Outcome::Barred | Outcome::Withheld => return over(Status::Failed, Health::Failing),
+        Outcome::Unclear if !policy.keyed => return over(policy.unclear, Health::Failing),
+        Outcome::Unclear => (None, policy.unclear),
+        Outcome::Unreached => (None, Status::Failed),
+        Outcome::Later(asked) => (asked, Status::Failed),
+    };
+    let after = retry::delay(policy.schedule, step, random, asked);
+    Next {
+        status: after.map_or(at_last, |_| Status::Pending),
+        after,
+        health: Health::Failing,
         pause: asked,
     }
 }
@@ -114,63 +193,114 @@ pub fn settle(outcome: Outcome, step: usize, random: u64) -> Next {
 mod tests {
     use super::*;
 
-    fn answered(status: u16) -> Outcome {
-        Outcome::Answered {
-            status,
-            retry_after: None,
-        }
+    const KEYED: Policy = Policy::messages(true);
+    const PLAIN: Policy = Policy::messages(false);
+
+    fn after(outcome: Outcome, step: usize, policy: &Policy) -> (Status, Health, bool) {
+        let next = settle(outcome, step, 7, policy);
+        (next.status, next.health, next.after.is_some())
     }
 
     #[test]
-    fn success_is_2xx_and_nothing_else() {
+    fn a_webhook_takes_with_2xx_and_nothing_else() {
         for status in [200, 201, 204, 299] {
-            let next = settle(answered(status), 8, 7);
-            assert_eq!(
-                (next.status, next.health),
-                (Status::Delivered, Health::Well)
-            );
-            assert_eq!((next.after, next.pause), (None, None));
+            assert_eq!(webhook(status, None), Outcome::Taken);
         }
         for status in [
             100, 199, 300, 301, 304, 308, 400, 401, 404, 408, 422, 425, 429, 500, 503, 599,
         ] {
-            let next = settle(answered(status), 0, 7);
-            assert_eq!(
-                (next.status, next.health),
-                (Status::Pending, Health::Failing)
-            );
-            assert!(next.after.is_some(), "{status}");
+            assert_eq!(webhook(status, None), Outcome::Later(None), "{status}");
+        }
+        assert_eq!(webhook(410, None), Outcome::Gone);
+    }
+
+    #[test]
+    fn an_api_refuses_for_good_with_4xx_and_for_now_with_5xx() {
+        let asked = Some(Duration::from_secs(90));
+        for status in [408, 425, 429, 500, 502, 503, 504, 521, 523, 530] {
+            assert_eq!(api(status, asked), Outcome::Later(asked), "{status}");
+        }
+        for status in [301, 304, 400, 404, 409, 410, 413, 422] {
+            assert_eq!(api(status, asked), Outcome::Never, "{status}");
+        }
+        for status in [520, 522, 524] {
+            assert_eq!(api(status, None), Outcome::Unclear, "{status}");
+        }
+        assert_eq!(
+            (api(401, None), api(403, None)),
+            (Outcome::Barred, Outcome::Barred)
+        );
+        assert_eq!(api(202, None), Outcome::Taken);
+    }
+
+    #[test]
+    fn a_mail_server_refuses_for_good_with_5xx_and_for_now_with_4xx() {
+        assert_eq!(smtp(250, Question::Mail), Outcome::Taken);
+        for code in [421, 450, 451, 452, 454] {
+            assert_eq!(smtp(code, Question::Mail), Outcome::Later(None), "{code}");
+            assert_eq!(smtp(code, Question::Entry), Outcome::Later(None), "{code}");
+        }
+        for code in [500, 530, 535, 550, 553, 554] {
+            assert_eq!(smtp(code, Question::Mail), Outcome::Never, "{code}");
+            assert_eq!(smtp(code, Question::Entry), Outcome::Barred, "{code}");
         }
     }
 
     #[test]
-    fn gone_and_refused_are_not_tried_again() {
-        let next = settle(answered(410), 0, 7);
-        assert_eq!((next.status, next.health), (Status::Failed, Health::Gone));
-        let next = settle(Outcome::Refused, 0, 7);
+    fn what_may_have_arrived_goes_out_again_only_under_a_key() {
+        let unclear = |step, policy| after(Outcome::Unclear, step, policy);
         assert_eq!(
-            (next.status, next.health, next.after),
-            (Status::Failed, Health::Failing, None)
+            unclear(0, &PLAIN),
+            (Status::Unknown, Health::Failing, false)
+        );
+        assert_eq!(unclear(0, &KEYED), (Status::Pending, Health::Failing, true));
+        assert_eq!(
+            unclear(9, &KEYED),
+            (Status::Unknown, Health::Failing, false)
+        );
+        assert_eq!(
+            unclear(0, &Policy::EVENTS),
+            (Status::Pending, Health::Failing, true)
+        );
+        assert_eq!(
+            unclear(8, &Policy::EVENTS),
+            (Status::Failed, Health::Failing, false)
         );
     }
 
     #[test]
-    fn behind_the_last_step_it_has_failed() {
-        for outcome in [answered(500), Outcome::Silent] {
-            assert_eq!(settle(outcome, 7, 7).status, Status::Pending);
-            let last = settle(outcome, 8, 7);
-            assert_eq!((last.status, last.after), (Status::Failed, None));
+    fn what_certainly_did_not_arrive_goes_out_again_without_a_key_too() {
+        for outcome in [Outcome::Unreached, Outcome::Later(None)] {
+            assert_eq!(
+                after(outcome, 8, &PLAIN),
+                (Status::Pending, Health::Failing, true)
+            );
+            assert_eq!(
+                after(outcome, 9, &PLAIN),
+                (Status::Failed, Health::Failing, false)
+            );
+        }
+    }
+
+    #[test]
+    fn what_will_never_be_taken_is_not_tried_again() {
+        for policy in [&PLAIN, &KEYED, &Policy::EVENTS] {
+            let failed = |health| (Status::Failed, health, false);
+            assert_eq!(after(Outcome::Gone, 0, policy), failed(Health::Gone));
+            assert_eq!(after(Outcome::Never, 0, policy), failed(Health::Unsaid));
+            assert_eq!(after(Outcome::Barred, 0, policy), failed(Health::Failing));
+            assert_eq!(after(Outcome::Withheld, 0, policy), failed(Health::Failing));
+            assert_eq!(
+                after(Outcome::Taken, 9, policy),
+                (Status::Delivered, Health::Well, false)
+            );
         }
     }
 
     #[test]
     fn a_receiver_that_asks_for_time_gets_it() {
         let asked = Some(Duration::from_secs(90));
-        let outcome = Outcome::Answered {
-            status: 429,
-            retry_after: asked,
-        };
-        let next = settle(outcome, 0, 7);
+        let next = settle(Outcome::Later(asked), 0, 7, &Policy::EVENTS);
         assert_eq!((next.after, next.pause), (asked, asked));
     }
 

@@ -10,6 +10,9 @@ use base64::engine::general_purpose::STANDARD;
 /// How secrets begin.
 pub const PREFIX: &str = "whsec_";
 
+/// How old a signed request may be, in seconds.
+pub const TOLERANCE: i64 = 300;
+
 /// The secret made of these random bytes, as it is shown.
 pub fn secret(random: [u8; 32]) -> String {
     format!("{PREFIX}{}", STANDARD.encode(random))
@@ -33,6 +36,20 @@ pub fn header(macs: &[[u8; 32]]) -> String {
         .map(|mac| format!("v1,{}", STANDARD.encode(mac)))
         .collect();
     signed.join(" ")
+}
+
+/// The signatures of version 1 in a header, as others send it.
+pub fn signatures(header: &str) -> impl Iterator<Item = Vec<u8>> {
+    header
+        .split(' ')
+        .filter_map(|signature| STANDARD.decode(signature.strip_prefix("v1,")?).ok())
+}
+
+/// Whether the time that was signed, in Unix seconds, is near enough to now; a request of earlier
+/// is somebody's copy.
+pub fn fresh(timestamp: &str, now: i64) -> bool {
+    let signed: Option<i64> = timestamp.parse().ok();
+    signed.is_some_and(|signed| (now - TOLERANCE..=now + TOLERANCE).contains(&signed))
 }
 
 #[cfg(test)]
@@ -63,5 +80,28 @@ mod tests {
         assert_eq!(header(&[[1; 32]]), one);
         let two = format!("{one} v1,{}", STANDARD.encode([2; 32]));
         assert_eq!(header(&[[1; 32], [2; 32]]), two);
+    }
+
+    #[test]
+    fn signatures_of_others_are_read_back() {
+        let header = format!("{} v2,AAAA v1,?", header(&[[1; 32], [2; 32]]));
+        let read: Vec<_> = signatures(&header).collect();
+        assert_eq!(read, [vec![1; 32], vec![2; 32]]);
+    }
+
+    #[test]
+    fn a_request_is_fresh_for_five_minutes_either_way() {
+        for (timestamp, fine) in [
+            ("1000", true),
+            ("700", true),
+            ("1300", true),
+            ("699", false),
+            ("1301", false),
+            ("", false),
+            ("x", false),
+            ("99999999999999999999", false),
+        ] {
+            assert_eq!(fresh(timestamp, 1_000), fine, "{timestamp}");
+        }
     }
 }

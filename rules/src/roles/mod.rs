@@ -162,6 +162,12 @@ pub enum Resource {
     ReportTemplate,
     /// Looking for reports that are due.
     ReportTick,
+    /// What messages go out by.
+    Channel,
+    /// A message on its way to a recipient.
+    Message,
+    /// Somebody whom nothing is sent to.
+    Suppression,
     /// What reports are written about; it is queried.
     ReportSource,
     /// Who writes the reports of a tenant: a draft is created by it, its settings are written.

@@ -7,7 +7,7 @@ pub mod http;
 mod store;
 mod wire;
 
-pub use wire::Delivery;
+pub use wire::{Attempt, Delivery};
 
 use rules::page::Page;
 use serde_json::json;

@@ -10,7 +10,7 @@ pub mod http;
 mod store;
 mod wire;
 
-pub use channel::Webhook;
+pub use channel::Events;
 
 use rules::delivery::signature;
 use rules::page::Page;

@@ -58,6 +58,22 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// A part of the path as it came.
+    pub fn part(&self, name: &str) -> &str {
+        self.params.get(name).unwrap_or_default()
+    }
+
+    /// A header as it came; empty when it did not.
+    pub fn header(&self, name: &str) -> String {
+        let value = self.request.headers().get(name);
+        value.ok().flatten().unwrap_or_default()
+    }
+
+    /// The query as it came.
+    pub fn raw_query(&self) -> &str {
+        self.query
+    }
+
     /// A UUID in the path. One that is none names nothing: 404.
     pub fn id(&self, name: &str) -> Result<Uuid> {
         self.params

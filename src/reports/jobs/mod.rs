@@ -157,7 +157,7 @@ pub async fn preview(ctx: &Ctx, scope: &Scope, report: Uuid, input: PreviewIn) -
         &written.payload.report,
         &written.data,
         &written.figures,
-    )?;
+    );
     Ok(Preview {
         subject: rendered.subject,
         html: rendered.html,

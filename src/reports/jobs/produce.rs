@@ -18,7 +18,6 @@ use uuid::Uuid;
 
 use super::wire::Message;
 use crate::platform::ctx::Ctx;
-use crate::platform::error::{Error, Result};
 use crate::reports::configs::Report;
 use crate::reports::picture;
 use crate::reports::writer::{self, Brief, Failure};
@@ -151,45 +150,35 @@ pub async fn write(ctx: &Ctx, asked: &Asked<'_>) -> core::result::Result<Written
 }
 
 /// Makes the message of a report.
-pub fn render(
-    asked: &Asked<'_>,
-    report: &str,
-    data: &[Dataset],
-    figures: &Checked,
-) -> Result<Rendered> {
+pub fn render(asked: &Asked<'_>, report: &str, data: &[Dataset], figures: &Checked) -> Rendered {
     let zone = zone(asked.config);
-    let marked = figures::mark(report, figures);
-    let made = document::make(&DocumentIn {
-        name: &asked.config.name,
+    let name = &asked.config.name;
+    let mut input = DocumentIn {
+        name,
         subject: None,
-        report: &marked,
+        report: &figures::mark(report, figures),
         data,
         zone: &zone,
         scheduled_for: asked.as_of,
-        footer: &format!(
-            "You get this because “{}” names you as a recipient.",
-            asked.config.name
-        ),
+        footer: &format!("You get this because “{name}” is sent to you."),
         attach_data: asked.config.attach_csv,
         pictures: true,
-    });
-    let mut attachments: Vec<File> = made.attachments.into_iter().map(File::of).collect();
-    for chart in &made.charts {
-        let png = picture::png(&chart.svg)
-            .map_err(|error| Error::internal(format!("a chart cannot be drawn: {error}")))?;
-        attachments.push(File {
-            name: format!("{}.png", chart.content_id),
-            content_type: "image/png".to_owned(),
-            content: STANDARD.encode(png),
-            content_id: Some(chart.content_id.clone()),
-        });
+    };
+    let mut made = document::make(&input);
+    let mut pictures = picture::attachments(&made.charts);
+    if pictures.len() < made.charts.len() {
+        // A picture that cannot be made would be a hole in the message.
+        input.pictures = false;
+        made = document::make(&input);
+        pictures.clear();
     }
-    Ok(Rendered {
+    let files = made.attachments.into_iter().chain(pictures);
+    Rendered {
         subject: made.subject,
         html: made.html,
         text: made.text,
-        attachments,
-    })
+        attachments: files.map(File::of).collect(),
+    }
 }
 
 /// The zone of a schedule; a zone that the bundled data no longer knows is read as UTC, because a

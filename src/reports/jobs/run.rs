@@ -22,7 +22,7 @@ use super::{announce, announce_after};
 use crate::delivery;
 use crate::platform::clock;
 use crate::platform::ctx::{Ctx, random};
-use crate::platform::error::{Error, Result};
+use crate::platform::error::Result;
 use crate::platform::log::{self, Level};
 use crate::platform::pg::Statement;
 use crate::platform::scope::Scope;
@@ -86,10 +86,7 @@ impl Run<'_> {
         }
         let rendered = match self.work.stage {
             Stage::Deliver => None,
-            Stage::Generate | Stage::Render => match self.render() {
-                Ok(rendered) => Some(rendered),
-                Err(error) => return self.fail(broken(&error), 1).await,
-            },
+            Stage::Generate | Stage::Render => Some(self.render()),
         };
         self.deliver(rendered.as_ref()).await
     }
@@ -132,7 +129,7 @@ impl Run<'_> {
         Ok(kept)
     }
 
-    fn render(&self) -> Result<Rendered> {
+    fn render(&self) -> Rendered {
         let report = self.work.report.as_deref().unwrap_or_default();
         let data = self.work.data.as_deref().unwrap_or_default();
         let figures = self.work.figures.clone().unwrap_or_default();
@@ -242,17 +239,6 @@ impl Run<'_> {
             lease_ms: millis(LEASE),
             what,
         }
-    }
-}
-
-/// A fault of ours, which may be mended before the next attempt.
-fn broken(error: &Error) -> Trouble {
-    let fields = [("context", error.context.clone().into())];
-    log::write(Level::Error, "report", &fields);
-    Trouble {
-        after: None,
-        code: error.code.to_string(),
-        detail: error.detail.to_string(),
     }
 }
 

@@ -7,7 +7,7 @@
 use rules::invalid::Invalid;
 use rules::name;
 use rules::patch::Patch;
-use rules::report::{config, template};
+use rules::report::{compose, config};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::{IntoParams, ToSchema};
@@ -132,7 +132,7 @@ fn about(text: Option<&str>) -> core::result::Result<Option<String>, Invalid> {
 fn body(text: &str) -> core::result::Result<String, Invalid> {
     let text = name::optional_lines("/body", Some(text), BODY)?
         .ok_or_else(|| Invalid::one("/body", "required", "Must not be empty."))?;
-    match template::parse(&text) {
+    match compose::check(&text) {
         Ok(_) => Ok(text),
         Err(flaw) => Err(flaw.invalid("/body")),
     }

@@ -291,11 +291,11 @@ impl Reader<'_> {
     /// The year behind a month and a day, if there is one.
     fn year(&self, end: usize) -> (Option<i32>, usize) {
         let blank = self.skip(end, |c| is_blank(c) || matches!(c, ',' | '-'));
+        let next = |end: usize| self.next(end).is_some_and(|c| matches!(c, '-' | '/'));
         match self.digits(blank, 4, 4) {
-            Some((year, end))
-                if blank > end.saturating_sub(4 + 3) && (1900..2200).contains(&year) =>
-            {
-                (i32::try_from(year).ok(), end)
+            // `26 November, 2026-11-26` are two dates.
+            Some((year, stop)) if blank > end && (1900..2200).contains(&year) && !next(stop) => {
+                (i32::try_from(year).ok(), stop)
             }
             _ => (None, end),
         }

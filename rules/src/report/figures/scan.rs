@@ -55,8 +55,10 @@ pub struct Number {
     pub points: bool,
     /// A time that passes; one is so many seconds.
     pub seconds: Option<f64>,
-    /// A length of time: `7 days`, `30-day`.
+    /// A length of time: `7 days`.
     pub period: bool,
+    /// The length of time that a report covers: `the last 7 days`, `30-day`.
+    pub window: bool,
     /// A limit: `over 100`.
     pub limit: bool,
     /// Four digits that may be a year.
@@ -317,7 +319,7 @@ impl<'t> Scanner<'t> {
         if self.rest(end).starts_with(['-', '‑']) {
             let word = self.word_at(end + self.next(end).map_or(1, char::len_utf8));
             if let Some(seconds) = length(word) {
-                (number.period, number.seconds) = (true, seconds);
+                (number.period, number.window, number.seconds) = (true, true, seconds);
             } else if word.contains(char::is_alphabetic) && joined.is_empty() && !numeral.plain {
                 return end;
             }
@@ -328,7 +330,9 @@ impl<'t> Scanner<'t> {
         } else if number.unit == Unit::Plain && joined.len() <= 3 {
             end = self.currency_behind(end, &mut number);
         }
-        let start = self.in_front(at, &mut number);
+        // What belongs to the figure before is not this one's.
+        let floor = found.last().map_or(0, |before| before.end);
+        let start = self.in_front(at, &mut number).max(floor);
         let year = numeral.plain && numeral.end - at == 4 && number.unit == Unit::Plain;
         number.year = number
             .readings
@@ -460,7 +464,12 @@ impl<'t> Scanner<'t> {
         let at = end + rest.find(|c| !is_blank(c)).unwrap_or(rest.len());
         let rest = self.rest(at);
         let letters = self.word_at(at);
-        let sign = rest.chars().next().filter(|c| "€$£¥₹₩₽₺₴₪".contains(*c));
+        // A symbol that touches digits belongs to them.
+        let touches = rest.chars().nth(1).is_some_and(|c| c.is_ascii_digit());
+        let sign = rest
+            .chars()
+            .next()
+            .filter(|c| !touches && "€$£¥₹₩₽₺₴₪".contains(*c));
         let (code, long) = match sign {
             Some(sign) => (
                 unit::currency(sign.encode_utf8(&mut [0; 4])),
@@ -578,6 +587,7 @@ impl<'t> Scanner<'t> {
                 && !(word == "to" && second != "up" && second != "close");
         number.limit = blank.ends_with(['>', '<', '≥', '≤']) || near && words::is_limit(word);
         number.rank |= near && words::is_rank(word);
+        number.window |= number.period && (number.limit || number.rank);
         number.week = near
             && matches!(
                 word.to_lowercase().as_str(),
@@ -642,14 +652,29 @@ fn share_units(text: &str, found: &mut [Found]) {
             continue;
         };
         let between = text.get(one.end..other.start).unwrap_or_default().trim();
-        let (What::Number(first), What::Number(second)) = (&one.kind, &other.kind) else {
-            continue;
-        };
-        let joined = matches!(
+        if !matches!(
             between,
             "–" | "—" | "-" | "to" | "and" | "or" | "bis" | "und"
-        );
-        if !joined || first.unit != Unit::Plain || first.seconds.is_some() {
+        ) {
+            continue;
+        }
+        let What::Number(first) = &one.kind else {
+            continue;
+        };
+        let second = match &other.kind {
+            What::Number(second) => second,
+            What::Time(time) => {
+                let day = day_before(first, time);
+                if let (Some(day), Some(one)) = (day, found.get_mut(at - 1)) {
+                    one.kind = What::Time(Time {
+                        end: one.end,
+                        ..day
+                    });
+                }
+                continue;
+            }
+        };
+        if first.unit != Unit::Plain || first.seconds.is_some() {
             continue;
         }
         let mut shared = first.clone();
@@ -671,4 +696,20 @@ fn share_units(text: &str, found: &mut [Found]) {
             one.kind = What::Number(shared);
         }
     }
+}
+
+/// `20` in `20 to 26 November`.
+fn day_before(first: &Number, time: &Time) -> Option<Time> {
+    let reading = first.readings.first()?;
+    let whole = first.unit == Unit::Plain && (1.0..=31.0).contains(&reading.value);
+    let day = (1..=31u32).find(|day| whole && f64::from(*day) == reading.value)?;
+    let last = time.days.first().filter(|last| last.day.is_some())?;
+    Some(Time {
+        end: 0,
+        days: vec![dates::Day {
+            day: Some(day),
+            ..*last
+        }],
+        clock: None,
+    })
 }

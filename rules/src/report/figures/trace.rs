@@ -22,15 +22,17 @@ use crate::report::unit::Measure;
 /// Most figures that are looked up; what is beyond has no trace.
 const MAX_FIGURES: usize = 5_000;
 /// Up to this chance of an accident, a hit among all cells counts.
-const CELL: f64 = 0.06;
+const CELL: f64 = 0.05;
 /// The same where the block names the column.
-const NAMED_CELL: f64 = 0.15;
+const NAMED_CELL: f64 = 0.12;
 /// The same for what compares two values, where the words speak of it.
-const CUED: f64 = 0.10;
+const CUED: f64 = 0.08;
 /// The same where they do not.
 const SILENT: f64 = 0.01;
+/// All of these are so many times stricter in a block that names the rows it speaks of.
+const NAMED_ROWS: f64 = 0.25;
 /// The same among headlines and the rows that a block names, where the words speak of it.
-const NEAR: f64 = 0.35;
+const NEAR: f64 = 0.40;
 /// The same where they do not.
 const NEAR_SILENT: f64 = 0.03;
 
@@ -126,6 +128,13 @@ impl Tracer<'_, '_> {
         if let Some(trace) = self.calendar(number) {
             return Some(trace);
         }
+        if number.window {
+            let known = number
+                .readings
+                .iter()
+                .any(|reading| self.facts.quotes.has_in_sql(reading.value));
+            return (known || self.facts.quotes.has(number)).then(|| only(Derivation::Prompt));
+        }
         if is_numbering(block) {
             return Some(only(Derivation::Count));
         }
@@ -163,21 +172,17 @@ impl Tracer<'_, '_> {
                 return Some(trace);
             }
         }
-        let cell = if look.named { NAMED_CELL } else { CELL };
         let details = &self.facts.details;
         if number.reference
             && let Some(trace) = look.first(details, |family| family == Family::Cell)
         {
             return Some(trace);
         }
+        let strict = if near.is_empty() { 1.0 } else { NAMED_ROWS };
+        let cell = strict * if look.named { NAMED_CELL } else { CELL };
+        let other = |cued: bool| strict * if cued { CUED } else { SILENT };
         look.likely(details, |family| family == Family::Cell, |_| cell)
-            .or_else(|| {
-                look.likely(
-                    details,
-                    |family| family != Family::Cell,
-                    |cued| if cued { CUED } else { SILENT },
-                )
-            })
+            .or_else(|| look.likely(details, |family| family != Family::Cell, other))
     }
 
     /// Years, weeks, lengths of time, places.
@@ -210,7 +215,7 @@ impl Tracer<'_, '_> {
                 return Some(only(Derivation::Count));
             }
         }
-        if number.rank && whole && number.unit == Unit::Plain {
+        if number.rank && whole && number.unit == Unit::Plain && !number.period {
             let rows = facts
                 .sets
                 .data

@@ -87,7 +87,9 @@ pub fn number(words: &[&str]) -> Option<(f64, usize)> {
             known = true;
             used = at + 1;
         } else if let Some(value) = simple(word) {
-            if known && part % 100.0 != 0.0 {
+            // `twenty five` is one number, `five three` are two.
+            let tens = part % 100.0 >= 20.0 && part % 10.0 == 0.0 && value < 10.0;
+            if known && part % 100.0 != 0.0 && !tens {
                 break;
             }
             part += value;

@@ -1,0 +1,57 @@
+//! The outbox: e-mail that is kept here instead of being sent, to be read.
+//!
+//! Invariant: what is shown is what a mail server would have got: the same bytes, the recipient's
+//! link among them.
+//! Failure: a message that went elsewhere, or is yet to be sent, is not in it: 404.
+
+pub mod http;
+mod store;
+mod wire;
+
+use rules::page::Page;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::messages;
+use crate::platform::ctx::Ctx;
+use crate::platform::error::Result;
+use crate::platform::scope::Scope;
+use wire::{Kept, KeptDetail, KeptFile, OutboxQuery};
+
+/// What is kept, newest first.
+pub async fn list(ctx: &Ctx, scope: &Scope, query: &OutboxQuery) -> Result<Page<Kept>> {
+    let limit = rules::page::limit(query.limit.as_deref())?;
+    let filter = json!({
+        "recipient": query.recipient,
+        "before": rules::page::decode::<Uuid>(query.cursor.as_deref())?,
+        "limit": limit + 1,
+    });
+    let found = ctx.pg.call(scope, &store::LIST, &filter).await?;
+    Ok(rules::page::cut(found, limit, |kept| kept.id))
+}
+
+/// One message as its recipient would have it.
+pub async fn get(ctx: &Ctx, scope: &Scope, kept: Uuid) -> Result<KeptDetail> {
+    let kept = ctx
+        .pg
+        .call(scope, &store::GET, &json!({"id": kept}))
+        .await?;
+    let content = messages::content(ctx, scope, kept.message_id).await?;
+    let unsubscribe = content.unsubscribe(ctx, &kept.recipient)?;
+    let (html, text) = content.bodies(unsubscribe.as_deref());
+    let files = content.attachments.into_iter();
+    Ok(KeptDetail {
+        html,
+        text,
+        unsubscribe_url: unsubscribe,
+        attachments: files
+            .map(|file| KeptFile {
+                name: file.name,
+                content_type: file.content_type,
+                content_id: file.content_id,
+                content: file.content,
+            })
+            .collect(),
+        kept,
+    })
+}

@@ -1,0 +1,147 @@
+//! Connections to hosts that someone else chose, for protocols other than HTTP.
+//!
+//! Invariant: a host passes `rules::outbound` before it is connected to; every step ends in time. An
+//! encrypted connection is one to a host whose certificate the runtime verified.
+//! Failure: an error whose code says whether it was the time; a connection that nobody needs any
+//! more is closed, whichever way that comes about.
+
+use std::future::Future;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use rules::invalid::Invalid;
+use rules::outbound::Policy;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use worker::wasm_bindgen_futures::spawn_local;
+use worker::{SecureTransport, Socket};
+
+use super::ctx::Ctx;
+use super::error::{Error, Result};
+use super::outbound::{self, TIMEOUT};
+
+/// How a connection is encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encryption {
+    /// From the first byte on.
+    Now,
+    /// When [`Connection::encrypt`] is called.
+    Later,
+    /// Never; only where private addresses may be called.
+    Never,
+}
+
+/// An open connection.
+#[derive(Debug)]
+pub struct Connection {
+    socket: Option<Socket>,
+}
+
+impl Connection {
+    /// Connects; `ports` are those that may be connected to where private addresses may not.
+    pub async fn open(
+        ctx: &Ctx,
+        host: &str,
+        port: u16,
+        ports: &[u16],
+        encryption: Encryption,
+        patience: Duration,
+    ) -> Result<Self> {
+        let policy = outbound::policy(&ctx.config);
+        let policy = match policy.ports.is_empty() {
+            true => policy,
+            false => Policy {
+                ports: ports.to_vec(),
+                ..policy
+            },
+        };
+        let host = rules::outbound::judge_host(host, port, &policy).map_err(|refusal| {
+            Error::from(Invalid::one("/host", refusal.code(), refusal.message()))
+        })?;
+        if encryption == Encryption::Never && !policy.allow_private {
+            let message = "The connection must be encrypted.";
+            return Err(Invalid::one("/host", "not_encrypted", message).into());
+        }
+        let transport = match encryption {
+            Encryption::Now => SecureTransport::On,
+            Encryption::Later => SecureTransport::StartTls,
+            Encryption::Never => SecureTransport::Off,
+        };
+        let socket = Socket::builder()
+            .secure_transport(transport)
+            .connect(host, port)
+            .map_err(|error| lost(&error))?;
+        let connection = Self {
+            socket: Some(socket),
+        };
+        if let Some(socket) = &connection.socket {
+            within(patience, async {
+                socket
+                    .opened()
+                    .await
+                    .map(drop)
+                    .map_err(|error| lost(&error))
+            })
+            .await?;
+        }
+        Ok(connection)
+    }
+
+    /// Reads what is there, nothing at the end.
+    pub async fn read(&mut self, buffer: &mut [u8], patience: Duration) -> Result<usize> {
+        let socket = self.socket()?;
+        within(patience, async {
+            socket.read(buffer).await.map_err(|error| lost(&error))
+        })
+        .await
+    }
+
+    /// Writes all of it.
+    pub async fn write(&mut self, bytes: &[u8], patience: Duration) -> Result<()> {
+        let socket = self.socket()?;
+        within(patience, async {
+            socket.write_all(bytes).await.map_err(|error| lost(&error))
+        })
+        .await
+    }
+
+    /// Encrypts from here on. Whether that works, the next bytes show.
+    pub fn encrypt(&mut self) -> Result<()> {
+        let socket = self.socket.take().ok_or_else(|| lost(&"closed"))?;
+        self.socket = Some(socket.start_tls());
+        Ok(())
+    }
+
+    fn socket(&mut self) -> Result<&mut Socket> {
+        self.socket.as_mut().ok_or_else(|| lost(&"closed"))
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if let Some(mut socket) = self.socket.take() {
+            spawn_local(async move {
+                let _ = socket.close().await;
+            });
+        }
+    }
+}
+
+/// Does it in this time, or gives it up.
+async fn within<T>(patience: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
+    let work = std::pin::pin!(work);
+    let limit = std::pin::pin!(worker::Delay::from(patience));
+    match select(work, limit).await {
+        Either::Left((outcome, _)) => outcome,
+        Either::Right(((), _)) => {
+            let mut error = lost(&"it did not answer in time");
+            error.code = TIMEOUT.into();
+            Err(error)
+        }
+    }
+}
+
+fn lost(why: &impl ToString) -> Error {
+    let mut error = Error::unavailable(&why.to_string());
+    error.code = "peer_unavailable".into();
+    error
+}
