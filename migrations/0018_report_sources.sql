@@ -374,6 +374,7 @@ declare
   v_plan    json;
   v_cost    numeric;
   v_limit   integer;
+  v_answer  jsonb;
   v_message text;
 begin
   if v_tenant is null then
@@ -440,7 +441,11 @@ begin
         'Narrow it down, for example by time or by table_id, or join on more columns.', round(v_cost), c_cost), '/sql');
     end if;
 
-    return app.read_rows(v_run, v_limit, c_bytes) || jsonb_build_object('cost', v_cost, 'columns', (
+    v_answer := app.read_rows(v_run, v_limit, c_bytes);
+    if app.staff_tenant() is distinct from v_tenant then
+      perform app.fail('PU403', 'role_not_allowed', 'A query does not change who asks.');
+    end if;
+    return v_answer || jsonb_build_object('cost', v_cost, 'columns', (
       select jsonb_agg(jsonb_build_object('name', v_names[n], 'kind', app.column_kind(v_types[n])) order by n)
       from generate_subscripts(v_names, 1) n));
   exception

@@ -5,6 +5,7 @@
 //! Failure: a helper that expects something panics at the caller's line with what came instead.
 
 pub mod answer;
+pub mod chat;
 pub mod client;
 pub mod clock;
 pub mod control;
