@@ -220,6 +220,12 @@ async fn every_api_call_is_one_round_trip() {
             &json!({"name": "Ada L."}),
         ),
         client.post("/api/keys", &json!({"name": "k", "role": "agent"})),
+        client.get("/api/sources"),
+        client.post(
+            "/api/sources/query",
+            &json!({"sql": "select count(*) from guests"}),
+        ),
+        client.get("/api/writer"),
     ];
     let mut asked = Vec::new();
     for call in calls {

@@ -101,6 +101,8 @@ impl Operation {
                     "channels" => &ids.channel,
                     "messages" | "outbox" => &ids.message,
                     "suppressions" => &ids.suppression,
+                    // The same for every tenant.
+                    "sources" => "guests",
                     "tables" | "pulse" | "dashboard" | "check-in" => &ids.table,
                     other => panic!("teach the walk the ids of {other} in {}", self.path),
                 });
@@ -115,7 +117,7 @@ impl Operation {
             (&*self.method, &*self.path),
             ("POST", "/pulse" | "/pulse/check-ins" | "/pulse/sessions")
         );
-        self.path.contains("{}") || by_body
+        (self.path.contains("{}") && self.path != "/api/sources/{}") || by_body
     }
 
     /// The call with these ids and a body that is right.
@@ -201,6 +203,11 @@ impl Operation {
             ("POST", "/pulse/check-ins/{}/annul") => json!({"table_id": table}),
             ("POST", "/pulse/sessions") => json!({"table_id": table, "name": "Walk"}),
             ("PATCH", "/pulse/sessions/{}") => json!({"name": "Renamed by the walk"}),
+            ("POST", "/api/sources/query") => json!({"sql": "select name from guests"}),
+            ("PUT", "/api/writer") => json!({"kind": "builtin"}),
+            ("POST", "/api/writer/try") => {
+                json!({"prompt": "```sql\nselect name from guests\n```"})
+            }
             (method, path) => panic!("teach the walk a body for {method} {path}"),
         }
     }

@@ -13,6 +13,8 @@
 )]
 #[cfg(feature = "server")]
 pub mod cases;
+#[cfg(feature = "server")]
+pub mod chat;
 pub mod checkin;
 pub mod civil;
 #[cfg(feature = "server")]
@@ -55,6 +57,8 @@ pub mod report;
 pub mod roles;
 #[cfg(feature = "server")]
 pub mod schedule;
+#[cfg(feature = "server")]
+pub mod sql_guard;
 pub mod time;
 #[cfg(feature = "server")]
 pub mod token;

@@ -49,6 +49,16 @@ pub struct Config {
     pub public_url: String,
     /// The channel that mail goes out by where a tenant has none of its own: JSON.
     pub mail_channel: String,
+    /// Where chat completions are asked for: `https://api.openai.com/v1`.
+    pub chat_base_url: String,
+    /// The model that writes.
+    pub chat_model: String,
+    /// Opens the provider of the model.
+    pub chat_api_key: String,
+    /// Whether its answers are asked for in pieces.
+    pub chat_stream: bool,
+    /// What writing one report may take: `seconds/tokens`.
+    pub chat_limit: String,
 }
 
 thread_local! {
@@ -94,6 +104,11 @@ impl Config {
             supabase_issuer: var("SUPABASE_ISSUER"),
             public_url: var("PUBLIC_URL").trim_end_matches('/').to_owned(),
             mail_channel: var("MAIL_CHANNEL"),
+            chat_base_url: var("CHAT_BASE_URL"),
+            chat_model: var("CHAT_MODEL"),
+            chat_api_key: var("CHAT_API_KEY"),
+            chat_stream: var("CHAT_STREAM") != "off",
+            chat_limit: var("CHAT_LIMIT"),
         }
     }
 

@@ -6,13 +6,14 @@
 //! Failure: a refused address is 422 and names why; one that does not answer is 503. What is given
 //! up is also cut off, so that it holds no connection.
 
+use std::future::Future;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use rules::invalid::Invalid;
 use worker::{
-    AbortController, AbortSignal, Fetch, Headers, Method, Request, RequestInit, RequestRedirect,
-    Response,
+    AbortController, AbortSignal, ByteStream, Fetch, Headers, Method, Request, RequestInit,
+    RequestRedirect, Response,
 };
 
 use super::config::Config;
@@ -21,6 +22,7 @@ use super::error::{Error, Result};
 
 /// How many redirects are followed.
 const HOPS: usize = 3;
+const TOO_LARGE: &str = "its answer is too large";
 /// The code of an answer that did not come in time.
 pub const TIMEOUT: &str = "peer_timeout";
 
@@ -68,8 +70,87 @@ pub async fn send(ctx: &Ctx, outgoing: &Outgoing<'_>) -> Result<Incoming> {
     let controller = AbortController::default();
     let signal = controller.signal();
     let _cut = CutOff(Some(controller));
-    let work = std::pin::pin!(follow(ctx, outgoing, &signal));
-    let limit = std::pin::pin!(worker::Delay::from(outgoing.patience));
+    within(outgoing.patience, async {
+        let mut response = follow(ctx, outgoing, &signal).await?;
+        Ok(Incoming {
+            status: response.status_code(),
+            retry_after: header(&response, "retry-after"),
+            message_id: header(&response, "x-message-id"),
+            body: bounded(&mut response, outgoing.limit).await?,
+        })
+    })
+    .await
+}
+
+/// An answer whose body is read piece by piece. Dropping it ends the request.
+pub struct Streaming {
+    /// HTTP status.
+    pub status: u16,
+    /// `Retry-After`, if it was sent.
+    pub retry_after: Option<String>,
+    /// `Content-Type`, or nothing.
+    pub content_type: String,
+    /// None for an answer without a body.
+    body: Option<ByteStream>,
+    /// Bytes that may still come.
+    left: usize,
+    /// What is longer is an error.
+    refuse: bool,
+    _cut: CutOff,
+}
+
+/// Makes the request and answers as soon as the head of the answer is there; patience is for that.
+/// The limit is one of the whole body.
+pub async fn open(ctx: &Ctx, outgoing: &Outgoing<'_>) -> Result<Streaming> {
+    let controller = AbortController::default();
+    let signal = controller.signal();
+    let cut = CutOff(Some(controller));
+    let work = follow(ctx, outgoing, &signal);
+    let mut response = within(outgoing.patience, work).await?;
+    let body = match response.body() {
+        worker::ResponseBody::Empty => None,
+        _ => Some(response.stream()?),
+    };
+    let (left, refuse) = match outgoing.limit {
+        Limit::Refuse(most) => (most, true),
+        Limit::Cut(most) => (most, false),
+    };
+    Ok(Streaming {
+        status: response.status_code(),
+        retry_after: header(&response, "retry-after"),
+        content_type: header(&response, "content-type").unwrap_or_default(),
+        body,
+        left,
+        refuse,
+        _cut: cut,
+    })
+}
+
+impl Streaming {
+    /// The next piece, for which `patience` is waited; none when the body has come to its end.
+    pub async fn next(&mut self, patience: Duration) -> Result<Option<Vec<u8>>> {
+        use futures_util::StreamExt as _;
+        let Some(body) = self.body.as_mut().filter(|_| self.left > 0) else {
+            return Ok(None);
+        };
+        let piece = within(patience, async { Ok(body.next().await) }).await?;
+        let Some(piece) = piece else {
+            self.body = None;
+            return Ok(None);
+        };
+        let mut piece = piece.map_err(|error| unreachable_peer(&error.to_string()))?;
+        if piece.len() > self.left && self.refuse {
+            return Err(unreachable_peer(TOO_LARGE));
+        }
+        piece.truncate(self.left);
+        self.left -= piece.len();
+        Ok(Some(piece))
+    }
+}
+
+async fn within<T>(patience: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
+    let work = std::pin::pin!(work);
+    let limit = std::pin::pin!(worker::Delay::from(patience));
     match select(work, limit).await {
         Either::Left((outcome, _)) => outcome,
         Either::Right(((), _)) => {
@@ -78,6 +159,10 @@ pub async fn send(ctx: &Ctx, outgoing: &Outgoing<'_>) -> Result<Incoming> {
             Err(error)
         }
     }
+}
+
+fn header(response: &Response, name: &str) -> Option<String> {
+    response.headers().get(name).ok().flatten()
 }
 
 /// Checks an address that came in at `pointer`; answers its normal form.
@@ -106,13 +191,13 @@ impl Drop for CutOff {
     }
 }
 
-async fn follow(ctx: &Ctx, outgoing: &Outgoing<'_>, signal: &AbortSignal) -> Result<Incoming> {
+async fn follow(ctx: &Ctx, outgoing: &Outgoing<'_>, signal: &AbortSignal) -> Result<Response> {
     let policy = policy(&ctx.config);
     let mut url = outgoing.url.to_owned();
     for _ in 0..=HOPS {
         rules::outbound::judge(&url, &policy).map_err(refused)?;
-        let mut response = once(&url, outgoing, signal).await?;
-        let location = response.headers().get("location").ok().flatten();
+        let response = once(&url, outgoing, signal).await?;
+        let location = header(&response, "location");
         match (response.status_code(), location) {
             (301 | 302 | 303 | 307 | 308, Some(location)) if outgoing.redirects => {
                 let base = worker::Url::parse(&url).map_err(|e| Error::internal(e.to_string()))?;
@@ -121,17 +206,7 @@ async fn follow(ctx: &Ctx, outgoing: &Outgoing<'_>, signal: &AbortSignal) -> Res
                     .map_err(|_| unreachable_peer("bad redirect"))?;
                 url = next.into();
             }
-            (status, _) => {
-                let retry_after = response.headers().get("retry-after").ok().flatten();
-                let message_id = response.headers().get("x-message-id").ok().flatten();
-                let body = bounded(&mut response, outgoing.limit).await?;
-                return Ok(Incoming {
-                    status,
-                    retry_after,
-                    message_id,
-                    body,
-                });
-            }
+            _ => return Ok(response),
         }
     }
     Err(unreachable_peer("too many redirects"))
@@ -163,10 +238,10 @@ async fn bounded(response: &mut Response, limit: Limit) -> Result<Vec<u8>> {
     }
     let mut stream = response.stream()?;
     while let Some(chunk) = stream.next().await {
-        body.extend(chunk?);
+        body.extend(chunk.map_err(|error| unreachable_peer(&error.to_string()))?);
         match limit {
             Limit::Refuse(most) if body.len() > most => {
-                return Err(unreachable_peer("its answer is too large"));
+                return Err(unreachable_peer(TOO_LARGE));
             }
             Limit::Cut(most) if body.len() >= most => {
                 body.truncate(most);

@@ -29,6 +29,9 @@ use super::scope::Scope;
 /// How long a call waits for Postgres, connection included.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
+/// The code of a statement that took longer than it allowed itself.
+pub const TOO_SLOW: &str = "statement_too_slow";
+
 /// A statement of a tenant: constant SQL whose `$1` is the input as `jsonb`, answering one `jsonb`.
 pub struct Statement<I, O> {
     sql: &'static str,
@@ -387,6 +390,12 @@ fn problem(error: &tokio_postgres::Error, conflicts: &[(&str, &str)]) -> Error {
     }
     let class = code.get(..2).unwrap_or_default();
     match (class, code) {
+        // The transaction set itself a time limit.
+        (_, "25P04") => {
+            let mut error = Error::unavailable("transaction_timeout");
+            error.code = TOO_SLOW.into();
+            error
+        }
         (_, "22P05") => rules::invalid::Invalid::one(
             "",
             "unsupported_character",

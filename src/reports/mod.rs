@@ -12,6 +12,7 @@ mod jobs;
 mod notices;
 mod picture;
 mod schedule;
+mod sources;
 mod templates;
 mod writer;
 
@@ -33,6 +34,8 @@ pub fn routes() -> Vec<Module> {
     reports.extend(schedule::http::routes());
     let mut runs = jobs::http::routes();
     runs.extend(templates::http::routes());
+    let mut writers = sources::http::routes();
+    writers.extend(writer::http::routes());
     vec![
         Module {
             tag: "Reports",
@@ -43,6 +46,11 @@ pub fn routes() -> Vec<Module> {
             tag: "Report runs",
             about: "Runs of reports, previews, and the templates that reports are written by.",
             routes: runs,
+        },
+        Module {
+            tag: "Report writers",
+            about: "What reports can be written about, and who writes them: a language model, or the builtin writer.",
+            routes: writers,
         },
     ]
 }

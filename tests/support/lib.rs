@@ -7,6 +7,7 @@
 pub mod answer;
 pub mod authority;
 pub mod aws;
+pub mod chat;
 pub mod client;
 pub mod clock;
 pub mod control;

@@ -238,7 +238,7 @@ impl Receiver {
 }
 
 /// Reads one request; nothing when the sender has left.
-async fn read(socket: &mut TcpStream) -> Option<Hook> {
+pub(crate) async fn read(socket: &mut TcpStream) -> Option<Hook> {
     let mut bytes = Vec::new();
     let mut chunk = [0; 16_384];
     loop {

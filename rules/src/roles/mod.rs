@@ -168,6 +168,10 @@ pub enum Resource {
     Message,
     /// Somebody whom nothing is sent to.
     Suppression,
+    /// What reports are written about; it is queried.
+    ReportSource,
+    /// Who writes the reports of a tenant: a draft is created by it, its settings are written.
+    ReportWriter,
 }
 
 /// Who may do this; empty when the table does not name it.

@@ -100,4 +100,10 @@ pub const TABLE: &[(Resource, Verb, &[Role])] = &[
     (Suppression, Read, STAFF),
     (Suppression, Create, MANAGERS),
     (Suppression, Delete, MANAGERS),
+    (ReportSource, Read, STAFF),
+    (ReportSource, Search, MANAGERS),
+    (ReportWriter, Read, MANAGERS),
+    (ReportWriter, Create, MANAGERS),
+    (ReportWriter, Write, ADMINS),
+    (ReportWriter, Delete, ADMINS),
 ];

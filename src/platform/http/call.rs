@@ -82,6 +82,11 @@ impl<'a> Call<'a> {
             .ok_or_else(Error::not_found)
     }
 
+    /// A word in the path, as it was sent.
+    pub fn word(&self, name: &str) -> Result<&str> {
+        self.params.get(name).ok_or_else(Error::not_found)
+    }
+
     /// Who calls, for a route whose work has a tenant.
     pub async fn scope(&self) -> Result<Scope> {
         let credential = self.credential().await?;

@@ -23,7 +23,12 @@ use std::time::Duration;
 pub const PORT: u16 = 8787;
 
 /// Settings of the Worker that a developer may set in the environment.
-const FROM_ENVIRONMENT: [&str; 5] = [
+const FROM_ENVIRONMENT: [&str; 10] = [
+    "CHAT_API_KEY",
+    "CHAT_BASE_URL",
+    "CHAT_LIMIT",
+    "CHAT_MODEL",
+    "CHAT_STREAM",
     "CORS_ORIGINS",
     "LOG_LEVEL",
     "SUPABASE_ISSUER",

@@ -26,7 +26,7 @@ cargo xtask <command>
   dev           Pulse on this machine with a demo event, rebuilt when you start it again
                   --port N (8787)  --release  --reset (delete its data first)
                   DATABASE_URL=postgres://owner:…@… uses that server instead of the embedded one
-                  CORS_ORIGINS, LOG_LEVEL and SUPABASE_* reach the Worker
+                  CORS_ORIGINS, LOG_LEVEL, SUPABASE_* and CHAT_* reach the Worker
   serve         the release build, without the demo
                   --port N (8787)  --dev (unoptimised)  --reset
   test          every check, in order, with a summary

@@ -8,8 +8,9 @@ use std::collections::BTreeSet;
 use toml::{Table, Value};
 
 /// What is set with `wrangler secret put` and never written into a file. The first three are
-/// needed, the next three switch Supabase sign-in on, the last says what mail goes out by.
-pub const SECRETS: [&str; 7] = [
+/// needed, the next three switch Supabase sign-in on, then what mail goes out by, and a model that
+/// writes reports.
+pub const SECRETS: [&str; 10] = [
     "TOKEN_SECRET",
     "DATA_KEYS",
     "OPERATOR_TOKEN",
@@ -17,6 +18,9 @@ pub const SECRETS: [&str; 7] = [
     "SUPABASE_JWKS_URL",
     "SUPABASE_ISSUER",
     "MAIL_CHANNEL",
+    "CHAT_BASE_URL",
+    "CHAT_MODEL",
+    "CHAT_API_KEY",
 ];
 /// What the Worker answers: these paths must reach it before the file server.
 const API: [&str; 10] = [

@@ -19,10 +19,11 @@ pub fn text_of(config: &Table) -> String {
         }
     }
     let queues = queues.concat();
-    let supabase: String = SECRETS[3..6]
-        .iter()
-        .map(|secret| format!("   wrangler secret put {secret}\n"))
-        .collect();
+    let commands = |secrets: &[&str]| -> String {
+        let put = |secret| format!("   wrangler secret put {secret}\n");
+        secrets.iter().map(put).collect()
+    };
+    let (supabase, chat) = (commands(&SECRETS[3..6]), commands(&SECRETS[7..]));
     format!(
         r#"Deploy steps (docs/operations.md explains them)
 
@@ -51,7 +52,8 @@ pub fn text_of(config: &Table) -> String {
    Only for sign-in with Supabase:
 {supabase}   Only for e-mail by a provider instead of the outbox (docs/channels.md):
    wrangler secret put MAIL_CHANNEL
-
+   Only for reports that a language model writes (docs/writer.md):
+{chat}
 6. Check, build and upload; objects, crons and pages go with it:
    cargo xtask deploy-check --ready
    wrangler deploy

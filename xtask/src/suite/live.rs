@@ -163,6 +163,8 @@ impl Live {
             // Low enough to be met by a test, high enough for one device of a load test.
             ("RATE_LIMIT", "8000/50"),
             ("GUEST_RATE_LIMIT", "600/10"),
+            // A model that hangs is given up while a test waits for it.
+            ("CHAT_LIMIT", "12/60000"),
         ];
         for (name, value) in more.into_iter().chain(SUPABASE) {
             vars.insert(name.to_owned(), value.to_owned());

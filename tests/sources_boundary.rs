@@ -1,0 +1,249 @@
+//! What stands between a query and everything else when the guard is left out: roles, policies,
+//! the literal tenant, the shape of the function.
+//!
+//! Invariant: these texts go to `app.run_query` as they are, past `rules::sql_guard`; still nothing
+//! changes and nothing of another tenant is seen.
+//! Failure: the text, and what it reached.
+
+use pulse_tests::database::Database;
+use pulse_tests::prelude::*;
+use tokio_postgres::types::Type;
+
+/// Runs a text as the Worker would, without the guard.
+async fn unguarded(tenant: &Tenant, sql: &str, sources: &[&str]) -> Result<Value, String> {
+    let actor = json!({"kind": "system", "job": "test", "tenant": tenant.id}).to_string();
+    let input =
+        json!({"sql": sql, "sources": sources, "limit": 100, "timezone": "UTC"}).to_string();
+    let call = "select app.call($1::text::jsonb, array[]::text[], 'select app.run_query($1)',
+                                $2::text::jsonb, null, 'boundary') -> 'result'";
+    let app = Database::app().await;
+    let done = app
+        .attempt(call, &[(&actor, Type::TEXT), (&input, Type::TEXT)])
+        .await;
+    done.map_err(|error| {
+        let told = error.as_db_error();
+        let text = |error: &tokio_postgres::error::DbError| {
+            format!("{} {}", error.message(), error.detail().unwrap_or_default())
+        };
+        told.map_or_else(|| format!("{error:?}"), text)
+    })
+}
+
+async fn names(sql: &str) -> Vec<String> {
+    let found = Database::admin().await.json(sql, &[]).await;
+    serde_json::from_value(found).expect("names")
+}
+
+#[tokio::test]
+async fn a_text_that_got_past_the_guard_reads_the_sources_only() {
+    let tenant = Tenant::new().await;
+    for sql in [
+        "select count(*) from public.pulse_rows",
+        "select count(*) from public.users",
+        "select count(*) from public.report_writers",
+        "select secret from public.webhook_endpoints",
+        "select count(*) from public.sessions",
+        "select rolpassword from pg_authid",
+        "select pg_read_file('/etc/passwd') as a",
+        "select count(*) from pg_ls_dir('/') d",
+        "select lo_import('/etc/passwd')::text as a",
+        "select app.call(null, null, 'select 1', null, null, null)::text as a",
+    ] {
+        let told = unguarded(&tenant, sql, &[]).await.expect_err(sql);
+        assert!(told.contains("permission denied"), "{sql}\n{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_text_that_got_past_the_guard_changes_nothing() {
+    let event = Event::with_guests(["Ada"]).open().await;
+    for sql in [
+        "with x as (insert into public.pulse_tables (tenant_id, name) values (null, 'x') returning 1) select * from x",
+        "with x as (update report.guests set name = 'x' returning 1) select * from x",
+        "with x as (delete from report.guests returning 1) select * from x",
+        "select 1 as a) query; drop view report.guests; select * from (select 1 as a",
+        "select 1 as a for update",
+        "select name from guests for update",
+    ] {
+        let told = unguarded(&event.tenant, sql, &["guests"]).await;
+        let refused = match &told {
+            Err(told) => {
+                told.contains("permission denied")
+                    || told.contains("syntax error")
+                    || told.contains("not allowed")
+                    || told.contains("WITH clause")
+                    || told.contains("cannot open")
+                    || told.contains("FOR UPDATE")
+                    || told.contains("cannot delete from view")
+                    || told.contains("cannot update view")
+                    || told.contains("does not exist")
+            }
+            // A lock that cannot be taken by a function that may not lock is no change.
+            Ok(_) => sql.ends_with("for update"),
+        };
+        assert!(refused, "{sql}\n{told:?}");
+    }
+    let rows = event
+        .client()
+        .get(&format!("/pulse/tables/{}/rows", event.table))
+        .await;
+    assert_eq!(rows.at("/items/0/name"), "Ada");
+}
+
+#[tokio::test]
+async fn a_text_that_names_another_tenant_sees_its_own() {
+    let mine = Event::with_guests(["Ada"]).open().await;
+    let other = Event::with_guests(["Eve"]).open().await;
+    let set = format!("set_config('app.tenant_id', '{}', true)", other.tenant.id);
+    for sql in [
+        format!("select {set} as a, name from guests"),
+        format!(
+            "with x as materialized (select {set} as a) select g.name from x cross join guests g"
+        ),
+        format!("select name from guests where {set} is not null"),
+        format!("select (select {set}) as a, (select string_agg(name, ',') from guests) as b"),
+        "select name from report.guests".to_owned(),
+        "select tenant_id::text as a, name from report.guests".to_owned(),
+        format!(
+            "with x as materialized (select {set} as a) select g.name from x cross join report.guests g"
+        ),
+    ] {
+        let told = unguarded(&mine.tenant, &sql, &["guests"]).await;
+        assert!(!format!("{told:?}").contains("Eve"), "{sql}\n{told:?}");
+        assert_eq!(told.is_err(), sql.contains("set_config"), "{sql}\n{told:?}");
+    }
+    let literal = unguarded(&mine.tenant, "select name from guests", &["guests"]).await;
+    assert_eq!(literal.expect("a result")["rows"], json!([["Ada"]]));
+}
+
+#[tokio::test]
+async fn only_staff_query() {
+    let event = Event::with_guests(["Ada"]).open().await;
+    let device = event.door().id().await;
+    let actor = json!({"kind": "device", "id": device, "tenant": event.tenant.id, "generation": 1});
+    let call = "select app.call($1::text::jsonb, array['device'], 'select app.run_query($1)',
+                                '{\"sql\": \"select 1 as a\", \"sources\": [], \"limit\": 1}', null, 'boundary')";
+    let app = Database::app().await;
+    let actor = actor.to_string();
+    let error = app
+        .attempt(call, &[(&actor, Type::TEXT)])
+        .await
+        .expect_err("refused");
+    let told = error
+        .as_db_error()
+        .map(|error| error.code().code().to_owned());
+    assert!(
+        told.is_some_and(|code| code == "PU403" || code == "PU401"),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn the_roles_behind_it_can_do_nothing_else() {
+    let powers = names(
+        "select coalesce(jsonb_agg(rolname || ' ' || power), '[]') from pg_roles,
+           lateral (values ('super', rolsuper), ('bypassrls', rolbypassrls), ('login', rolcanlogin),
+                           ('createrole', rolcreaterole), ('createdb', rolcreatedb)) p (power, held)
+         where rolname like 'pulse\\_report\\_%' and held",
+    );
+    assert_eq!(powers.await, [""; 0]);
+    let reader = names(
+        "select coalesce(jsonb_agg(c.oid::regclass::text order by 1), '[]') from pg_class c
+         where c.relnamespace in ('public'::regnamespace, 'app'::regnamespace, 'report'::regnamespace)
+           and c.relkind in ('r', 'p', 'v', 'm', 'f')
+           and (has_any_column_privilege('pulse_report_reader', c.oid, 'select, insert, update, references')
+                or has_table_privilege('pulse_report_reader', c.oid, 'delete, truncate, trigger'))
+           and not (c.relkind = 'v' and c.relnamespace = 'report'::regnamespace)",
+    );
+    assert_eq!(reader.await, [""; 0]);
+    let writes = names(
+        "select coalesce(jsonb_agg(r || ' ' || c.oid::regclass), '[]')
+         from pg_class c, unnest(array['pulse_report_reader', 'pulse_report_owner']) r
+         where c.relnamespace in ('public'::regnamespace, 'report'::regnamespace) and c.relkind in ('r', 'p', 'v')
+           and pg_get_userbyid(c.relowner) <> r
+           and (has_any_column_privilege(r, c.oid, 'insert, update') or has_table_privilege(r, c.oid, 'delete, truncate'))",
+    );
+    assert_eq!(writes.await, [""; 0]);
+    let functions = names(
+        "select coalesce(jsonb_agg(p.proname order by 1), '[]') from pg_proc p
+         where p.pronamespace = 'app'::regnamespace and has_function_privilege('pulse_report_reader', p.oid, 'execute')",
+    );
+    let known = [
+        "column_kind",
+        "fail",
+        "read_rows",
+        "run_query",
+        "staff_tenant",
+        "tenant",
+    ];
+    assert_eq!(functions.await, known);
+    let secrets = names(
+        "select coalesce(jsonb_agg(attrelid::regclass || '.' || attname order by 1), '[]') from pg_attribute
+         where attrelid::regclass::text in ('users', 'sessions', 'api_keys', 'webhook_endpoints', 'pulse_rows',
+                                            'report_writers', 'channels', 'report_jobs', 'message_deliveries')
+           and attname in ('email', 'barcode', 'data', 'attention_note', 'password_hash', 'key_hash', 'secret',
+                           'secrets', 'api_key', 'url', 'payload', 'recipient', 'refresh_hashes')
+           and has_column_privilege('pulse_report_owner', attrelid, attnum, 'select')",
+    );
+    assert_eq!(secrets.await, [""; 0]);
+}
+
+#[tokio::test]
+async fn every_source_is_a_view_of_one_tenant_with_comments() {
+    let flawed = names(
+        "select coalesce(jsonb_agg(c.relname), '[]') from pg_class c
+         where c.relnamespace = 'report'::regnamespace
+           and (c.relkind <> 'v' or pg_get_userbyid(c.relowner) <> 'pulse_report_owner'
+                or obj_description(c.oid, 'pg_class') is null
+                or not exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant_id')
+                or exists (select from pg_attribute a where a.attrelid = c.oid and a.attnum > 0
+                             and a.attname <> 'tenant_id' and col_description(c.oid, a.attnum) is null))",
+    );
+    assert_eq!(flawed.await, [""; 0]);
+    // Row-level security holds beneath the views: without a tenant they are empty.
+    let event = Event::with_guests(["Ada"]).open().await;
+    let admin = Database::admin().await;
+    admin.run("set role pulse_report_reader").await;
+    let count = "select to_jsonb(count(*)) from report.guests";
+    assert_eq!(admin.json(count, &[]).await, 0);
+    admin
+        .run(&format!("set app.tenant_id = '{}'", event.tenant.id))
+        .await;
+    assert_eq!(admin.json(count, &[]).await, 1);
+}
+
+#[tokio::test]
+async fn the_guard_knows_the_words_and_functions_of_this_postgres() {
+    let quoted: Vec<_> = rules::sql_guard::quoted_words().collect();
+    let words =
+        names("select jsonb_agg(word order by word) from pg_get_keywords() where catcode <> 'U'");
+    let missing: Vec<_> = words
+        .await
+        .into_iter()
+        .filter(|word| !quoted.contains(&&**word))
+        .collect();
+    assert_eq!(missing, [""; 0]);
+    let special = [
+        "coalesce",
+        "current_date",
+        "current_timestamp",
+        "extract",
+        "greatest",
+        "grouping",
+        "least",
+        "localtimestamp",
+        "nullif",
+        "position",
+        "substring",
+        "trim",
+    ];
+    let functions = names(
+        "select jsonb_agg(distinct proname::text) from pg_proc where pronamespace = 'pg_catalog'::regnamespace",
+    );
+    let functions = functions.await;
+    let unknown: Vec<_> = rules::sql_guard::functions()
+        .into_iter()
+        .filter(|name| !special.contains(name) && !functions.iter().any(|known| known == name))
+        .collect();
+    assert_eq!(unknown, [""; 0]);
+}
