@@ -37,6 +37,7 @@ mod operations;
 mod pairing;
 mod questions;
 mod reports;
+mod reports_retry;
 mod reports_runs;
 mod reports_ticks;
 mod roster;

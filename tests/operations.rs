@@ -88,6 +88,14 @@ async fn the_document_describes_every_operation_and_who_may_call_it() {
         "/pulse/sessions",
         "/pulse/sessions/{id}",
         "/pulse/dashboard/{table_id}",
+        "/api/pulse",
+        "/api/pulse/{configId}",
+        "/api/pulse/{configId}/publish",
+        "/api/pulse/tick",
+        "/api/pulse/dispatch-ticks",
+        "/api/pulse-job/{jobId}",
+        "/api/pulse-job/{jobId}/run",
+        "/api/pulse-job/cleanup",
     ] {
         assert!(paths.contains_key(path), "{path} is not described");
     }

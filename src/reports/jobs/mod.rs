@@ -151,7 +151,7 @@ pub async fn preview(ctx: &Ctx, scope: &Scope, report: Uuid, input: PreviewIn) -
         template: source.result.template.as_deref(),
         as_of: input.scheduled_for.unwrap_or(ctx.now),
     };
-    let written = produce::write(ctx, &asked).await.map_err(refused)?;
+    let written = produce::write(ctx, &asked).await.map_err(Error::from)?;
     let rendered = produce::render(
         &asked,
         &written.payload.report,
@@ -177,21 +177,6 @@ pub async fn preview(ctx: &Ctx, scope: &Scope, report: Uuid, input: PreviewIn) -
         skipped: written.skipped,
         warning: written.warning,
     })
-}
-
-/// Why a report could not be written, as an answer to who wants to see it.
-fn refused(failure: super::writer::Failure) -> Error {
-    match failure.retry {
-        Some(after) => {
-            let mut error = Error::unavailable(&failure.detail);
-            error.code = failure.code.clone();
-            error.detail = failure.detail.into();
-            let seconds = after.map_or(30, |after| after.as_secs());
-            error.retry_after = u32::try_from(seconds).ok();
-            error
-        }
-        None => Error::new(422, failure.code, failure.detail),
-    }
 }
 
 /// Runs of a report, newest first.
