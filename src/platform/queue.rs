@@ -3,8 +3,8 @@
 //! Invariant: a job says what to look at, not what to do with it: handlers read the state of things
 //! and bring it forward, so a message that comes twice does no harm, and of equal messages in one
 //! batch one is enough.
-//! Failure: a job that fails is retried with backoff and then lands in the dead-letter queue, where
-//! it is logged.
+//! Failure: a job that fails is tried again after ten seconds, as often as `wrangler.toml` says, and
+//! then lands in the dead-letter queue, where it is logged.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -19,6 +19,8 @@ use super::log::{self, Level};
 
 /// The binding of the queue.
 pub const BINDING: &str = "JOBS";
+/// How long after a failure a job is tried again, in seconds.
+const RETRY_AFTER: u32 = 10;
 /// The dead-letter queue.
 pub const DEAD: &str = "pulse-dead";
 
@@ -108,7 +110,7 @@ pub async fn consume<F>(
                     &[("job", message.body().clone()), ("context", context.into())],
                 );
                 let retry = QueueRetryOptionsBuilder::new()
-                    .with_delay_seconds(10)
+                    .with_delay_seconds(RETRY_AFTER)
                     .build();
                 message.retry_with_options(&retry);
             }

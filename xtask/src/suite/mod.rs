@@ -2,7 +2,8 @@
 //!
 //! Invariant: a step that fails does not hide the others; what cannot run on this machine is said
 //! loudly and is no success.
-//! Failure: exit code 1 when anything failed. The last line is `N passed, N failed`.
+//! Failure: exit code 1 when anything failed; with `--require-all` a step that cannot run has failed.
+//! The last line is `N passed, N failed`.
 
 mod browser;
 mod browser_rules;
@@ -87,6 +88,14 @@ impl Tally {
         }
     }
 
+    /// The same, with a step that could not run as a failure where all are required.
+    fn judged(mut self, require_all: bool) -> Self {
+        if require_all && self.missing.is_some() {
+            self.failed = self.failed.max(1);
+        }
+        self
+    }
+
     fn add(&mut self, other: &Self) {
         self.passed += other.passed;
         self.failed += other.failed;
@@ -102,6 +111,7 @@ pub fn run(project: &Project, mut args: Args) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let keep = args.flag("--keep");
+    let require_all = args.flag("--require-all");
     let profile = match args.flag("--dev") {
         true => Profile::Dev,
         false => Profile::Release,
@@ -133,6 +143,7 @@ pub fn run(project: &Project, mut args: Args) -> Result<ExitCode> {
             say::failure(&error);
             Tally::one(false)
         });
+        let tally = tally.judged(require_all);
         if let Some(why) = &tally.missing {
             say::warn(format!("NOT RUN: {why}"));
         }
@@ -201,5 +212,27 @@ fn summary(rows: &[(&str, Tally, Duration)]) -> ExitCode {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_that_could_not_run_is_no_success_where_all_are_required() {
+        let ends = |tally: Tally, require_all| {
+            let fine = ("fine", Tally::one(true), Duration::ZERO);
+            let row = ("step", tally.judged(require_all), Duration::ZERO);
+            summary(&[fine, row])
+        };
+        for (tally, here, everywhere) in [
+            (Tally::one(true), ExitCode::SUCCESS, ExitCode::SUCCESS),
+            (Tally::missing("none"), ExitCode::SUCCESS, ExitCode::FAILURE),
+            (Tally::one(false), ExitCode::FAILURE, ExitCode::FAILURE),
+        ] {
+            assert_eq!(ends(tally.clone(), false), here, "{tally:?}");
+            assert_eq!(ends(tally.clone(), true), everywhere, "{tally:?}");
+        }
     }
 }
