@@ -104,6 +104,32 @@ export const tests = {
     await shot(scanner, "scanner-undo");
   },
 
+  "a guest who is let in pops up, unless the organiser does not want it": async (browser) => {
+    const event = await openEvent();
+    const scanner = await startScanner(await signedIn(browser, event), event);
+    const popup = scanner.locator("#popup");
+    await wedge(scanner, "ADA-001");
+    await popup.waitFor();
+    assert.match(await popup.innerText(), /Ada Lovelace[\s\S]*backstage pass/);
+    await shot(scanner, "scanner-popup");
+    await popup.waitFor({ state: "hidden" }); // by itself
+    await wedge(scanner, "GRACE-003");
+    await popup.waitFor();
+    await popup.click();
+    assert.equal(await popup.isVisible(), false);
+    await wedge(scanner, "EDSGER-004");
+    await verdict(scanner, "refused");
+    assert.equal(await popup.isVisible(), false, "a refusal stays on its panel");
+
+    await call("PATCH", `/pulse/${event.table.id}`, { token: event.token, body: { settings: { show_popup: false } } });
+    const told = scanner.waitForResponse((response) => response.url().endsWith(`/pulse/${event.table.id}`));
+    await scanner.reload();
+    await told;
+    await wedge(scanner, "ALAN-002");
+    assert.match(await verdict(scanner, "accepted"), /Alan Turing/);
+    assert.equal(await popup.isVisible(), false);
+  },
+
   "an answer lost on the way is asked for again and counts once": async (browser) => {
     const event = await openEvent();
     const scanner = await startScanner(await signedIn(browser, event), event);

@@ -36,6 +36,18 @@ export async function fromLink() {
   return remember(pair ? await exchange(pair) : guestOf(guest, table));
 }
 
+/** The settings of the table as a scanner may read them; null when it cannot be told now. */
+export async function settings({ token, table_id }) {
+  const path = `/pulse/${encodeURIComponent(table_id)}`;
+  const guest = token.startsWith("guest_");
+  try {
+    if (!guest) return (await send("GET", path, { token })).body.settings;
+    return (await send("GET", `${path}/roster`, { token, query: { limit: 1 } })).body.about.config.settings;
+  } catch {
+    return null;
+  }
+}
+
 async function exchange(token) {
   const body = { token, device_info: { agent: navigator.userAgent.slice(0, 200) } };
   const { session, token: own, table } = (await send("POST", "/pulse/sessions/pair", { body })).body;

@@ -6,6 +6,7 @@ import { byId, clock, el, words } from "./dom.js";
 
 const SIGNS = { accepted: "✓", duplicate: "!", refused: "✕" };
 const BUZZ = { accepted: 60, duplicate: [80, 60, 80], refused: [250, 80, 250] };
+const POPUP_MS = 2_500;
 
 /** The panel before the first scan. */
 export function showReady() {
@@ -23,6 +24,23 @@ export function showVerdict(scan, timeZone, again) {
   else if (scan.state !== "answered") panel.replaceChildren(...unanswered(scan, again));
   else panel.replaceChildren(...answered(scan, timeZone));
   if (scan.state === "answered" && !scan.undone) navigator.vibrate?.(BUZZ[shown]);
+}
+
+let popupEnds = 0;
+
+/** An admission over the whole screen, to be read from afar, until a touch, a key or the time ends it. */
+export function showPopup(scan, timeZone) {
+  const popup = byId("popup");
+  if (!popup.showPopover) return; // an old browser has the panel
+  popup.dataset.verdict = "accepted";
+  popup.replaceChildren(...answered(scan, timeZone));
+  popup.showPopover();
+  clearTimeout(popupEnds);
+  popupEnds = setTimeout(hidePopup, POPUP_MS);
+}
+
+export function hidePopup() {
+  byId("popup").hidePopover?.();
 }
 
 function kindOf(scan) {

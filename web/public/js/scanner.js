@@ -7,9 +7,9 @@ import * as api from "./api.js";
 import * as camera from "./camera.js";
 import { Door } from "./door.js";
 import { byId, checkForm, el, setText, submitting, values } from "./dom.js";
-import { forget as forgetPairing, fromLink, remember, remembered } from "./pairing.js";
+import { forget as forgetPairing, fromLink, remember, remembered, settings } from "./pairing.js";
 import { session, signInAddress } from "./session.js";
-import { historyEntry, showReady, showVerdict } from "./scanner-view.js";
+import { hidePopup, historyEntry, showPopup, showReady, showVerdict } from "./scanner-view.js";
 
 const HISTORY = 100;
 const FORGOTTEN = new Set([401, 410]);
@@ -47,7 +47,9 @@ function wire() {
   byId("walk-in-form").addEventListener("submit", onWalkIn);
   byId("camera-toggle").addEventListener("click", onCamera);
   for (const radio of document.getElementsByName("direction")) radio.addEventListener("change", focusCode);
+  byId("popup").addEventListener("click", hidePopup);
   document.addEventListener("keydown", catchKeys);
+  document.addEventListener("visibilitychange", learnSettings);
   addEventListener("beforeunload", (event) => {
     if (scans.some((scan) => scan.state === "sending" || scan.state === "waiting")) event.preventDefault();
   });
@@ -138,9 +140,17 @@ async function work() {
   showReady();
   paintHistory();
   focusCode();
+  learnSettings();
   formats = await camera.readable();
   byId("camera-toggle").hidden = formats.length === 0;
   byId("camera-none").hidden = formats.length > 0;
+}
+
+// What the organiser changes holds from the next look at the page.
+async function learnSettings() {
+  if (!pairing || document.hidden) return;
+  const learned = await settings(pairing);
+  if (learned && pairing?.token) pairing.popup = learned.show_popup;
 }
 
 // On a phone the on-screen keyboard would cover the verdict, so focus waits for the first key there.
@@ -149,6 +159,7 @@ function focusCode() {
 }
 
 function catchKeys(event) {
+  hidePopup();
   const elsewhere = event.target.closest?.("input:not([type=radio]), select, textarea, dialog");
   if (!door || elsewhere || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key.length === 1 && event.key !== " ") code.focus();
@@ -179,7 +190,14 @@ function onChange(scan) {
   if (FORGOTTEN.has(scan.problem?.status) && scan.state === "failed") return forget(scan.problem.message);
   // The panel belongs to the latest scan; an answer to an older one shows in the history.
   if (scan === scans[0] || scan.undone) showVerdict(scan, pairing.timezone, again);
+  if (scan === scans[0]) popUp(scan);
   paintHistory();
+}
+
+function popUp(scan) {
+  const admitted = scan.state === "answered" && scan.answer.verdict === "accepted" && scan.direction === "entry";
+  if (admitted && !scan.undone && pairing.popup !== false) showPopup(scan, pairing.timezone);
+  else hidePopup();
 }
 
 function again(scan) {
@@ -236,6 +254,7 @@ async function onCamera() {
 }
 
 function forget(note) {
+  hidePopup();
   stopCamera?.();
   stopCamera = null;
   forgetPairing();
