@@ -152,6 +152,7 @@ export const tests = {
   "the same code within 2.5 s is one scan": async (browser) => {
     const event = await openEvent();
     const scanner = await startScanner(await signedIn(browser, event), event);
+    await scanner.clock.setFixedTime(new Date()); // however slow this machine types
     let sent = 0;
     scanner.on("request", (request) => (sent += request.url().endsWith("/pulse/check-ins")));
     await wedge(scanner, "ADA-001");

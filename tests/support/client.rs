@@ -1,6 +1,7 @@
 //! A small HTTP client of Pulse: JSON in and out, every header kept, assertions that say what came.
 //!
-//! Invariant: nothing is retried and no redirect is followed; one call is one request.
+//! Invariant: no redirect is followed, and one call is one request; only a GET whose connection was
+//! lost is asked once more (not with [`Call::attempt`]).
 //! Failure: an expectation that is not met panics at the caller's line with request and answer.
 
 use crate::clock;

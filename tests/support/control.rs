@@ -108,6 +108,13 @@ impl Control {
         serde_json::from_value(reply.json()).expect("the proxy's stats")
     }
 
+    /// The lines of the Worker's log that hold any of these texts.
+    pub async fn log(&self, containing: &[&str]) -> Vec<String> {
+        let body = json!({ "containing": containing });
+        let reply = self.order("/worker/log", &body).await;
+        serde_json::from_value(reply.at("/lines")).expect("lines")
+    }
+
     /// What the runtime process used.
     pub async fn cpu(&self) -> Cpu {
         let reply = self.client.get("/worker/cpu").await.expect_status(200);

@@ -58,6 +58,14 @@ pub enum Outcome {
 
 /// Imports a file. The answer of a refused import is not kept for its idempotency key.
 pub async fn import(ctx: &Ctx, scope: &Scope, order: Order, mut file: Upload) -> Result<Outcome> {
+    let outcome = attempt(ctx, scope, &order, &mut file).await;
+    if !matches!(outcome, Ok(Outcome::Imported(_, false))) {
+        file.drain().await;
+    }
+    outcome
+}
+
+async fn attempt(ctx: &Ctx, scope: &Scope, order: &Order, file: &mut Upload) -> Result<Outcome> {
     let zone = Zone::parse(&tables::get(ctx, scope, order.table).await?.timezone)?;
     let options = Options {
         zone,
@@ -67,14 +75,13 @@ pub async fn import(ctx: &Ctx, scope: &Scope, order: Order, mut file: Upload) ->
     let importer = Importer::new(order.format, options)?;
     let mut staging = Staging::new(ctx, scope, order.table);
     let mut wrong = Wrong::default();
-    let outcome = match read(importer, &mut file, &mut staging, &mut wrong).await {
-        Ok(finished) => settle(ctx, scope, &order, &file, &staging, wrong, finished).await,
+    let outcome = match read(importer, file, &mut staging, &mut wrong).await {
+        Ok(finished) => settle(ctx, scope, order, file, &staging, wrong, finished).await,
         Err(Stop::Unreadable(problem)) => Ok(Outcome::Unreadable(problem)),
         Err(Stop::Failed(error)) => Err(error),
     };
     if !matches!(outcome, Ok(Outcome::Imported(_, false))) {
         staging.forget().await;
-        file.drain().await;
     }
     outcome
 }

@@ -64,6 +64,7 @@ async function setUp(wanted, note) {
   tell(note ?? null);
   byId("setup-form").hidden = !session();
   if (!session()) return;
+  ready(false);
   byId("setup-name").value ||= `Scanner ${Math.floor(100 + Math.random() * 900)}`;
   try {
     const found = await allTables();
@@ -96,7 +97,13 @@ function tell(text) {
   setText(note, text ?? "");
 }
 
+/** Whether scanning can be started: not before the lists and gates to choose from are there. */
+function ready(yes) {
+  byId("setup-form").querySelector("[type=submit]").disabled = !yes;
+}
+
 async function loadGates() {
+  ready(false);
   const select = byId("setup-gate");
   const tableId = byId("setup-table").value;
   let gates = [];
@@ -111,6 +118,7 @@ async function loadGates() {
   if (byId("setup-table").value !== tableId) return; // the choice changed meanwhile
   tell(note);
   select.replaceChildren(el("option", { value: "" }, "No gate"), ...gates.map((gate) => el("option", { value: gate.name }, gate.name)));
+  ready(true);
 }
 
 async function onStart(event) {

@@ -6,6 +6,7 @@
 //! POST /worker/evict          {name?|id?, class?, sockets?: "hibernate"|"close"}
 //! GET  /worker/cpu            {utime_ms, stime_ms, rss_kb} of workerd
 //! GET  /worker/objects        {class: [id, …]}
+//! POST /worker/log            {containing: [text, …]}: the lines of the log that hold any of them
 //! POST /pg/stop /pg/start     immediate shutdown with the proxy cut; recovery
 //! POST /pg/pause /pg/resume   SIGSTOP and SIGCONT
 //! POST /pg/lose-answers       {containing, count}: Postgres does the work, nobody hears of it
@@ -107,6 +108,14 @@ async fn carry_out(stack: &Stack, method: &str, path: &str, body: &Value) -> Res
         ("POST", "/worker/wipe-objects") => took(stack.kill_worker(true).await?),
         ("POST", "/worker/evict") => order(stack, "/evict", body).await,
         ("GET", "/worker/objects") => order(stack, "/objects", body).await,
+        ("POST", "/worker/log") => {
+            let wanted: Vec<String> = serde_json::from_value(body["containing"].clone())?;
+            let log = std::fs::read(stack.log())?;
+            let log = String::from_utf8_lossy(&log);
+            let holds = |line: &&str| wanted.iter().any(|text| line.contains(text.as_str()));
+            let lines: Vec<&str> = log.lines().filter(holds).collect();
+            Ok(json!({ "lines": lines }))
+        }
         ("GET", "/worker/cpu") => Ok(serde_json::to_value(stack.usage().await?)?),
         ("POST", "/cron") => order(stack, "/cron", body).await,
         ("POST", "/queue") => order(stack, "/queue", body).await,

@@ -22,7 +22,7 @@ use crate::tools;
 use anyhow::{Context, Result};
 use pulse_tests::proxy::{Proxy, ProxyOptions};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
@@ -92,7 +92,7 @@ pub struct Stack {
     bouncer: Mutex<Option<Bouncer>>,
     tunnel: Mutex<Option<Guarded>>,
     /// Held while the stack lives.
-    _folder: Folder,
+    folder: Folder,
 }
 
 impl Stack {
@@ -197,7 +197,7 @@ impl Stack {
             proxy,
             bouncer: Mutex::new(bouncer),
             tunnel: Mutex::new(tunnel),
-            _folder: options.folder,
+            folder: options.folder,
         };
         stack.answers().await?;
         step.done(&stack.url);
@@ -243,6 +243,11 @@ impl Stack {
             }
         }
         Ok(environment)
+    }
+
+    /// What the Worker and its runtime logged since the stack was started.
+    pub fn log(&self) -> PathBuf {
+        self.folder.path.join("runtime.log")
     }
 
     /// CPU time and memory of workerd; Linux only.

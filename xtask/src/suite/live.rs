@@ -150,7 +150,8 @@ impl Live {
         let folder = Folder::fresh(&self.project, "test")?;
         self.folders.push(folder.path.clone());
         let jwks = format!("http://127.0.0.1:{}/jwks.json", tools::free_port()?);
-        let mut vars = stack::local_vars("test", "warn");
+        // Every request is logged, so that tests can see what is not.
+        let mut vars = stack::local_vars("test", "info");
         let more = [
             ("TEST_CLOCK", "1"),
             ("CORS_ORIGINS", ORIGIN),
