@@ -9,7 +9,7 @@ use pulse_tests::control::Control;
 use pulse_tests::database::Database;
 use pulse_tests::prelude::*;
 use pulse_tests::token::Forgery;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
 /// Sends entries as an object does; `kind` is who says so.
@@ -20,7 +20,8 @@ async fn flush(event: &Event, kind: &str, entries: &[Value]) -> Result<Value, (S
         (actor["id"], actor["session"]) = (token.get("sub"), token.get("sid"));
     }
     let batch = json!({"table_id": event.table, "entries": entries, "head": 0}).to_string();
-    let sql = "select app.call($1::text::jsonb, array['admin'], 'select app.flush_scans($1)',
+    let sql =
+        "select app.call($1::text::jsonb, array['admin', 'system'], 'select app.flush_scans($1)',
                $2::text::jsonb, null, 'flush') -> 'result'";
     let flushed = Database::app()
         .await
@@ -137,11 +138,14 @@ async fn the_door_goes_on_behind_an_entry_that_is_no_record_and_somebody_is_told
     let database = Database::admin().await;
     // What stands in the way: a record with the number that the next entry will have.
     let sql = "with twin as (insert into pulse_check_ins select
-                 (jsonb_populate_record(c, jsonb_build_object('id', gen_random_uuid(), 'seq', 2))).*
+                 (jsonb_populate_record(c, jsonb_build_object('id', $2::text, 'seq', 2))).*
                  from pulse_check_ins c where table_id = $1::text::uuid returning 1)
                select to_jsonb(count(*)) from twin";
     database.as_tenant(&event.tenant.id).await;
-    assert_eq!(database.json(sql, &[(&event.table, Type::TEXT)]).await, 1);
+    let twin = Uuid::now_v7().to_string();
+    let planted: [(&(dyn ToSql + Sync), Type); 2] =
+        [(&event.table, Type::TEXT), (&twin, Type::TEXT)];
+    assert_eq!(database.json(sql, &planted).await, 1);
     event.door().scan("Bob").await.accepted();
     event.door().scan("Cleo").await.accepted();
     event.recorded().await.counts(|c| c.checked_in == 3);

@@ -78,14 +78,14 @@ async fn nothing_personal_is_logged() {
     let hook = Webhook::with(&tenant, &receiver, json!({})).await;
     let (device, session) = event.paired(json!({"name": format!("Phone {mark}")})).await;
     let pairing = client.call("POST", &format!("{session}/pairing")).await;
-    let guest_link = client.get(&format!("/pulse/{table}/guest-link")).await;
+    let config = client.get(&format!("/pulse/{table}")).await;
     let (key, made) = tenant.key("agent").await;
     let mut secrets = vec![
         tenant.admin.access(),
         tenant.admin.refresh(),
         device.token().to_owned(),
         pairing.expect_status(201).text_at("/token"),
-        guest_link.expect_status(200).text_at("/key"),
+        config.expect_status(200).text_at("/guest_key"),
         made.text_at("/key"),
         hook.secret.clone(),
         receiver.url.clone(),

@@ -33,6 +33,8 @@ impl Client {
         let http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .timeout(Duration::from_secs(120))
+            // The runtime closes a connection that rested for 5 s.
+            .pool_idle_timeout(Duration::from_secs(3))
             .no_proxy()
             .build()
             .expect("an HTTP client");

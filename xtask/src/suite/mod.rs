@@ -8,6 +8,7 @@
 mod browser;
 mod browser_rules;
 mod cargo;
+mod commands;
 mod live;
 mod migrations;
 mod schemathesis;
@@ -15,6 +16,7 @@ mod worker;
 
 use crate::args::{Args, Usage};
 use crate::command::build::Profile;
+use crate::local::database::Address;
 use crate::project::Project;
 use crate::say::{self, paint, time};
 use crate::tools;
@@ -24,7 +26,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 /// A step by its name, and what it is.
-const STEPS: [(&str, &str); 12] = [
+const STEPS: [(&str, &str); 13] = [
     ("fmt", "formatting"),
     ("clippy", "lints, for this machine and for wasm"),
     (
@@ -46,6 +48,10 @@ const STEPS: [(&str, &str); 12] = [
     ("deploy", "wrangler.toml against the code"),
     ("e2e", "end-to-end tests through the strict proxy"),
     ("browser", "the pages in a real browser"),
+    (
+        "commands",
+        "demo, openapi, cases, and a stack on DATABASE_URL",
+    ),
     (
         "schemathesis",
         "generated requests against the API document",
@@ -116,6 +122,8 @@ pub fn run(project: &Project, mut args: Args) -> Result<ExitCode> {
         true => Profile::Dev,
         false => Profile::Release,
     };
+    let server = args.option("--database-url")?;
+    let server = server.map(|url| Address::parse(&url)).transpose()?;
     let only = chosen(&mut args, "--only")?;
     let skip = chosen(&mut args, "--skip")?;
     let filter = args.word();
@@ -134,12 +142,16 @@ pub fn run(project: &Project, mut args: Args) -> Result<ExitCode> {
         picked && !skip.iter().any(|step| step == name)
     };
     tools::ensure(project)?;
-    let mut live = Live::new(project, profile, keep);
+    let mut live = Live::new(project, profile, keep, server.clone());
     let mut rows = Vec::new();
     for (name, what) in STEPS.into_iter().filter(|(name, _)| wanted(name)) {
         eprintln!("\n{} {what}", paint("1", &format!("── {name}:")));
         let started = Instant::now();
-        let tally = step(project, &mut live, name, filter.as_deref()).unwrap_or_else(|error| {
+        let outcome = match name {
+            "migrate" => migrations::run(project, server.as_ref()),
+            _ => step(project, &mut live, name, filter.as_deref()),
+        };
+        let tally = outcome.unwrap_or_else(|error| {
             say::failure(&error);
             Tally::one(false)
         });
@@ -173,12 +185,12 @@ fn step(project: &Project, live: &mut Live, name: &str, filter: Option<&str>) ->
         "fmt" => cargo::fmt(project),
         "clippy" => cargo::clippy(project),
         "host" => cargo::host(project, filter),
-        "migrate" => migrations::run(project),
         "wasm" => worker::run(project),
         "browser-rules" => browser_rules::run(project),
         "deploy" => crate::deploy::check(project),
         "e2e" => live.e2e(filter),
         "browser" => live.browser(),
+        "commands" => live.commands(),
         "schemathesis" => live.schemathesis(),
         "faults" => live.faults(filter),
         _ => live.pgbouncer(filter),
