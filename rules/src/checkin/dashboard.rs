@@ -42,6 +42,9 @@ pub struct Counters {
     pub walk_ins: u32,
     /// Scans of guests who were in already.
     pub duplicates: u32,
+    /// Admissions by devices without a connection of people whom nobody can name: among the
+    /// refusals, and not counted as inside.
+    pub unidentified: u32,
     /// Refusals by reason.
     pub refused: BTreeMap<Reason, u32>,
     /// Checked in of total, 0 to 1.
@@ -197,6 +200,7 @@ impl State {
             conflicts: ledger.conflicts(),
             walk_ins: ledger.walk_ins(),
             duplicates: ledger.duplicates(),
+            unidentified: ledger.unidentified(),
             refused: ledger.refused().clone(),
             rate: (rate.min(1.0) * 10_000.0).round() / 10_000.0,
             capacity: self.config.settings.capacity,
