@@ -1,20 +1,20 @@
 //! What a scanner keeps besides its log: the list as the server gave it, and scans to report.
 //!
-//! Invariant: a position is taken only with all that leads to it; a queued scan leaves the queue
-//! only by an answer of the server to it.
-//! Failure: what cannot be read changes nothing; an item that the server refuses is handed back and
-//! keeps none of the others waiting.
+//! Invariant: a position is taken only with all that leads to it; what is queued leaves the queue
+//! only by an answer of the server to it that will not change: taken, or wrong for ever.
+//! Failure: what cannot be read changes nothing; an item that the server refuses for ever is handed
+//! back and keeps none of the others waiting.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use rules::checkin::known::KnownGuest;
 use rules::checkin::sealed::{self, SALT};
-use rules::checkin::{Config, ScanIn, State, Tickets};
+use rules::checkin::{Config, ScanIn, State, Tickets, UndoIn};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-/// Scans in one batch.
+/// Items of one batch.
 pub const BATCH: usize = 200;
 
 /// What is kept of it in a snapshot.
@@ -35,12 +35,22 @@ pub struct Offline {
     /// Guests who were opened, by name.
     #[serde(default)]
     opened: BTreeMap<String, BTreeSet<Uuid>>,
-    /// Scans to report, oldest first.
+    /// What is to be reported, oldest first.
     #[serde(default)]
-    pub queue: Vec<ScanIn>,
+    pub queue: Vec<Item>,
     /// A whole list that has not ended. It begins anew after a reload.
     #[serde(skip)]
     paging: Option<Paging>,
+}
+
+/// An item of the queue, and of the batch that reports it.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Item {
+    /// An earlier one was undone here.
+    Undo(UndoIn),
+    /// A scan, with what the guest was told.
+    Scan(Box<ScanIn>),
 }
 
 #[derive(Clone)]
@@ -112,9 +122,22 @@ pub struct Acknowledged {
 
 #[derive(Serialize)]
 struct Dropped {
-    item: ScanIn,
+    item: Item,
     status: u16,
     error: Option<Value>,
+}
+
+impl Item {
+    /// Does an answer of this status say that the item will never be taken? Others are about the
+    /// moment: who is not let in now, a table that is closed, too much at once. What undoes a scan
+    /// that still waits is not known yet.
+    fn is_wrong(&self, status: u16, others_wait: bool) -> bool {
+        match (self, status) {
+            (_, 401 | 408 | 425 | 429) | (Self::Scan(_), 403 | 409) => false,
+            (Self::Undo(_), 404) => !others_wait,
+            _ => (400..500).contains(&status),
+        }
+    }
 }
 
 impl Offline {
@@ -203,7 +226,7 @@ impl Offline {
         }
     }
 
-    /// Takes the answers to the oldest scans of the queue, in their order.
+    /// Takes the answers to the oldest items of the queue, in their order.
     pub fn acknowledge(&mut self, results: Results) -> Acknowledged {
         let (mut taken, mut dropped) = (0, Vec::new());
         let mut results = results.results.into_iter();
@@ -211,7 +234,7 @@ impl Offline {
         for item in std::mem::take(&mut self.queue) {
             match results.next() {
                 Some(Ended { status, .. }) if (200..300).contains(&status) => taken += 1,
-                Some(Ended { status, error }) if (400..500).contains(&status) && status != 429 => {
+                Some(Ended { status, error }) if item.is_wrong(status, !left.is_empty()) => {
                     dropped.push(Dropped {
                         item,
                         status,
