@@ -59,7 +59,8 @@ impl Scanner {
     }
 
     /// Takes in an answer of `GET /pulse/{table_id}/roster`, or a push of the channel `roster`.
-    /// Answers `{position, next, ask}`, or `{problem}`.
+    /// Answers `{position, seq, next, ask}`, or `{problem}`; `seq` is what the scanner reports as its
+    /// `roster_seq`.
     pub fn learn(&mut self, json: &str) -> String {
         self.table.learn(json)
     }

@@ -23,6 +23,9 @@ pub const BATCH: usize = 200;
 pub struct Offline {
     /// How far the list is.
     pub position: Option<String>,
+    /// The same as a number.
+    #[serde(default)]
+    pub seq: Option<u64>,
     /// Guests who did something elsewhere, as the server told.
     #[serde(default)]
     known: BTreeMap<Uuid, KnownGuest>,
@@ -56,6 +59,7 @@ pub enum Item {
 #[derive(Clone)]
 struct Paging {
     position: String,
+    seq: Option<u64>,
     rows: BTreeSet<Uuid>,
     names: BTreeSet<String>,
 }
@@ -64,6 +68,7 @@ struct Paging {
 #[derive(Deserialize)]
 pub struct News {
     position: String,
+    seq: Option<u64>,
     #[serde(default)]
     full: bool,
     /// Only of a push: where it goes on from.
@@ -93,6 +98,7 @@ struct About {
 #[derive(Serialize)]
 pub struct Learnt {
     position: Option<String>,
+    seq: Option<u64>,
     /// The next page begins after this guest.
     next: Option<Uuid>,
     /// The push does not go on from here: ask for what changed.
@@ -166,6 +172,7 @@ impl Offline {
             if news.full {
                 self.paging = Some(Paging {
                     position: news.position.clone(),
+                    seq: news.seq,
                     rows: BTreeSet::new(),
                     names: BTreeSet::new(),
                 });
@@ -195,7 +202,7 @@ impl Offline {
             }
         }
         if !news.full {
-            self.position = Some(news.position);
+            (self.position, self.seq) = (Some(news.position), news.seq);
         } else if news.next.is_none()
             && let Some(paging) = self.paging.take()
         {
@@ -255,6 +262,7 @@ impl Offline {
     fn learnt(&self, next: Option<Uuid>, ask: bool) -> Learnt {
         Learnt {
             position: self.position.clone(),
+            seq: self.seq,
             next,
             ask,
         }
@@ -293,7 +301,7 @@ impl Offline {
                 self.forget(state, id);
             }
         }
-        self.position = Some(paging.position);
+        (self.position, self.seq) = (Some(paging.position), paging.seq);
     }
 }
 

@@ -132,6 +132,8 @@ pub struct About {
     pub enabled: bool,
     /// Active scanner sessions.
     pub devices: Vec<Known>,
+    /// Offset of the channel `roster`.
+    pub roster_seq: u64,
     /// How far Postgres is.
     pub record: Record,
     /// Position of the `scans` channel.
@@ -164,6 +166,11 @@ pub struct Dashboard {
     pub record: Record,
     /// Scans that wait on these scanners, as they last said: what the counters may miss.
     pub unsynced: u64,
+    /// Scanners that were used and have not been heard of for a minute: what they keep since is not
+    /// in `unsynced`. Guests' phones say nothing of themselves and are not among them.
+    pub out_of_touch: u32,
+    /// Where the guest list is: what a scanner that is up to date has as its `roster_seq`.
+    pub roster_seq: u64,
     /// Where to subscribe from.
     pub live: LivePosition,
     /// Now.
@@ -220,6 +227,8 @@ impl State {
             enabled: about.enabled,
             counters: self.stats(),
             unsynced: device::unsynced(&active_scanners),
+            out_of_touch: device::out_of_touch(&active_scanners, about.server_time),
+            roster_seq: about.roster_seq,
             active_scanners,
             recent: self.ledger.recent().rev().cloned().collect(),
             record: about.record,

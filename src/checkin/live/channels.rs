@@ -220,6 +220,7 @@ impl CheckinTable {
             name: identity.name.clone(),
             enabled: identity.enabled,
             devices,
+            roster_seq: roster::offset(table),
             live: LivePosition {
                 channel: SCANS.to_owned(),
                 epoch: table.epoch.clone(),
