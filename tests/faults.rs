@@ -27,6 +27,8 @@ mod postgres;
 mod queues;
 #[path = "faults/repeats.rs"]
 mod repeats;
+#[path = "faults/roster.rs"]
+mod roster;
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 

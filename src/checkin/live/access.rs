@@ -131,13 +131,19 @@ pub fn key_mark(guest_key: &str) -> String {
     crypto::sha256_hex(guest_key.as_bytes())
 }
 
+impl Granted {
+    /// May the caller do this too?
+    pub fn may(&self, verb: Verb, resource: Resource) -> bool {
+        match (self.role, self.profile) {
+            (Role::System, _) => true,
+            (_, Some(profile)) => rules::roles::device_may(profile, verb, resource),
+            (role, None) => rules::roles::may(role, verb, resource),
+        }
+    }
+}
+
 fn check(granted: Granted, verb: Verb, resource: Resource) -> Result<Granted> {
-    let may = match (granted.role, granted.profile) {
-        (Role::System, _) => true,
-        (_, Some(profile)) => rules::roles::device_may(profile, verb, resource),
-        (role, None) => rules::roles::may(role, verb, resource),
-    };
-    match may {
+    match granted.may(verb, resource) {
         true => Ok(granted),
         false => Err(Error::forbidden(
             "role_not_allowed",

@@ -9,7 +9,6 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use rules::checkin::caller::Caller as Scanner;
 use rules::checkin::dashboard::{About, Dashboard, LivePosition};
 use rules::checkin::entry::Entry;
 use rules::checkin::event::{EventType, ScanEvent};
@@ -158,14 +157,14 @@ impl Surface for CheckinTable {
 
     fn scan(&self, reader: &Identity, body: &str, now: DateTime<Utc>) -> Result<String> {
         let table = self.awake()?.ok_or_else(Error::not_found)?;
-        let caller = self.scanning(&table, reader)?;
-        Ok(self.scan_body(&table, &caller, now, body)?.body)
+        let granted = self.scanning(&table, reader)?;
+        Ok(self.scan_body(&table, &granted.caller, now, body)?.body)
     }
 
     fn sync(&self, reader: &Identity, body: &str, now: DateTime<Utc>) -> Result<String> {
         let table = self.awake()?.ok_or_else(Error::not_found)?;
-        let caller = self.scanning(&table, reader)?;
-        Ok(self.sync_body(&table, &caller, now, body)?.body)
+        let granted = self.scanning(&table, reader)?;
+        Ok(self.sync_body(&table, &granted, now, body)?.body)
     }
 
     fn status(&self, reader: &Identity, body: &str, now: DateTime<Utc>) -> Result<()> {
@@ -185,7 +184,7 @@ impl CheckinTable {
     }
 
     /// Lets the reader of a socket scan. Guests are counted over a socket as over HTTP.
-    fn scanning(&self, table: &Table, reader: &Identity) -> Result<Scanner> {
+    fn scanning(&self, table: &Table, reader: &Identity) -> Result<access::Granted> {
         let granted = access::grant_reader(table, reader, Verb::Scan, Resource::CheckIn)?;
         if granted.role == Role::Anonymous {
             let guest = Credential::Anonymous {
@@ -194,7 +193,7 @@ impl CheckinTable {
             };
             http::count(&self.ctx(None).config, &guest)?;
         }
-        Ok(granted.caller)
+        Ok(granted)
     }
 
     /// Sends the counters soon, together with what else changes until then.
@@ -221,6 +220,7 @@ impl CheckinTable {
             name: identity.name.clone(),
             enabled: identity.enabled,
             devices,
+            roster_seq: roster::offset(table),
             live: LivePosition {
                 channel: SCANS.to_owned(),
                 epoch: table.epoch.clone(),

@@ -5,7 +5,7 @@
 //! Failure: input that is not right is answered as the API answers it.
 
 use chrono::{DateTime, Utc};
-use rules::checkin::annul::{AnnulIn, AnnulRefusal, annul};
+use rules::checkin::annul::{AnnulIn, AnnulRefusal, Undo, annul};
 use rules::checkin::answer::answer;
 use rules::checkin::caller::Caller as Scanner;
 use rules::checkin::decide::{Ids, decide, on_several_lists};
@@ -57,7 +57,7 @@ impl CheckinTable {
             }
             "sync" => {
                 let granted = self.grant(&ctx, &table, &who, Verb::Scan).await?;
-                self.sync_body(&table, &granted.caller, who.now, input)
+                self.sync_body(&table, &granted, who.now, input)
             }
             "known" => {
                 let granted = self.grant(&ctx, &table, &who, Verb::Scan).await?;
@@ -190,7 +190,9 @@ impl CheckinTable {
         }
         let scan = scan.parse(now)?;
         let nonce_key = scan.nonce_key(caller.origin());
-        let entry = match table.identity.borrow().enabled {
+        // What happened at a door while it was closed here, and the device could not know, did happen.
+        let taken = table.identity.borrow().enabled || scan.offline.is_some();
+        let entry = match taken {
             true => entry_of(table, scan, caller, lists),
             false => Err(Error::conflict(
                 "pulse_disabled",
@@ -228,14 +230,27 @@ impl CheckinTable {
     ) -> Result<ObjectAnswer> {
         let (check_in, input) = input.split_once('\n').unwrap_or((input, "{}"));
         let check_in = Uuid::try_parse(check_in).map_err(|_| Error::not_found())?;
-        let request = decode::<AnnulIn>(input)?.parse()?;
+        let request = decode::<AnnulIn>(input)?.parse(now)?;
+        let answer = self.undo(table, caller, check_in, &request)?;
+        self.stats_changed();
+        Ok(answer)
+    }
+
+    /// The same, alone or of a batch.
+    pub(super) fn undo(
+        &self,
+        table: &Table,
+        caller: &Scanner,
+        check_in: Uuid,
+        request: &Undo,
+    ) -> Result<ObjectAnswer> {
         if let Some(nonce_key) = request.nonce_key(caller.origin(), check_in)
             && let Some(earlier) = table.storage.by_nonce(&nonce_key)?
         {
             return ok(REPLAYED, body_of(table, &serde_json::from_str(&earlier)?)?);
         }
         let original = table.creation_of(check_in)?.ok_or_else(Error::not_found)?;
-        let entry = annul(&table.state.borrow(), &original, &request, caller, now);
+        let entry = annul(&table.state.borrow(), &original, request, caller);
         let entry = entry.map_err(|refusal| match refusal {
             AnnulRefusal::OtherDevice | AnnulRefusal::TooLate => {
                 Error::forbidden(refusal.code(), refusal.message())
@@ -248,7 +263,6 @@ impl CheckinTable {
             return self.succeeded();
         }
         self.recorded(table, &entry)?;
-        self.stats_changed();
         ok(200, body_of(table, &entry)?)
     }
 
@@ -272,6 +286,7 @@ impl CheckinTable {
 
 fn entry_of(table: &Table, scan: Scan, caller: &Scanner, lists: &[String]) -> Result<Entry> {
     let received_at = scan.times.received_at;
+    table.recall(&scan)?;
     let state = table.state.borrow();
     let fresh = Ids {
         check_in: id_at(received_at),

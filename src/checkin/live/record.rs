@@ -150,19 +150,17 @@ fn take(
     table.changes.note(&table.storage, &changed)?;
     let mut state = table.state.borrow_mut();
     let (gone, kept): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.deleted);
-    let gone: Vec<String> = gone
-        .into_iter()
-        .map(|row| {
-            state.roster.remove(row.row.id);
-            row.row.id.to_string()
-        })
-        .collect();
+    let gone: Vec<_> = gone.into_iter().map(|row| row.row).collect();
     let kept: Vec<_> = kept.into_iter().map(|row| row.row).collect();
     if !kept.is_empty() {
         table.storage.upsert(Kept::Roster, &kept)?;
     }
     if !gone.is_empty() {
         table.storage.remove_guests(&gone)?;
+    }
+    for row in gone {
+        // Who is needed again is recalled.
+        state.roster.remove(row.id);
     }
     for row in kept {
         state.roster.upsert(row);

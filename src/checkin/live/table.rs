@@ -13,6 +13,7 @@ use futures_util::lock::Mutex;
 use rules::checkin::badge::{self, Template};
 use rules::checkin::entry::Entry;
 use rules::checkin::ledger::Ledger;
+use rules::checkin::scan::{Scan, Target};
 use rules::checkin::state::{Config, State};
 use rules::roles::Profile;
 use serde::{Deserialize, Serialize};
@@ -278,6 +279,27 @@ impl Table {
             self.unflushed_since.set(Some(entry.received_at));
         }
         Ok(true)
+    }
+
+    /// Remembers whom a device that had no connection may have met after they were taken off the
+    /// list.
+    pub fn recall(&self, scan: &Scan) -> Result<()> {
+        let Some(told) = &scan.offline else {
+            return Ok(());
+        };
+        let (row, code) = match &scan.target {
+            Target::Row(row) => (Some(*row), None),
+            Target::Code(code) => (told.row_id, told.row_id.is_none().then_some(code.as_str())),
+            Target::WalkIn(_) => return Ok(()),
+        };
+        let listed = |row: Uuid| self.state.borrow().roster.get(row).is_some();
+        let mut removed = match row.is_some_and(listed) {
+            true => Vec::new(),
+            false => self.storage.removed_guests(row, code)?,
+        };
+        removed.retain(|row| !listed(row.id));
+        self.state.borrow_mut().removed = removed.into();
+        Ok(())
     }
 
     /// The entry of a place in the log.
