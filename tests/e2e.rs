@@ -34,6 +34,7 @@ mod roster;
 mod several_tables;
 mod sign_in;
 mod socket_scans;
+mod standing;
 mod strange_inputs;
 mod tenancy;
 mod tickets;

@@ -27,6 +27,8 @@ mod postgres;
 mod queues;
 #[path = "faults/repeats.rs"]
 mod repeats;
+#[path = "faults/standing.rs"]
+mod standing;
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 

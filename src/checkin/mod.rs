@@ -30,7 +30,7 @@ use crate::platform::http::Module;
 use crate::platform::object::{self, Address, Caller, ObjectAnswer};
 use crate::platform::pg::Function;
 use crate::platform::queue::{self, Job};
-use crate::platform::scope::{Credential, Jurisdiction, Scope};
+use crate::platform::scope::{Credential, Jurisdiction, Scope, Subject};
 
 /// The binding of the live objects.
 pub const BINDING: &str = "CHECKIN_TABLE";
@@ -164,6 +164,24 @@ pub async fn place(ctx: &Ctx, tenant: Uuid, table: Uuid) -> Result<()> {
     pull(ctx, tenant, &address).await
 }
 
+/// A table's live object, as Postgres names it.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct LiveTable {
+    /// The table.
+    pub table_id: Uuid,
+    /// Its tenant.
+    pub tenant_id: Uuid,
+    /// Of the tenant.
+    pub jurisdiction: Jurisdiction,
+}
+
+/// Tells a live object that somebody's role changed or that their credential ended.
+pub async fn standing_changed(ctx: &Ctx, at: &LiveTable, subject: Subject) -> Result<()> {
+    let address = address(ctx, at.table_id, Some(at.jurisdiction)).await?;
+    let input = serde_json::to_string(&subject)?;
+    order(ctx, at.tenant_id, &address, "standing", &input).await
+}
+
 /// Tells a table's live object that the time has passed at which everybody was to leave.
 pub async fn let_all_out(
     ctx: &Ctx,
@@ -172,21 +190,27 @@ pub async fn let_all_out(
     jurisdiction: Option<Jurisdiction>,
 ) -> Result<()> {
     let address = address(ctx, table, jurisdiction).await?;
-    order(ctx, tenant, &address, "exits").await
+    order(ctx, tenant, &address, "exits", "").await
 }
 
 async fn pull(ctx: &Ctx, tenant: Uuid, address: &Address) -> Result<()> {
-    order(ctx, tenant, address, "pull").await
+    order(ctx, tenant, address, "pull", "").await
 }
 
-async fn order(ctx: &Ctx, tenant: Uuid, address: &Address, command: &str) -> Result<()> {
+async fn order(
+    ctx: &Ctx,
+    tenant: Uuid,
+    address: &Address,
+    command: &str,
+    input: &str,
+) -> Result<()> {
     let caller = Caller {
         credential: Credential::System,
         tenant: Some(tenant),
         now: ctx.now,
         request_id: ctx.request_id.clone(),
     };
-    object::call(ctx, address, command, &caller, "")
+    object::call(ctx, address, command, &caller, input)
         .await
         .map(drop)
 }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 use worker::Env;
 
-use crate::checkin;
+use crate::checkin::{self, LiveTable};
 use crate::delivery;
 use crate::platform::clock;
 use crate::platform::ctx::Ctx;
@@ -164,6 +164,25 @@ pub async fn job(ctx: &Ctx, job: Job) -> Result<()> {
                 // Gone or disabled meanwhile: there is no live object to tell.
                 _ => Ok(()),
             }
+        }
+        Job::StandingChanged {
+            tenant,
+            table,
+            subject,
+        } => {
+            let place = ctx
+                .pg
+                .function(&PLACEMENT, &json!({"table_id": table}))
+                .await?;
+            let Some(place) = place.filter(|place| place.tenant_id == tenant) else {
+                return Ok(());
+            };
+            let at = LiveTable {
+                table_id: table,
+                tenant_id: tenant,
+                jurisdiction: place.jurisdiction,
+            };
+            checkin::standing_changed(ctx, &at, subject).await
         }
         Job::Deliveries { tenant } => delivery::send_due(ctx, tenant).await,
     }

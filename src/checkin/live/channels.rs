@@ -77,9 +77,17 @@ impl Surface for CheckinTable {
                 role: granted.role,
                 profile: granted.profile,
                 generation,
+                confirmed_ms: granted
+                    .confirmed_at
+                    .map(|at| at.min(now).timestamp_millis()),
             },
             expires_at: token::expires_at(token, now),
         })
+    }
+
+    async fn confirm(&self, reader: &Identity, now: DateTime<Utc>) -> Result<()> {
+        let table = self.awake()?.ok_or_else(Error::not_found)?;
+        self.confirm_reader(&table, reader, now).await
     }
 
     fn access(&self, identity: &Identity, channel: &str) -> Access {

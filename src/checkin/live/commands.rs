@@ -49,6 +49,9 @@ impl CheckinTable {
         let (who, input) = object::open(body)?;
         // What the object reads for itself is told apart from what the request read.
         let ctx = self.ctx(Some(format!("{}.object", who.request_id)));
+        if command == "standing" {
+            return self.standing_changed(&ctx, &who, input).await;
+        }
         let table = self.table(&ctx, &who).await?;
         match command {
             "scan" => {
@@ -124,7 +127,8 @@ impl CheckinTable {
         if roster::offset(table) != list {
             self.roster_changed(table);
         }
-        self.hub.recheck(|reader| access::stays(table, reader));
+        self.hub
+            .recheck(self, |reader| access::stays(table, reader));
         self.stats_changed();
         if table.position.borrow().devices_seq != devices_seq {
             self.devices_changed(table)?;

@@ -18,10 +18,10 @@ use rules::roles::Profile;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::access::Access;
 use super::exits::Exits;
 use super::heard::Heard;
 use super::roster::Changes;
+use super::staff::Staff;
 use super::storage::{Kept, Storage};
 use crate::platform::crypto;
 use crate::platform::ctx::random;
@@ -129,8 +129,8 @@ pub struct Table {
     pub snapshot: Cell<u64>,
     /// Names this log for live clients; another one after its loss.
     pub epoch: String,
-    /// Who was let in lately.
-    pub access: Access,
+    /// Members of staff who were confirmed lately.
+    pub staff: Staff,
     /// Held while entries are on their way to Postgres.
     pub flushing: Mutex<()>,
 }
@@ -187,7 +187,7 @@ impl Table {
             flushed: Cell::new(flushed),
             unflushed_since: Cell::new(waiting_since),
             snapshot: Cell::new(snapshot),
-            access: Access::default(),
+            staff: Staff::load(&meta),
             flushing: Mutex::new(()),
             storage,
         }))
@@ -209,7 +209,7 @@ impl Table {
             unflushed_since: Cell::new(None),
             snapshot: Cell::new(0),
             epoch: crypto::hex(&random::<6>()),
-            access: Access::default(),
+            staff: Staff::default(),
             flushing: Mutex::new(()),
         }
     }

@@ -7,6 +7,7 @@
 //! Failure: a socket that fails is closed and recovers; it never disturbs the others.
 
 mod hub;
+mod readers;
 mod surface;
 
 pub use hub::Hub;

@@ -48,6 +48,10 @@ pub trait Surface {
     /// Verifies a token.
     async fn identify(&self, token: &str, now: DateTime<Utc>) -> Result<Known>;
 
+    /// Makes sure that a member of staff is confirmed, before their socket does something. May ask
+    /// the database, and may close sockets, this one too. Not called for devices and guests.
+    async fn confirm(&self, reader: &Identity, now: DateTime<Utc>) -> Result<()>;
+
     /// Whether a channel exists and this reader may see it.
     fn access(&self, identity: &Identity, channel: &str) -> Access;
 
