@@ -8,7 +8,7 @@
 -- people at the doors of few of them.
 create function app.live_tables_of(p_tenants uuid[]) returns jsonb language sql stable as $$
   select coalesce(jsonb_agg(jsonb_build_object('table_id', x.table_id, 'tenant_id', x.tenant_id,
-                                               'jurisdiction', n.jurisdiction)), '[]')
+                                               'jurisdiction', n.jurisdiction, 'region', n.region)), '[]')
   from (select e.table_id, e.tenant_id from public.pulse_enabled_tables e where e.tenant_id = any (p_tenants)
         order by greatest(e.last_check_in_at, e.updated_at) desc limit 200) x
   join public.tenants n on n.id = x.tenant_id

@@ -29,6 +29,7 @@ mod members;
 mod offline;
 mod operations;
 mod pairing;
+mod places;
 mod questions;
 mod roster;
 mod several_tables;

@@ -13,6 +13,8 @@ mod crowd;
 mod cut;
 #[path = "faults/flush.rs"]
 mod flush;
+#[path = "faults/jurisdictions.rs"]
+mod jurisdictions;
 #[path = "faults/kill.rs"]
 mod kill;
 #[path = "faults/large.rs"]

@@ -182,7 +182,7 @@ impl CheckinTable {
         }
         let table_id = self.table_id()?;
         let tenant = self.tenant_of(ctx, who).await?;
-        let storage = Storage::open(&self.state)?;
+        let storage = || Storage::make(&self.state);
         let table = Rc::new(record::rebuild(ctx, storage, tenant, table_id).await?);
         self.look_out(&table);
         self.table.replace(Some(Rc::clone(&table)));
@@ -194,7 +194,10 @@ impl CheckinTable {
         if let Some(table) = self.table.borrow().as_ref() {
             return Ok(Some(Rc::clone(table)));
         }
-        let Ok(table) = Table::load(Storage::open(&self.state)?)? else {
+        let Some(storage) = Storage::open(&self.state)? else {
+            return Ok(None);
+        };
+        let Some(table) = Table::load(storage)? else {
             return Ok(None);
         };
         let table = Rc::new(table);

@@ -137,10 +137,10 @@ pub struct Table {
 
 impl Table {
     /// Reads a table that this object keeps, if it does.
-    pub fn load(storage: Storage) -> Result<std::result::Result<Self, Storage>> {
+    pub fn load(storage: Storage) -> Result<Option<Self>> {
         let meta = storage.meta()?;
         let (Some(identity), Some(epoch)) = (meta.get("identity"), meta.get("epoch")) else {
-            return Ok(Err(storage));
+            return Ok(None);
         };
         let identity: Identity = serde_json::from_str(identity)?;
         let number = |key: &str| meta.get(key).and_then(|n| n.parse().ok()).unwrap_or(0_u64);
@@ -175,7 +175,7 @@ impl Table {
             .get("exits")
             .map(|text| serde_json::from_str(text))
             .transpose()?;
-        Ok(Ok(Self {
+        Ok(Some(Self {
             epoch: epoch.clone(),
             identity: RefCell::new(identity),
             state: RefCell::new(state),

@@ -9,6 +9,7 @@ mod browser_rules;
 mod cargo;
 mod live;
 mod migrations;
+mod node;
 mod schemathesis;
 mod worker;
 
@@ -28,7 +29,7 @@ const STEPS: [(&str, &str); 12] = [
     ("clippy", "lints, for this machine and for wasm"),
     (
         "host",
-        "tests of the rules, the Worker's library, xtask and the architecture",
+        "tests of the rules, the Worker's library and boundary, xtask and the architecture",
     ),
     (
         "migrate",
