@@ -30,6 +30,7 @@ mod offline;
 mod operations;
 mod pairing;
 mod places;
+mod policies;
 mod questions;
 mod roster;
 mod several_tables;

@@ -107,3 +107,16 @@ async fn a_dashboard_that_is_not_there_does_not_get_in_the_way_of_enabling() {
         .expect_status(201);
     client.get(&dashboard).await.expect_status(200);
 }
+
+#[tokio::test]
+async fn a_key_whose_jurisdiction_was_edited_scans_nowhere() {
+    let tenant = Tenant::with(json!({"jurisdiction": "eu"})).await;
+    let event = Event::with_guests(["Ada", "Bob"]).of(&tenant).open().await;
+    let (client, key) = tenant.key("agent").await;
+    let scan = |guest: &str| json!({"barcode": event.code(guest)});
+    Answer::of(event.scan_by(&client, scan("Ada")).await).accepted();
+    let edited = key.text_at("/key").replace("pulse_eu_", "pulse_none_");
+    let edited = Client::anonymous().with_token(&edited);
+    let refused = event.scan_by(&edited, scan("Bob")).await;
+    refused.problem(401, "key_unknown");
+}

@@ -26,12 +26,13 @@ use super::CheckinTable;
 use super::access::{self, Granted};
 use super::store::{self, Member, Members};
 use super::table::Table;
+use crate::checkin::Home;
 use crate::platform::clock;
 use crate::platform::ctx::Ctx;
 use crate::platform::error::{Error, Result};
 use crate::platform::log::{self, Level};
 use crate::platform::object::{Caller, ObjectAnswer};
-use crate::platform::pg::{Pg, within};
+use crate::platform::pg::{Called, Pg, within};
 use crate::platform::scope::{Credential, Scope, Subject};
 
 const CONFIRMED_FOR: TimeDelta = TimeDelta::milliseconds(CONFIRMED_FOR_MS);
@@ -103,7 +104,11 @@ pub async fn granted(ctx: &Ctx, table: &Table, who: &Caller) -> Result<Granted> 
     let (key, sign_in) = match &who.credential {
         Credential::User { user, session, .. } => (format!("u{user}{session}"), Some(*session)),
         Credential::Supabase { subject, .. } => (format!("s{subject}"), None),
-        Credential::Key { id, hash, .. } => (format!("k{id}{hash}"), None),
+        Credential::Key {
+            id,
+            hash,
+            jurisdiction,
+        } => (format!("k{id}{hash}{}", jurisdiction.as_str()), None),
         _ => return Err(Error::unauthenticated("credential_missing")),
     };
     let tenant = table.identity.borrow().tenant_id;
@@ -195,8 +200,7 @@ async fn confirm(pg: Pg, who: Caller) -> Result<Found> {
         roles: &[],
         idempotency: None,
     };
-    let input = json!({});
-    let called = within(PATIENCE, pg.call_full(&scope, &store::CONFIRM, &input)).await?;
+    let called = within(PATIENCE, whoever(&pg, &scope)).await?;
     let role = Role::parse(&called.role)
         .ok_or_else(|| Error::internal(format!("unknown role {}", called.role)))?;
     Ok((role, called.actor, called.tenant))
@@ -204,9 +208,19 @@ async fn confirm(pg: Pg, who: Caller) -> Result<Found> {
 
 /// The tenant of a caller whose credential does not say.
 pub async fn tenant(ctx: &Ctx, scope: &Scope) -> Result<Uuid> {
-    let input = json!({});
-    let called = ctx.pg.call_full(scope, &store::CONFIRM, &input).await?;
-    Ok(called.tenant)
+    Ok(whoever(&ctx.pg, scope).await?.tenant)
+}
+
+/// Who a caller is. Nothing signs what the text of a key says of its jurisdiction, and it has led
+/// here: another one than the tenant's would make a second object of the same table.
+async fn whoever(pg: &Pg, scope: &Scope) -> Result<Called<Home>> {
+    let called = pg.call_full(scope, &store::CONFIRM, &json!({})).await?;
+    match scope.credential {
+        Credential::Key { jurisdiction, .. } if jurisdiction != called.result.jurisdiction => {
+            Err(Error::unauthenticated("key_unknown"))
+        }
+        _ => Ok(called),
+    }
 }
 
 impl CheckinTable {

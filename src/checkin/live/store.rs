@@ -14,14 +14,16 @@ use uuid::Uuid;
 
 use super::heard::Sign;
 use super::table::{Device, Identity};
+use crate::checkin::Home;
 use crate::platform::pg::Statement;
 use rules::checkin::device::Report;
 use rules::checkin::guest::Row;
 use rules::checkin::ticket::TicketKey;
 use rules::roles::Role;
 
-/// Confirms that the caller is alive in the tenant; the role comes with the answer.
-pub const CONFIRM: Statement<Value, bool> = Statement::new("select to_jsonb(true)");
+/// Confirms that the caller is alive in the tenant, and says where that keeps its objects; the role
+/// comes with the answer.
+pub const CONFIRM: Statement<Value, Home> = Statement::new("select app.home()");
 
 /// Members of staff.
 #[derive(Serialize)]
