@@ -13,7 +13,7 @@ use rules::checkin::caller::Caller as Scanner;
 use rules::checkin::dashboard::{About, Dashboard, LivePosition};
 use rules::checkin::entry::Entry;
 use rules::checkin::event::{EventType, ScanEvent};
-use rules::live::log::{Kind, Position};
+use rules::live::log::{Position, WINDOW};
 use rules::live::session::{Access, Identity};
 use rules::roles::{Resource, Role, Verb};
 
@@ -33,8 +33,6 @@ use crate::platform::token;
 
 const SCANS: &str = "scans";
 const STATS: &str = "stats";
-/// How many events of `scans` can be recovered. The log itself is kept whole.
-const WINDOW: u64 = 10_000;
 /// `stats` is sent at most this often.
 const COALESCE: Duration = Duration::from_millis(100);
 
@@ -120,32 +118,19 @@ impl Surface for CheckinTable {
 
     fn channel(&self, channel: &str) -> Result<Channel> {
         let table = self.awake()?.ok_or_else(Error::not_found)?;
-        if channel == DEVICES {
-            self.devices_watched();
-            return Ok(Channel {
-                kind: Kind::Latest,
-                position: Position::new(&*table.epoch, table.heard.changes()),
-                oldest: 1,
-            });
-        }
-        if channel == ROSTER {
-            roster::watched(&table);
-            return Ok(Channel {
-                kind: Kind::Latest,
-                position: Position::new(&*table.epoch, roster::offset(&table)),
-                oldest: 1,
-            });
-        }
-        let seq = table.seq();
-        let kind = if channel == STATS {
-            Kind::Latest
-        } else {
-            Kind::Counted
-        };
-        Ok(Channel {
-            kind,
-            position: Position::new(&*table.epoch, seq),
-            oldest: seq.saturating_sub(WINDOW) + 1,
+        let at = |offset| Position::new(&*table.epoch, offset);
+        Ok(match channel {
+            DEVICES => {
+                self.devices_watched();
+                Channel::latest(at(table.heard.changes()))
+            }
+            ROSTER => {
+                roster::watched(&table);
+                Channel::latest(at(roster::offset(&table)))
+            }
+            STATS => Channel::latest(at(table.seq())),
+            // The log itself is kept whole.
+            _ => Channel::counted(at(table.seq()), WINDOW),
         })
     }
 

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use rules::live::close::{self, Close};
 use rules::live::frame::{self, Event, Watcher};
-use rules::live::log::{Position, Recovery, recover};
+use rules::live::log::Position;
 use rules::live::session::{Access, Action, Identity, Session};
 use wasm_bindgen::prelude::*;
 use worker::js_sys::Array;
@@ -361,11 +361,7 @@ fn subscribed(
     let channel = surface.channel(name)?;
     let missed = match asked {
         None => None,
-        Some(asked) => match recover(channel.kind, asked, &channel.position, channel.oldest) {
-            Recovery::All { after } if after == channel.position.offset => Some(Vec::new()),
-            Recovery::All { after } => Some(surface.events_after(name, after)?),
-            Recovery::Lost => None,
-        },
+        Some(asked) => channel.missed(asked, |after| surface.events_after(name, after))?,
     };
     let recovered = missed.is_some();
     let missed = missed.unwrap_or_default();

@@ -11,4 +11,5 @@ mod readers;
 mod surface;
 
 pub use hub::Hub;
-pub use surface::{Channel, Happened, Known, Surface};
+pub use rules::live::log::Channel;
+pub use surface::{Happened, Known, Surface};

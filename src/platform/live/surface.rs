@@ -4,7 +4,7 @@
 //! Failure: an error is answered on the frame that asked; the socket lives.
 
 use chrono::{DateTime, Utc};
-use rules::live::log::{Kind, Position};
+use rules::live::log::Channel;
 use rules::live::session::{Access, Identity};
 
 use crate::platform::error::Result;
@@ -27,16 +27,6 @@ pub struct Happened {
     pub at: DateTime<Utc>,
     /// JSON.
     pub data: String,
-}
-
-/// Where a channel is.
-pub struct Channel {
-    /// Whether its events count or only the latest value does.
-    pub kind: Kind,
-    /// Its last event.
-    pub position: Position,
-    /// The oldest event it still has.
-    pub oldest: u64,
 }
 
 /// What an object shows on its sockets.
