@@ -4,22 +4,18 @@
 //! brings it forward.
 //! Failure: what one tick does not get done, the next one finds; each logs one line.
 
-use std::collections::BTreeMap;
-
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use worker::Env;
 
-use crate::checkin::{self, LiveTable};
+use super::upkeep;
+use crate::checkin;
 use crate::delivery;
 use crate::platform::clock;
 use crate::platform::ctx::Ctx;
 use crate::platform::error::{Error, Result};
 use crate::platform::log::{self, Level};
-use crate::platform::pg::Function;
 use crate::platform::queue::{self, Job};
 
 /// The minute tick of `wrangler.toml`.
@@ -28,24 +24,6 @@ pub const MINUTE: &str = "* * * * *";
 pub const DAILY: &str = "17 3 * * *";
 /// How many objects are told at once.
 const AT_ONCE: usize = 6;
-
-const CRON: Function<Value, Due> = Function::new("select app.tick($1::text::jsonb)::text");
-const EXITS: Function<Value, Vec<LiveTable>> =
-    Function::new("select app.exits_due($1::text::jsonb)::text");
-const BEAT: Function<Value, Value> = Function::new("select app.tick($1::text::jsonb)::text");
-const SWEEP: Function<Value, BTreeMap<String, Value>> =
-    Function::new("select app.sweep($1::text::jsonb)::text");
-/// What the minute found.
-#[derive(Deserialize)]
-struct Due {
-    /// Tables whose live objects are behind.
-    #[serde(default)]
-    stale_tables: Vec<LiveTable>,
-    #[serde(default)]
-    channels: Vec<IgnoredAny>,
-    #[serde(default)]
-    swept_imports: i64,
-}
 
 type Summary = Vec<(&'static str, Value)>;
 
@@ -79,9 +57,8 @@ pub async fn scheduled(cron: &str, env: Env) {
 /// Beats the cron's heart, tells the live objects that are behind, wakes the senders of what is due,
 /// and sends the queue's beat.
 async fn minute(ctx: &Ctx) -> Result<Summary> {
-    let due = ctx.pg.function(&CRON, &json!({"name": "cron"})).await?;
-    // Objects that were to let everybody out and have not said that they did.
-    let leaving = ctx.pg.function(&EXITS, &json!({})).await?;
+    let due = upkeep::due(ctx).await?;
+    let leaving = upkeep::exits_due(ctx).await?;
     let left = stream::iter(&leaving)
         .map(|late| async move { checkin::let_all_out(ctx, late).await.is_ok() })
         .buffer_unordered(AT_ONCE)
@@ -110,7 +87,7 @@ async fn minute(ctx: &Ctx) -> Result<Summary> {
 
 /// Deletes what has outlived its use.
 async fn daily(ctx: &Ctx) -> Result<Summary> {
-    let swept = ctx.pg.function(&SWEEP, &json!({})).await?;
+    let swept = upkeep::sweep(ctx).await?;
     let outbox = delivery::sweep(ctx).await?;
     Ok(vec![("swept", json!(swept)), ("outbox", outbox)])
 }
@@ -118,11 +95,7 @@ async fn daily(ctx: &Ctx) -> Result<Summary> {
 /// Does one background job.
 pub async fn job(ctx: &Ctx, job: Job) -> Result<()> {
     match job {
-        Job::Heartbeat => ctx
-            .pg
-            .function(&BEAT, &json!({"name": "queue"}))
-            .await
-            .map(drop),
+        Job::Heartbeat => upkeep::queue_moved(ctx).await,
         Job::RosterChanged { tenant, table } => match checkin::find(ctx, table).await? {
             Some(at) if at.tenant_id == tenant => checkin::poke(ctx, &at).await,
             _ => gone(),

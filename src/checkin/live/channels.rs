@@ -209,17 +209,13 @@ impl CheckinTable {
     pub(super) fn dashboard(&self, table: &Table, who: &Caller) -> Result<ObjectAnswer> {
         let record = state_of(table);
         let identity = table.identity.borrow();
+        let live = position(table, record.seq);
         let devices = devices::known(&self.hub, table, |device| device.is_active);
         let about = About {
             name: identity.name.clone(),
             enabled: identity.enabled,
             devices,
-            live: LivePosition {
-                channel: SCANS.to_owned(),
-                epoch: table.epoch.clone(),
-                offset: record.seq,
-                url: format!("/live/check-in/{}", identity.table_id),
-            },
+            live,
             record,
             server_time: who.now,
         };
@@ -228,6 +224,16 @@ impl CheckinTable {
             status: 200,
             body: serde_json::to_string(&dashboard)?,
         })
+    }
+}
+
+/// A place in `scans`, as a snapshot carries it.
+pub fn position(table: &Table, offset: u64) -> LivePosition {
+    LivePosition {
+        channel: SCANS.to_owned(),
+        epoch: table.epoch.clone(),
+        offset,
+        url: format!("/live/check-in/{}", table.identity.borrow().table_id),
     }
 }
 

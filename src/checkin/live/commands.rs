@@ -18,7 +18,7 @@ use worker::wasm_bindgen::prelude::*;
 use super::access::{self, Granted};
 use super::roster;
 use super::table::Table;
-use super::{CheckinTable, GATHER, record as outbox};
+use super::{CheckinTable, GATHER, channels, record as outbox};
 use crate::platform::clock;
 use crate::platform::ctx::{Ctx, id_at};
 use crate::platform::error::{Error, Result};
@@ -97,7 +97,8 @@ impl CheckinTable {
             "flush" => {
                 self.grant(&ctx, &table, &who, Verb::Read).await?;
                 outbox::flush(&ctx, &table).await?;
-                ok(200, "{}".to_owned())
+                let live = channels::position(&table, table.flushed.get());
+                ok(200, serde_json::to_string(&live)?)
             }
             "pull" | "exits" if who.credential != Credential::System => Err(Error::not_found()),
             "pull" => {
