@@ -333,7 +333,7 @@ async fn a_list_and_what_is_subscribed_from_it_are_every_record_once() {
             .iter()
             .filter_map(|record| record["seq"].as_u64())
             .collect();
-        seqs.reverse();
+        seqs.sort_unstable();
         let up_to: Vec<u64> = (1..=position.offset).collect();
         assert_eq!(seqs, up_to, "every record up to the place, once");
         let missed = event.socket().await.recover("scans", &position).await;
