@@ -195,10 +195,8 @@ async fn a_refusal_cannot_be_undone() {
         .await
         .refused("unknown_code")
         .check_in();
-    event
-        .annul_by(event.client(), &refusal)
-        .await
-        .problem(409, "not_an_admission");
+    let reply = event.annul_by(event.client(), &refusal).await;
+    reply.problem(409, "not_an_admission");
     event
         .dashboard()
         .await

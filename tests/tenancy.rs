@@ -352,7 +352,9 @@ async fn a_role_that_is_listed_is_never_refused_for_its_role() {
             };
             let reply = operation.call(client, &ids).await;
             assert!(reply.status < 500, "as {role}: {reply}");
-            assert!(!matches!(reply.status, 401 | 403), "as {role}: {reply}");
+            // The ids name nothing, so what is not refused is not found, or needs none.
+            let allowed = matches!(reply.status, 200 | 201 | 204 | 404);
+            assert!(allowed, "as {role}: {reply}");
         }
     }
 }
@@ -391,6 +393,12 @@ async fn another_tenants_credentials_reach_nothing_on_any_route() {
             );
             if operation.names_something() {
                 let refused = matches!(reply.status, 401 | 403 | 404);
+                eprintln!(
+                    "PIN {who} {} {} {}",
+                    reply.status,
+                    operation.path,
+                    reply.at("/code")
+                );
                 assert!(refused, "as {who} of another tenant: {reply}");
             }
         }

@@ -1,6 +1,7 @@
 //! A small HTTP client of Pulse: JSON in and out, every header kept, assertions that say what came.
 //!
-//! Invariant: nothing is retried and no redirect is followed; one call is one request.
+//! Invariant: no redirect is followed, and one call is one request; only a GET whose connection was
+//! lost is asked once more (not with [`Call::attempt`]).
 //! Failure: an expectation that is not met panics at the caller's line with request and answer.
 
 use crate::clock;
@@ -32,6 +33,8 @@ impl Client {
         let http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .timeout(Duration::from_secs(120))
+            // The runtime closes a connection that rested for 5 s.
+            .pool_idle_timeout(Duration::from_secs(3))
             .no_proxy()
             .build()
             .expect("an HTTP client");

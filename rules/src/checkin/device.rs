@@ -52,7 +52,8 @@ pub struct StatusIn {
     pub pending: Option<u32>,
     /// Up to where it has the guest list: `seq` of the list's route, the offset of its channel.
     #[serde(default)]
-    #[cfg_attr(feature = "schema", schema(maximum = 9_007_199_254_740_991_u64))]
+    // In the document of a Worker an integer has 32 bits.
+    #[cfg_attr(feature = "schema", schema(maximum = 9_007_199_254_740_991.0))]
     pub roster_seq: Option<u64>,
 }
 

@@ -18,7 +18,7 @@ use worker::wasm_bindgen::prelude::*;
 use super::access::{self, Granted};
 use super::roster;
 use super::table::Table;
-use super::{CheckinTable, GATHER, record as outbox};
+use super::{CheckinTable, GATHER, channels, record as outbox};
 use crate::platform::clock;
 use crate::platform::ctx::{Ctx, id_at};
 use crate::platform::error::{Error, Result};
@@ -49,6 +49,9 @@ impl CheckinTable {
         let (who, input) = object::open(body)?;
         // What the object reads for itself is told apart from what the request read.
         let ctx = self.ctx(Some(format!("{}.object", who.request_id)));
+        if command == "standing" {
+            return self.standing_changed(&ctx, &who, input).await;
+        }
         let table = self.table(&ctx, &who).await?;
         match command {
             "scan" => {
@@ -94,7 +97,8 @@ impl CheckinTable {
             "flush" => {
                 self.grant(&ctx, &table, &who, Verb::Read).await?;
                 outbox::flush(&ctx, &table).await?;
-                ok(200, "{}".to_owned())
+                let live = channels::position(&table, table.flushed.get());
+                ok(200, serde_json::to_string(&live)?)
             }
             "pull" | "exits" if who.credential != Credential::System => Err(Error::not_found()),
             "pull" => {
@@ -124,7 +128,8 @@ impl CheckinTable {
         if roster::offset(table) != list {
             self.roster_changed(table);
         }
-        self.hub.recheck(|reader| access::stays(table, reader));
+        self.hub
+            .recheck(self, |reader| access::stays(table, reader));
         self.stats_changed();
         if table.position.borrow().devices_seq != devices_seq {
             self.devices_changed(table)?;

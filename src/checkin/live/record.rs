@@ -190,8 +190,14 @@ fn take(
     if moved { table.keep_position() } else { Ok(()) }
 }
 
-/// Makes the table from Postgres alone: configuration, log, guests, sessions.
-pub async fn rebuild(ctx: &Ctx, storage: Storage, tenant: Uuid, table_id: Uuid) -> Result<Table> {
+/// Makes the table from Postgres alone: configuration, log, guests, sessions. Storage is not touched
+/// before Postgres says that there is one.
+pub async fn rebuild(
+    ctx: &Ctx,
+    storage: impl FnOnce() -> Result<Storage>,
+    tenant: Uuid,
+    table_id: Uuid,
+) -> Result<Table> {
     let scope = Scope::system(tenant);
     let start = Position::default();
     let first = PullTable {
@@ -205,6 +211,7 @@ pub async fn rebuild(ctx: &Ctx, storage: Storage, tenant: Uuid, table_id: Uuid) 
         limit: PAGE,
     };
     let pulled = ctx.pg.call(&scope, &store::PULL_TABLE, &first).await?;
+    let storage = storage()?;
     storage.clear()?;
     let table = Table::fresh(storage, pulled.config);
     loop {

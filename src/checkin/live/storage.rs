@@ -48,8 +48,18 @@ struct Meta {
 }
 
 impl Storage {
+    /// Opens what an object keeps, if it keeps anything. Asking leaves no trace: an object that was
+    /// called in vain stays empty, and so ceases to exist.
+    pub fn open(state: &State) -> Result<Option<Self>> {
+        let known = "select 1 from sqlite_master where type = 'table' and name = 'meta'";
+        match Sql::of(state).value(known, &[])? {
+            Some(_) => Self::make(state).map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// Opens it and makes sure of its tables.
-    pub fn open(state: &State) -> Result<Self> {
+    pub fn make(state: &State) -> Result<Self> {
         let sql = Sql::of(state);
         sql.run(SCHEMA, &[])?;
         Ok(Self { sql })

@@ -4,6 +4,7 @@
 //! Failure: see the problems of the API document.
 
 use rules::checkin::annul::UndoIn;
+use rules::checkin::dashboard::LivePosition;
 use rules::checkin::entry::{CheckIn, FirstEntry};
 use rules::checkin::guest::GuestView;
 use rules::checkin::question::Question;
@@ -124,6 +125,10 @@ pub struct CheckIns {
     pub items: Vec<CheckIn>,
     /// Where the next page starts.
     pub next_cursor: Option<String>,
+    /// Of a list of one table: where to subscribe from, so that no later record is missed and none
+    /// comes twice.
+    #[schema(required = true)]
+    pub live: Option<LivePosition>,
 }
 
 /// Which records.
