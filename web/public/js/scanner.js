@@ -253,6 +253,7 @@ function onChange(scan) {
 async function askFirst(scan) {
   const answers = await ask(scan.answer.guest?.name ?? scan.label, scan.answer.questions);
   if (answers && door) door.answer(scan, answers);
+  code.blur(); // Chromium gives a field the focus back without its caret
   focusCode();
 }
 
