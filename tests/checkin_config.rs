@@ -294,7 +294,7 @@ async fn a_scanner_is_paired_listed_changed_and_shut_out() {
     Answer::of(scan("Bob").await).duplicate();
 }
 
-/// 44 to 47 of the field's cases, as far as pairing goes today.
+/// 47 of the field's cases; tokens that are used, revoked or rolled (44 to 46): `pairing`, `devices`.
 #[tokio::test]
 async fn pairing_needs_a_known_table_and_a_right_profile() {
     let event = Event::with_guests(["Ada"]).open().await;
