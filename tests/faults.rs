@@ -13,6 +13,8 @@ mod crowd;
 mod cut;
 #[path = "faults/flush.rs"]
 mod flush;
+#[path = "faults/jurisdictions.rs"]
+mod jurisdictions;
 #[path = "faults/kill.rs"]
 mod kill;
 #[path = "faults/large.rs"]
@@ -27,6 +29,10 @@ mod postgres;
 mod queues;
 #[path = "faults/repeats.rs"]
 mod repeats;
+#[path = "faults/roster.rs"]
+mod roster;
+#[path = "faults/standing.rs"]
+mod standing;
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 

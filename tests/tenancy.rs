@@ -107,7 +107,10 @@ impl Operation {
     fn names_something(&self) -> bool {
         let by_body = matches!(
             (&*self.method, &*self.path),
-            ("POST", "/pulse" | "/pulse/check-ins" | "/pulse/sessions")
+            (
+                "POST",
+                "/pulse" | "/pulse/check-ins" | "/pulse/check-ins/sync" | "/pulse/sessions"
+            )
         );
         self.path.contains("{}") || by_body
     }
@@ -459,29 +462,36 @@ async fn what_is_another_tenants_looks_like_what_does_not_exist() {
     }
 }
 
-/// 48 of the field's cases, for devices: one table is all a scanner knows.
+/// 48 of the field's cases: one list is all that a scanner knows, in its own tenant too.
 #[tokio::test]
-async fn a_scanner_knows_its_own_table_only() {
-    let tenant = Tenant::new().await;
-    let mine = Event::with_guests(["Ada"]).of(&tenant).open().await;
-    let other = Event::with_guests(["Eve"]).of(&tenant).open().await;
-    let device = mine.door().client().await;
-    device
-        .get(&format!("/pulse/{}", mine.table))
-        .await
-        .expect_status(200);
-    for path in [
-        format!("/pulse/{}", other.table),
-        format!("/pulse/dashboard/{}", other.table),
-        format!("/pulse/tables/{}/rows?q=Eve", other.table),
-    ] {
-        let reply = device.get(&path).await;
-        let reply = reply.problem_of(404);
-        assert!(!reply.text().contains("Eve"), "{reply}");
+async fn a_scanner_reaches_nothing_of_another_list_on_any_route() {
+    let world = World::new().await;
+    let mine = Event::with_guests(["Ada"]).of(&world.event.tenant);
+    let mine = mine.settings(json!({"guest_scanning": true})).open().await;
+    let config = mine.client().get(&format!("/pulse/{}", mine.table)).await;
+    let guest = format!("guest_{}.{}", config.text_at("/guest_key"), Uuid::new_v4());
+    let mut callers = vec![("guest", Client::anonymous().with_token(&guest))];
+    for profile in ["scanner", "kiosk", "viewer"] {
+        let (device, _) = mine.paired(json!({"profile": profile})).await;
+        device
+            .get(&format!("/pulse/{}", mine.table))
+            .await
+            .expect_status(200);
+        callers.push((profile, device));
     }
-    let reply = other
-        .scan_by(&device, json!({"barcode": other.code("Eve")}))
-        .await;
-    reply.problem_of(404);
-    other.dashboard().await.counts(|c| c.checked_in == 0);
+    for operation in operations().await.iter().filter(|it| !it.public) {
+        for (who, client) in &callers {
+            let reply = operation.call(client, &world.ids).await;
+            assert!(reply.status < 500, "as {who} of another list: {reply}");
+            assert!(
+                !reply.text().contains(&world.word),
+                "as {who} of another list: {reply}"
+            );
+            if operation.names_something() {
+                let refused = matches!(reply.status, 401 | 403 | 404);
+                assert!(refused, "as {who} of another list: {reply}");
+            }
+        }
+    }
+    world.is_untouched().await;
 }

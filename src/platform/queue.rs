@@ -16,6 +16,7 @@ use worker::{Env, MessageBatch, MessageBuilder, MessageExt, QueueRetryOptionsBui
 use super::ctx::Ctx;
 use super::error::{Error, Result};
 use super::log::{self, Level};
+use super::scope::Subject;
 
 /// The binding of the queue.
 pub const BINDING: &str = "JOBS";
@@ -36,6 +37,15 @@ pub enum Job {
         tenant: Uuid,
         /// The guest list.
         table: Uuid,
+    },
+    /// A role changed or a credential ended, and a live object could not be told.
+    StandingChanged {
+        /// The tenant.
+        tenant: Uuid,
+        /// The guest list of the object.
+        table: Uuid,
+        /// Whose.
+        subject: Subject,
     },
     /// Messages of a tenant may be due.
     Deliveries {

@@ -149,6 +149,16 @@ impl Call {
         self
     }
 
+    /// Sends it and leaves the body of the answer to be read.
+    pub async fn stream(self) -> Stream {
+        let answer = self.request.send().await;
+        let answer = answer.unwrap_or_else(|error| panic!("{}: {error}", self.shown));
+        Stream {
+            status: answer.status().as_u16(),
+            answer,
+        }
+    }
+
     /// Sends it; a lost connection is an error, any answer is not.
     pub async fn attempt(self) -> Result<Reply, String> {
         let lost = |error: reqwest::Error| format!("{error:?}");
@@ -161,6 +171,23 @@ impl Call {
             body,
             asked: self.shown,
         })
+    }
+}
+
+/// An answer whose body is read bit by bit.
+#[derive(Debug)]
+pub struct Stream {
+    /// HTTP status.
+    pub status: u16,
+    answer: reqwest::Response,
+}
+
+impl Stream {
+    /// The next bytes, whenever they come; none at the end.
+    pub async fn part(&mut self) -> Result<Option<Vec<u8>>, String> {
+        let part = self.answer.chunk().await;
+        let part = part.map_err(|error| format!("{error:?}"))?;
+        Ok(part.map(|part| part.to_vec()))
     }
 }
 

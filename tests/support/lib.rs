@@ -11,6 +11,7 @@ pub mod control;
 pub mod database;
 pub mod event;
 pub mod history;
+pub mod list;
 pub mod proxy;
 pub mod qr;
 pub mod receiver;

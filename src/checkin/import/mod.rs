@@ -20,7 +20,7 @@ use rules::guest_import::{
 };
 use uuid::Uuid;
 
-use super::{changed, tables};
+use super::{Followed, changed, tables};
 use crate::platform::ctx::Ctx;
 use crate::platform::error::{Error, Result};
 use crate::platform::http::Upload;
@@ -164,8 +164,9 @@ async fn settle(
         };
         match ctx.pg.call_full(&keyed, &store::COMMIT, &settlement).await {
             Ok(done) => {
-                changed(ctx, done.tenant, order.table).await;
-                let report = wrong.report(done.result, finished);
+                let Followed { it, live } = done.result;
+                changed(ctx, done.tenant, order.table, live.as_ref()).await;
+                let report = wrong.report(it, finished);
                 return Ok(Outcome::Imported(report, done.replayed));
             }
             Err(error) if error.code == "import_refused" => {}

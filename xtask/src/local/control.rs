@@ -3,6 +3,7 @@
 //! ```text
 //! POST /worker/kill           SIGKILL to node and workerd, back on the same port and state
 //! POST /worker/wipe-objects   the same, with what the objects stored deleted in between
+//! POST /worker/vars           {name: value, …}: starts again with these variables over its own
 //! POST /worker/evict          {name?|id?, class?, sockets?: "hibernate"|"close"}
 //! GET  /worker/cpu            {utime_ms, stime_ms, rss_kb} of workerd
 //! GET  /worker/objects        {class: [id, …]}
@@ -106,6 +107,10 @@ async fn carry_out(stack: &Stack, method: &str, path: &str, body: &Value) -> Res
     match (method, path) {
         ("POST", "/worker/kill") => took(stack.kill_worker(false).await?),
         ("POST", "/worker/wipe-objects") => took(stack.kill_worker(true).await?),
+        ("POST", "/worker/vars") => {
+            let vars = serde_json::from_value(body.clone())?;
+            took(stack.restart_with(vars).await?)
+        }
         ("POST", "/worker/evict") => order(stack, "/evict", body).await,
         ("GET", "/worker/objects") => order(stack, "/objects", body).await,
         ("POST", "/worker/log") => {

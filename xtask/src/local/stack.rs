@@ -275,6 +275,17 @@ impl Stack {
         Ok(started.elapsed())
     }
 
+    /// Starts the runtime again, on the same port and state, with variables over those it has.
+    pub async fn restart_with(&self, vars: BTreeMap<String, String>) -> Result<Duration> {
+        let started = Instant::now();
+        let mut runtime = self.runtime.lock().await;
+        runtime.config.vars.extend(vars);
+        runtime.start_again().await?;
+        drop(runtime);
+        self.answers().await?;
+        Ok(started.elapsed())
+    }
+
     /// Stops Postgres at once; the proxy refuses connections until it is back.
     pub async fn stop_postgres(&self) -> Result<()> {
         if let Some(proxy) = &self.proxy {

@@ -11,6 +11,7 @@ mod cargo;
 mod commands;
 mod live;
 mod migrations;
+mod node;
 mod schemathesis;
 mod worker;
 
@@ -31,7 +32,7 @@ const STEPS: [(&str, &str); 13] = [
     ("clippy", "lints, for this machine and for wasm"),
     (
         "host",
-        "tests of the rules, the Worker's library, xtask and the architecture",
+        "tests of the rules, the Worker's library and boundary, xtask and the architecture",
     ),
     (
         "migrate",
