@@ -34,7 +34,7 @@ impl Client {
             .redirect(reqwest::redirect::Policy::none())
             .timeout(Duration::from_secs(120))
             // The runtime closes a connection that rested for 5 s.
-            .pool_idle_timeout(Duration::from_secs(3))
+            .pool_idle_timeout(Duration::from_secs(1))
             .no_proxy()
             .build()
             .expect("an HTTP client");

@@ -196,8 +196,9 @@ async function work() {
 // What the organiser changes holds from the next look at the page.
 async function learnSettings() {
   if (!pairing || document.hidden) return;
-  const learned = await settings(pairing);
-  if (learned && pairing?.token) pairing.popup = learned.show_popup;
+  const asked = pairing;
+  const learned = await settings(asked);
+  if (learned && pairing === asked) remember(Object.assign(pairing, { popup: learned.show_popup }));
 }
 
 // On a phone the on-screen keyboard would cover the verdict, so focus waits for the first key there.
