@@ -43,3 +43,46 @@ pub async fn serve(
     let routes = table().map_err(worker::Error::RustError)?;
     http::serve(&routes, request, env, context).await
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::platform::http::{Found, document};
+
+    #[test]
+    fn every_route_is_in_the_document_and_nothing_else_is() {
+        let table = table().unwrap();
+        let routed: Vec<(String, String)> = table
+            .modules
+            .iter()
+            .flat_map(|module| &module.routes)
+            .flat_map(|route| {
+                route
+                    .methods()
+                    .map(|name| (route.path.clone(), name.to_owned()))
+            })
+            .collect();
+        let document = serde_json::to_value(document(&table)).unwrap();
+        let described: BTreeSet<(String, String)> = document["paths"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .flat_map(|(path, item)| {
+                let operations = item.as_object().unwrap().iter();
+                let described = operations.filter(|(_, it)| it["operationId"].is_string());
+                described.map(|(method, _)| (path.clone(), method.to_uppercase()))
+            })
+            .collect();
+        assert!(routed.len() > 50, "{}", routed.len());
+        assert_eq!(routed.len(), described.len());
+        assert_eq!(routed.into_iter().collect::<BTreeSet<_>>(), described);
+        for (path, method) in &described {
+            let asked = path.replace(['{', '}'], "");
+            let found =
+                matches!(table.find(method, &asked), Found::Route(route, _) if route.path == *path);
+            assert!(found, "{method} {path} does not lead to its route");
+        }
+    }
+}

@@ -245,8 +245,7 @@ async fn a_daily_limit_starts_anew_at_the_events_own_midnight() {
     }
 }
 
-/// 35: on the days the clocks change, a day is still a day. (Exits by the clock belong to a later
-/// step; the limit is what crosses the change today.)
+/// 35: on the days the clocks change, a day is still a day. Exits by the clock: `exit_all`.
 #[tokio::test]
 async fn a_day_of_twenty_three_or_twenty_five_hours_is_one_day() {
     let settings = json!({"entries_per_day": 1, "allow_duplicate_scans": true});

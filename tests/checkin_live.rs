@@ -6,6 +6,7 @@
 use futures_util::future::join_all;
 use pulse_tests::control::Control;
 use pulse_tests::prelude::*;
+use serde::Deserialize;
 use std::time::Duration;
 
 #[tokio::test]
@@ -298,4 +299,59 @@ async fn a_dashboard_outlives_an_object_that_sleeps() {
     );
     assert_eq!(event.dashboard().await.position().epoch, position.epoch);
     assert_eq!(Control::here().proxy().await.violations, []);
+}
+
+/// Guarantee 3: a list is a snapshot too, and says where to follow it from.
+#[tokio::test]
+async fn a_list_and_what_is_subscribed_from_it_are_every_record_once() {
+    let names: Vec<String> = (0..60).map(|number| format!("Guest {number}")).collect();
+    let event = Event::with_guests(&names).open().await;
+    let path = format!("/pulse/check-ins?table_id={}&limit=200", event.table);
+    let scanning = async {
+        for chunk in names.chunks(6) {
+            let scans = chunk.iter().map(|name| async {
+                event.door().scan(name).await.accepted();
+            });
+            join_all(scans).await;
+        }
+    };
+    let listing = async {
+        let mut listed = Vec::new();
+        for _ in 0..10 {
+            listed.push(event.client().get(&path).await.expect_status(200));
+        }
+        listed
+    };
+    event.door().session().await;
+    let ((), listed) = tokio::join!(scanning, listing);
+    for list in listed {
+        let position = Position::deserialize(list.at("/live")).expect("a position");
+        assert_eq!(list.at("/live/channel"), "scans");
+        assert_eq!(list.at("/live/url"), event.live_path());
+        let mut seqs: Vec<u64> = list
+            .list_at("/items")
+            .iter()
+            .filter_map(|record| record["seq"].as_u64())
+            .collect();
+        seqs.sort_unstable();
+        let up_to: Vec<u64> = (1..=position.offset).collect();
+        assert_eq!(seqs, up_to, "every record up to the place, once");
+        let missed = event.socket().await.recover("scans", &position).await;
+        assert!(missed.recovered);
+        assert_eq!(missed.events.len() as u64, 60 - position.offset);
+    }
+}
+
+#[tokio::test]
+async fn a_list_of_no_one_table_or_of_one_without_check_in_has_nothing_to_follow() {
+    let event = Event::with_guests(["Ada"]).open().await;
+    event.door().scan("Ada").await.accepted();
+    let plain = event.tenant.table("UTC").await;
+    for path in [
+        "/pulse/check-ins".to_owned(),
+        format!("/pulse/check-ins?table_id={plain}"),
+    ] {
+        let list = event.client().get(&path).await.expect_status(200);
+        assert!(list.json()["live"].is_null(), "{list}");
+    }
 }

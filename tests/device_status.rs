@@ -86,6 +86,34 @@ async fn what_a_device_says_is_shown_and_reaches_the_record() {
     );
 }
 
+/// "At most n unsynced" holds for who can say so: the others are counted.
+#[tokio::test]
+async fn scanners_of_which_nothing_is_heard_are_counted_beside_what_is_unsynced() {
+    let event = Event::with_guests(["Ada"]).open().await;
+    let (device, path) = event.paired(json!({"name": "Phone"})).await;
+    event.paired(json!({"name": "Never used"})).await;
+    let (viewer, wall) = event.paired(json!({"profile": "viewer"})).await;
+    for (client, path) in [(&device, &path), (&viewer, &wall)] {
+        let reply = post(client, path, "status").json(&json!({"pending": 0}));
+        reply.await.expect_status(204);
+    }
+    let board = async |seconds: i64| {
+        let later = event.client().at(seconds_from_now(seconds));
+        let path = format!("/pulse/dashboard/{}", event.table);
+        later
+            .get(&path)
+            .await
+            .expect_status(200)
+            .at("/out_of_touch")
+    };
+    assert_eq!((board(0).await, board(50).await), (json!(0), json!(0)));
+    assert_eq!(board(70).await, json!(1), "the phone that was used");
+    let mut socket = Socket::connect(&event.live_path(), device.token()).await;
+    socket.request(json!({"status": {"pending": 2}})).await;
+    assert_eq!(board(70).await, json!(0), "it is on line");
+    assert_eq!(event.dashboard().await.at("/unsynced"), 2);
+}
+
 #[tokio::test]
 async fn a_report_goes_over_the_socket_too() {
     let event = Event::with_guests(["Ada"]).open().await;

@@ -3,10 +3,13 @@
 //! Invariant: what is exported is what the list shows under the same filter.
 //! Failure: each test names the answer that came instead.
 
+use pulse_tests::control::Control;
 use pulse_tests::database::Database;
 use pulse_tests::prelude::*;
 use std::collections::HashMap;
+use std::time::Duration;
 use tokio_postgres::types::Type;
+use uuid::Uuid;
 
 async fn export(event: &Event, query: &str) -> Reply {
     let path = format!("/pulse/check-ins/export?table_id={}&{query}", event.table);
@@ -160,8 +163,8 @@ async fn a_table_without_check_ins_is_a_header() {
     assert_eq!((reply.text().lines().count(), table(&reply).len()), (1, 0));
 }
 
-#[tokio::test]
-async fn fifty_thousand_records_stream() {
+/// An event with 50,000 records, all but one of them refusals.
+async fn large() -> Event {
     let event = Event::with_guests(["Ada"]).open().await;
     event.door().scan("Ada").await.accepted();
     event.recorded().await;
@@ -178,6 +181,45 @@ async fn fifty_thousand_records_stream() {
         (&event.table as _, Type::TEXT),
     ];
     assert_eq!(database.json(sql, &of).await, 49_999);
+    event
+}
+
+/// How often Postgres was asked for a request.
+async fn asked(request: &str) -> u64 {
+    let counted = Control::here().proxy().await.by_request;
+    counted.get(request).copied().unwrap_or_default()
+}
+
+/// A reader that stops stops the export too: nothing is read that nobody takes.
+#[tokio::test]
+async fn fifty_thousand_records_are_read_as_they_are_taken() {
+    let event = large().await;
+    let request = format!("export-{}", Uuid::new_v4());
+    let path = format!(
+        "/pulse/check-ins/export?table_id={}&format=ndjson",
+        event.table
+    );
+    let call = event.client().get(&path).header("x-request-id", &request);
+    let mut export = call.stream().await;
+    assert_eq!(export.status, 200);
+    let first = export.part().await.expect("a part").expect("bytes");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let pages = asked(&request).await;
+    assert!(pages < 30, "{pages} pages were read for one that was taken");
+    let mut bytes = first.len();
+    let mut lines = first.iter().filter(|byte| **byte == b'\n').count();
+    while let Some(part) = export.part().await.expect("the rest") {
+        bytes += part.len();
+        lines += part.iter().filter(|byte| **byte == b'\n').count();
+    }
+    assert_eq!(lines, 50_000, "{bytes} bytes");
+    let pages = asked(&request).await;
+    assert!((50..=52).contains(&pages), "{pages} pages of a thousand");
+}
+
+#[tokio::test]
+async fn fifty_thousand_records_are_all_there() {
+    let event = large().await;
     let records = lines(&event, "").await;
     let codes: std::collections::HashSet<_> = records.iter().map(|r| r["id"].to_string()).collect();
     assert_eq!((records.len(), codes.len()), (50_000, 50_000));

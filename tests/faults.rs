@@ -13,6 +13,8 @@ mod crowd;
 mod cut;
 #[path = "faults/flush.rs"]
 mod flush;
+#[path = "faults/jurisdictions.rs"]
+mod jurisdictions;
 #[path = "faults/kill.rs"]
 mod kill;
 #[path = "faults/large.rs"]
@@ -31,6 +33,10 @@ mod queues;
 mod repeats;
 #[path = "faults/reports.rs"]
 mod reports;
+#[path = "faults/roster.rs"]
+mod roster;
+#[path = "faults/standing.rs"]
+mod standing;
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 

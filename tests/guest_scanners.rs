@@ -240,6 +240,26 @@ async fn a_guests_socket_scans_and_shows_nothing() {
     assert_eq!(socket.closed().await, 3500);
 }
 
+/// A phone that runs wild is stopped, and the one beside it scans on.
+#[tokio::test]
+async fn a_guests_phone_that_calls_too_often_is_limited_alone() {
+    let (event, key) = open_to_guests(&["Ada"]).await;
+    let (wild, calm) = (phone(&key, Uuid::new_v4()), phone(&key, Uuid::new_v4()));
+    let mut told = None;
+    for _ in 0..15 {
+        let calls = (0..30).map(|_| wild.post("/pulse/check-ins", &json!({})).into_future());
+        let replies = join_all(calls).await;
+        told = replies.into_iter().find(|reply| reply.status == 429);
+        if told.is_some() {
+            break;
+        }
+    }
+    told.expect("450 calls and no limit")
+        .problem(429, "too_many_requests");
+    let body = json!({"barcode": event.code("Ada")});
+    Answer::of(event.scan_by(&calm, body).await).accepted();
+}
+
 /// Shared NAT in the field: limits are per phone, and inventing phones is no way around them.
 #[tokio::test]
 async fn all_guests_of_a_table_have_a_limit_together_and_disturb_nobody_else() {

@@ -254,7 +254,7 @@ async fn cors_is_an_allow_list() {
     let reply = preflight
         .header("access-control-request-method", "POST")
         .await;
-    assert!(matches!(reply.status, 200 | 204), "{reply}");
+    let reply = reply.expect_status(204);
     assert_eq!(
         reply.header("access-control-allow-origin"),
         Some(CORS_ORIGIN)
@@ -315,19 +315,17 @@ async fn pages_show_everything_once_newest_first() {
 #[tokio::test]
 async fn a_limit_or_cursor_that_is_none_is_refused() {
     let tenant = Tenant::new().await;
-    for query in [
-        "limit=0",
-        "limit=201",
-        "limit=-1",
-        "limit=x",
-        "cursor=x",
-        "cursor=eyJhIjoxfQ",
-        "cursor=%00",
-        "unknown=1",
+    for (query, status) in [
+        ("limit=0", 422),
+        ("limit=201", 422),
+        ("limit=-1", 422),
+        ("limit=x", 422),
+        ("cursor=x", 422),
+        ("cursor=eyJhIjoxfQ", 422),
+        ("cursor=%00", 422),
+        ("unknown=1", 400),
     ] {
         let reply = tenant.client().get(&format!("/pulse/tables?{query}")).await;
-        assert!(matches!(reply.status, 400 | 422), "{query}: {reply}");
-        let status = reply.status;
         reply.problem_of(status);
     }
     tenant

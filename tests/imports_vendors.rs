@@ -25,7 +25,32 @@ async fn a_pretix_export_is_taken_as_it_comes() {
         (&json!("peter@example.test"), &json!("Standard ticket"))
     );
     assert_eq!(peter["status"], "confirmed");
-    assert_eq!(rows["Michael, \"Mike\""]["category"], "VIP");
+    assert!(peter["attention_note"].is_null(), "{peter}");
+    let mike = &rows["Michael, \"Mike\""];
+    assert_eq!(
+        (&mike["category"], &mike["attention_note"]),
+        (&json!("VIP"), &json!("wheelchair"))
+    );
+}
+
+/// pretix in German: other headers, and a ticket that is marked for the door.
+#[tokio::test]
+async fn a_german_pretix_export_keeps_its_marks_for_the_door() {
+    let tenant = Tenant::new().await;
+    let table = tenant.table("Europe/Berlin").await;
+    let csv = include_str!("../rules/tests/fixtures/pretix_checkinlist_de.csv");
+    import(&tenant, &table, "", CSV, csv)
+        .await
+        .expect_status(200);
+    let rows = rows(&tenant, &table).await;
+    let of = |name: &str| (&rows[name]["status"], &rows[name]["attention_note"]);
+    let note = "Begleitperson im Rollstuhl,\nEingang Süd";
+    assert_eq!(of("Jürgen Groß"), (&json!("confirmed"), &Value::Null));
+    assert_eq!(of("Zoë Weiß"), (&json!("confirmed"), &json!(note)));
+    let kaethe = (&json!("unpaid"), &json!("Requires special attention"));
+    assert_eq!(of("Käthe Österreicher"), kaethe);
+    assert_eq!(of("Anneliese Brandt").1, "Ausweis zeigen lassen");
+    assert_eq!(of("Nils Aas").0, "blocked");
 }
 
 /// Eventbrite, attendee report: the name in two columns.

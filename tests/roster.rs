@@ -6,64 +6,10 @@
 
 use std::collections::BTreeMap;
 
+use pulse_tests::list::{Copy, roster};
 use pulse_tests::prelude::*;
 use rules::checkin::sealed;
 use uuid::Uuid;
-
-async fn roster(client: &Client, event: &Event, query: &str) -> Reply {
-    client
-        .get(&format!("/pulse/{}/roster{query}", event.table))
-        .await
-}
-
-/// A phone's copy: guests by id, kept up to date with pages and changes.
-#[derive(Default)]
-struct Copy {
-    position: String,
-    guests: BTreeMap<String, Value>,
-}
-
-impl Copy {
-    fn take(&mut self, reply: &Reply) {
-        for row in reply.list_at("/rows") {
-            self.guests
-                .insert(row["id"].as_str().unwrap().to_owned(), row);
-        }
-        for gone in reply.list_at("/gone") {
-            self.guests.remove(gone.as_str().unwrap());
-        }
-    }
-
-    async fn load(client: &Client, event: &Event, limit: u32) -> Self {
-        let mut copy = Self::default();
-        let mut query = format!("?limit={limit}");
-        loop {
-            let page = roster(client, event, &query).await.expect_status(200);
-            assert_eq!(page.at("/full"), json!(true));
-            if copy.position.is_empty() {
-                copy.position = page.text_at("/position");
-                assert!(page.at("/about/config/timezone").is_string());
-            }
-            copy.take(&page);
-            match page.at("/next") {
-                Value::String(next) => query = format!("?limit={limit}&after={next}"),
-                _ => return copy,
-            }
-        }
-    }
-
-    async fn update(&mut self, client: &Client, event: &Event) {
-        let query = format!("?since={}", self.position);
-        let news = roster(client, event, &query).await.expect_status(200);
-        assert_eq!(news.at("/full"), json!(false));
-        self.take(&news);
-        self.position = news.text_at("/position");
-    }
-
-    fn guest(&self, event: &Event, name: &str) -> &Value {
-        &self.guests[&event.row_id(name)]
-    }
-}
 
 /// 49: an interrupted download resumes without loss, whatever changes meanwhile.
 #[tokio::test]
@@ -153,42 +99,6 @@ async fn new_settings_are_news() {
     assert_eq!(news.at("/about/config/settings/capacity"), json!(7));
     copy.take(&news);
     assert_eq!(copy.guests.len(), 1, "the table itself is no guest");
-}
-
-/// Deltas are pushed to scanners, who know when they missed one.
-#[tokio::test]
-async fn changes_are_pushed_to_scanners() {
-    let event = Event::with_guests(["Ada", "Bob"]).open().await;
-    let scanner = event.phone("one");
-    let token = scanner.session().await["token"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    let phone = scanner.client().await;
-    let mut copy = Copy::load(&phone, &event, 100).await;
-    let mut socket = Socket::connect(&event.live_path(), &token).await;
-    socket.subscribe("roster").await;
-    event.phone("two").scan("Ada").await.accepted();
-    event
-        .change("Bob", json!({"status": "canceled"}))
-        .await
-        .expect_status(200);
-    while copy.guest(&event, "Bob")["status"] != json!("canceled")
-        || copy.guest(&event, "Ada")["v"].is_null()
-    {
-        let pushed = socket.event_of("roster").await["data"].clone();
-        if pushed["position"] == json!(copy.position) {
-            continue;
-        }
-        assert_eq!(pushed["from"], json!(copy.position));
-        assert_eq!(pushed["more"], json!(false));
-        for row in pushed["rows"].as_array().unwrap() {
-            copy.guests
-                .insert(row["id"].as_str().unwrap().to_owned(), row.clone());
-        }
-        copy.position = pushed["position"].as_str().unwrap().to_owned();
-    }
-    assert_eq!(copy.guests, Copy::load(&phone, &event, 100).await.guests);
 }
 
 /// Guests' phones: a row opens only with its own code.
@@ -296,7 +206,6 @@ async fn only_who_scans_gets_the_list() {
         .problem(409, "offline_mode_off");
 }
 
-/// The list outlives an eviction and a lost storage.
 #[tokio::test]
 async fn a_position_of_a_lost_log_gets_the_whole_list() {
     let event = Event::with_guests(["Ada"]).open().await;

@@ -5,6 +5,7 @@
 //! Failure: each test names the answer that came instead.
 
 use pulse_tests::event::merge;
+use pulse_tests::list::{Copy, roster};
 use pulse_tests::prelude::*;
 use uuid::Uuid;
 
@@ -405,4 +406,45 @@ async fn a_session_counts_the_scans_of_all_its_tables() {
         .map(|session| session["total_scans"].clone())
         .collect();
     assert_eq!(scans, [json!(60), json!(60)]);
+}
+
+/// A lent scanner works at both tables; what it says of itself it says at its own.
+#[tokio::test]
+async fn a_lent_scanner_takes_the_list_and_the_scans_of_both_and_reports_at_its_own_table() {
+    let (one, other) = two(&["Ada"], &["Bob"]).await;
+    let (phone, path) = one.paired(json!({"also": [other.table]})).await;
+    let list = Copy::load(&phone, &other, 100).await;
+    assert_eq!(list.guest(&other, "Bob")["name"], "Bob");
+    let mut socket = Socket::connect(&other.live_path(), phone.token()).await;
+    socket.subscribe("roster").await;
+    let scan = json!({"barcode": other.code("Bob"), "nonce": "1"});
+    let told = socket.request(json!({ "scan": scan })).await;
+    assert_eq!(told["verdict"]["verdict"], "accepted", "{told}");
+    let pushed = socket.event_of("roster").await;
+    assert_eq!(pushed["data"]["rows"][0]["name"], "Bob", "{pushed}");
+    let item = json!({"barcode": other.code("Bob"), "nonce": "2", "direction": "exit",
+                      "scanned_at": "2026-05-01T10:00:00Z", "offline": {"verdict": "accepted"}});
+    let synced = socket.request(json!({"sync": {"items": [item]}})).await;
+    assert_eq!(synced["synced"]["results"][0]["status"], 201, "{synced}");
+    other.dashboard().await.counts(|c| c.checked_in == 1);
+
+    let said = json!({"battery": 0.5, "pending": 4});
+    let refused = socket.request(json!({ "status": said })).await;
+    assert_eq!(refused["error"]["code"], "other_table", "{refused}");
+    let status = format!("{path}/status");
+    phone.post(&status, &said).await.expect_status(204);
+    let at = async |event: &Event| event.dashboard().await.at("/active_scanners/0");
+    assert_eq!(at(&one).await["pending"], 4);
+    let lent = at(&other).await;
+    assert_eq!(
+        (&lent["pending"], &lent["online"]),
+        (&Value::Null, &json!(true))
+    );
+
+    let take_away = json!({"also": []});
+    let reply = one.client().patch(&path, &take_away).await;
+    reply.expect_status(200);
+    assert_eq!(socket.closed().await, 3500);
+    roster(&phone, &other, "").await.problem_of(404);
+    roster(&phone, &one, "").await.expect_status(200);
 }

@@ -65,8 +65,7 @@ async fn login_to_a_tenant_that_is_not_ones_own_is_refused() {
     let mut body = attempt(&mine.admin.email, PASSWORD);
     body["tenant_id"] = json!(other.id);
     let reply = from_source(&source()).post("/api/auth/login", &body).await;
-    assert!(matches!(reply.status, 401 | 403 | 404), "{reply}");
-    reply.clone().problem_of(reply.status);
+    reply.problem_of(401);
 }
 
 #[tokio::test]
@@ -136,7 +135,7 @@ async fn a_made_up_refresh_token_is_refused() {
     ] {
         let body = json!({"refresh_token": token});
         let reply = Client::anonymous().post("/api/auth/refresh", &body).await;
-        assert!(matches!(reply.status, 401 | 422), "{token}: {reply}");
+        reply.problem_of(401);
     }
     tenant.client().get("/api/auth/me").await.expect_status(200);
 }

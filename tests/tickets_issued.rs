@@ -317,10 +317,14 @@ async fn managers_issue_and_nobody_elses_list_can_be_touched() {
     device.get(&keys).await.expect_status(200);
     device.get(&event.tickets_path()).await.problem_of(403);
     device.post(&keys, &json!({})).await.problem_of(403);
-    for client in [stranger.client(), &stranger.door().client().await] {
+    // A manager finds no such list; a scanner may rotate no keys at all.
+    for (client, status) in [
+        (stranger.client(), 404),
+        (&stranger.door().client().await, 403),
+    ] {
         client.get(&keys).await.problem_of(404);
         let answer = client.post(&keys, &json!({"revoke_old": true})).await;
-        assert!(matches!(answer.status, 403 | 404), "{answer}");
+        answer.problem_of(status);
     }
     let next_door = neighbour.door().client().await;
     next_door.get(&keys).await.problem_of(404);

@@ -49,6 +49,14 @@ impl Invalid {
             .ok()
     }
 
+    /// The same about a field that has another name where it was sent.
+    #[must_use]
+    pub fn renamed(mut self, from: &str, to: &str) -> Self {
+        let named = self.errors.iter_mut().filter(|error| error.pointer == from);
+        named.for_each(|error| to.clone_into(&mut error.pointer));
+        self
+    }
+
     /// The value, unless something was wrong.
     pub fn or<T>(self, value: T) -> Result<T, Invalid> {
         if self.errors.is_empty() {

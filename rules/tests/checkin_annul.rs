@@ -10,6 +10,7 @@ use chrono::TimeDelta;
 use rules::checkin::journal::NotAnnulled;
 use rules::checkin::*;
 use serde_json::json;
+use uuid::Uuid;
 
 #[test]
 fn an_annulment_is_for_the_same_device_within_the_window_or_a_manager() {
@@ -156,4 +157,75 @@ fn a_nonce_makes_a_retried_annulment_one() {
         undo(records[0], " ", 1),
         Err(NotAnnulled::Invalid(_))
     ));
+}
+
+fn undo(annul: Uuid, clock: &str) -> UndoIn {
+    UndoIn {
+        annul,
+        table_id: Uuid::nil(),
+        nonce: "u".to_owned(),
+        annulled_at: on_day(clock),
+        sent_at: Some(on_day("20:00:00")),
+    }
+}
+
+#[test]
+fn what_a_device_undid_without_a_connection_is_judged_by_its_own_clock() {
+    let mut door = Door::with(json!({}), &["A"]);
+    // An hour fast, and hours late.
+    let mut report = offline("A", 1, "19:00:00");
+    report.sent_at = Some(on_day("23:00:00"));
+    let entry = door.take(report, on_day("22:00:00"));
+    assert_eq!(entry.check_in_time, on_day("18:00:00"));
+    let request = |clock: &str| UndoIn {
+        sent_at: Some(on_day("23:30:00")),
+        ..undo(entry.check_in_id, clock)
+    };
+    let journal = &mut door.journal;
+    let late = journal.annul_queued(request("19:15:01"), &caller(1), on_day("22:30:00"));
+    let refused = NotAnnulled::Refused(AnnulRefusal::TooLate);
+    assert_eq!(late.unwrap_err(), refused);
+    let other = journal.annul_queued(request("19:10:00"), &caller(2), on_day("22:30:00"));
+    let refused = NotAnnulled::Refused(AnnulRefusal::OtherDevice);
+    assert_eq!(other.unwrap_err(), refused);
+    let undone = journal
+        .annul_queued(request("19:10:00"), &caller(1), on_day("22:30:00"))
+        .unwrap();
+    assert_eq!(undone.entry.at, on_day("18:10:00"));
+    let record = undone.entry.check_in(TABLE).unwrap();
+    assert_eq!(record.annulled_at, Some(on_day("18:10:00")));
+    let again = journal
+        .annul_queued(request("19:10:00"), &caller(1), on_day("22:31:00"))
+        .unwrap();
+    assert!(again.replayed);
+    assert_eq!(door.state().ledger.inside(), 0);
+}
+
+#[test]
+fn what_was_decided_with_a_connection_cannot_be_undone_later_by_an_earlier_clock() {
+    let mut door = Door::with(json!({}), &["A"]);
+    let entry = door.scan("A", "18:00:00");
+    let queued = undo(entry.check_in_id, "18:05:00");
+    let late = door
+        .journal
+        .annul_queued(queued, &caller(1), on_day("20:00:00"));
+    let refused = NotAnnulled::Refused(AnnulRefusal::TooLate);
+    assert_eq!(late.unwrap_err(), refused);
+}
+
+#[test]
+fn an_entry_that_was_one_too_many_and_is_undone_is_no_conflict_any_more() {
+    let mut door = Door::with(json!({}), &["A"]);
+    door.take(offline("A", 1, "18:00:00"), on_day("19:00:00"));
+    let second = door.take(offline("A", 1, "18:01:00"), on_day("19:00:00"));
+    assert!(second.conflict.is_some());
+    let undone = door
+        .undo(second.check_in_id, &caller(1), on_day("19:01:00"))
+        .unwrap();
+    let cleared = Reelected {
+        check_in_id: second.check_in_id,
+        conflict: None,
+    };
+    assert_eq!(undone.reelected, [cleared]);
+    assert_eq!(undone.earlier.unwrap().conflict, None);
 }

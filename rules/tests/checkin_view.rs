@@ -143,6 +143,7 @@ fn the_dashboard_shows_what_happened() {
             oldest_unflushed_at: None,
         },
         live,
+        roster_seq: 9,
         server_time: on_day("18:05:00"),
     });
     let written = serde_json::to_value(&dashboard).unwrap();
@@ -155,6 +156,8 @@ fn the_dashboard_shows_what_happened() {
         ("inside", json!(2)),
         ("walk_ins", json!(0)),
         ("duplicates", json!(1)),
+        ("unidentified", json!(0)),
+        ("roster_seq", json!(9)),
         ("refused", json!({"unknown_code": 1})),
         ("rate", json!(0.6667)),
         ("capacity", json!(10)),

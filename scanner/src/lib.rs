@@ -4,7 +4,8 @@
 //! goes in, JSON text comes out, one crossing a call. Time and identifiers come from the page.
 //!
 //! Invariant: decides exactly as the Worker does, because it is the same code; the suite compares
-//! the two byte by byte.
+//! byte by byte what this build and a native one answer to scans, undos and case files, and the logs
+//! and snapshots of both.
 //! Failure: input that is not right is answered with a problem, never thrown, except by `load`,
 //! which has nothing to answer with.
 #![cfg_attr(
@@ -46,7 +47,8 @@ impl Scanner {
         self.table.scan(json)
     }
 
-    /// Undoes an admission: `{check_in_id, nonce, now}`. Answers as [`Scanner::scan`] does.
+    /// Undoes an admission: `{check_in_id, nonce, now}`. Answers as [`Scanner::scan`] does. One that
+    /// was decided by [`Scanner::decide`] is queued to be undone on the server too.
     pub fn annul(&mut self, json: &str) -> String {
         self.table.annul(json)
     }
@@ -58,7 +60,8 @@ impl Scanner {
     }
 
     /// Takes in an answer of `GET /pulse/{table_id}/roster`, or a push of the channel `roster`.
-    /// Answers `{position, next, ask}`, or `{problem}`.
+    /// Answers `{position, seq, next, ask}`, or `{problem}`; `seq` is what the scanner reports as its
+    /// `roster_seq`.
     pub fn learn(&mut self, json: &str) -> String {
         self.table.learn(json)
     }
@@ -68,13 +71,15 @@ impl Scanner {
         self.table.position()
     }
 
-    /// The oldest 200 scans to report, as `items` of `POST /pulse/check-ins/sync`.
+    /// The oldest 200 scans, and what was undone, to report: `items` of
+    /// `POST /pulse/check-ins/sync`.
     pub fn pending(&self) -> String {
         self.table.pending()
     }
 
     /// Takes the answer to what [`Scanner::pending`] gave: `{taken, dropped, waiting}`, or
-    /// `{problem}`.
+    /// `{problem}`. Only an answer of status 200 has results; after any other nothing was taken and
+    /// everything waits.
     pub fn acknowledge(&mut self, json: &str) -> String {
         self.table.acknowledge(json)
     }

@@ -1,20 +1,20 @@
 //! What a scanner keeps besides its log: the list as the server gave it, and scans to report.
 //!
-//! Invariant: a position is taken only with all that leads to it; a queued scan leaves the queue
-//! only by an answer of the server to it.
-//! Failure: what cannot be read changes nothing; an item that the server refuses is handed back and
-//! keeps none of the others waiting.
+//! Invariant: a position is taken only with all that leads to it; what is queued leaves the queue
+//! only by an answer of the server to it that will not change: taken, or wrong for ever.
+//! Failure: what cannot be read changes nothing; an item that the server refuses for ever is handed
+//! back and keeps none of the others waiting.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use rules::checkin::known::KnownGuest;
 use rules::checkin::sealed::{self, SALT};
-use rules::checkin::{Config, ScanIn, State, Tickets};
+use rules::checkin::{Config, ScanIn, State, Tickets, UndoIn};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-/// Scans in one batch.
+/// Items of one batch.
 pub const BATCH: usize = 200;
 
 /// What is kept of it in a snapshot.
@@ -23,6 +23,9 @@ pub const BATCH: usize = 200;
 pub struct Offline {
     /// How far the list is.
     pub position: Option<String>,
+    /// The same as a number.
+    #[serde(default)]
+    pub seq: Option<u64>,
     /// Guests who did something elsewhere, as the server told.
     #[serde(default)]
     known: BTreeMap<Uuid, KnownGuest>,
@@ -35,17 +38,28 @@ pub struct Offline {
     /// Guests who were opened, by name.
     #[serde(default)]
     opened: BTreeMap<String, BTreeSet<Uuid>>,
-    /// Scans to report, oldest first.
+    /// What is to be reported, oldest first.
     #[serde(default)]
-    pub queue: Vec<ScanIn>,
+    pub queue: Vec<Item>,
     /// A whole list that has not ended. It begins anew after a reload.
     #[serde(skip)]
     paging: Option<Paging>,
 }
 
+/// An item of the queue, and of the batch that reports it.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Item {
+    /// An earlier one was undone here.
+    Undo(UndoIn),
+    /// A scan, with what the guest was told.
+    Scan(Box<ScanIn>),
+}
+
 #[derive(Clone)]
 struct Paging {
     position: String,
+    seq: Option<u64>,
     rows: BTreeSet<Uuid>,
     names: BTreeSet<String>,
 }
@@ -54,6 +68,7 @@ struct Paging {
 #[derive(Deserialize)]
 pub struct News {
     position: String,
+    seq: Option<u64>,
     #[serde(default)]
     full: bool,
     /// Only of a push: where it goes on from.
@@ -83,6 +98,7 @@ struct About {
 #[derive(Serialize)]
 pub struct Learnt {
     position: Option<String>,
+    seq: Option<u64>,
     /// The next page begins after this guest.
     next: Option<Uuid>,
     /// The push does not go on from here: ask for what changed.
@@ -112,9 +128,22 @@ pub struct Acknowledged {
 
 #[derive(Serialize)]
 struct Dropped {
-    item: ScanIn,
+    item: Item,
     status: u16,
     error: Option<Value>,
+}
+
+impl Item {
+    /// Does an answer of this status say that the item will never be taken? Others are about the
+    /// moment: who is not let in now, a table that is closed, too much at once. What undoes a scan
+    /// that still waits is not known yet.
+    fn is_wrong(&self, status: u16, others_wait: bool) -> bool {
+        match (self, status) {
+            (_, 401 | 408 | 425 | 429) | (Self::Scan(_), 403 | 409) => false,
+            (Self::Undo(_), 404) => !others_wait,
+            _ => (400..500).contains(&status),
+        }
+    }
 }
 
 impl Offline {
@@ -143,6 +172,7 @@ impl Offline {
             if news.full {
                 self.paging = Some(Paging {
                     position: news.position.clone(),
+                    seq: news.seq,
                     rows: BTreeSet::new(),
                     names: BTreeSet::new(),
                 });
@@ -172,7 +202,7 @@ impl Offline {
             }
         }
         if !news.full {
-            self.position = Some(news.position);
+            (self.position, self.seq) = (Some(news.position), news.seq);
         } else if news.next.is_none()
             && let Some(paging) = self.paging.take()
         {
@@ -203,7 +233,7 @@ impl Offline {
         }
     }
 
-    /// Takes the answers to the oldest scans of the queue, in their order.
+    /// Takes the answers to the oldest items of the queue, in their order.
     pub fn acknowledge(&mut self, results: Results) -> Acknowledged {
         let (mut taken, mut dropped) = (0, Vec::new());
         let mut results = results.results.into_iter();
@@ -211,7 +241,7 @@ impl Offline {
         for item in std::mem::take(&mut self.queue) {
             match results.next() {
                 Some(Ended { status, .. }) if (200..300).contains(&status) => taken += 1,
-                Some(Ended { status, error }) if (400..500).contains(&status) && status != 429 => {
+                Some(Ended { status, error }) if item.is_wrong(status, !left.is_empty()) => {
                     dropped.push(Dropped {
                         item,
                         status,
@@ -232,6 +262,7 @@ impl Offline {
     fn learnt(&self, next: Option<Uuid>, ask: bool) -> Learnt {
         Learnt {
             position: self.position.clone(),
+            seq: self.seq,
             next,
             ask,
         }
@@ -270,7 +301,7 @@ impl Offline {
                 self.forget(state, id);
             }
         }
-        self.position = Some(paging.position);
+        (self.position, self.seq) = (Some(paging.position), paging.seq);
     }
 }
 

@@ -5,12 +5,12 @@
 //! Failure: what the rules refuse is told, and nothing is recorded.
 
 use rules::checkin::journal::{NotAnnulled, Outcome};
-use rules::checkin::scan::Offline as Told;
-use rules::checkin::{Actor, ActorKind, AnnulIn, Caller, Entry, Ids, Journal, Row, State, answer};
-
+use rules::checkin::{
+    Actor, ActorKind, AnnulIn, Caller, Entry, Ids, Journal, Row, State, UndoIn, answer,
+};
 use uuid::Uuid;
 
-use crate::offline::{BATCH, Offline};
+use crate::offline::{BATCH, Item, Offline};
 use crate::wire::{self, Annulled, Decided, Device, Kept, Problem, Scanned};
 
 /// A table with its scanner.
@@ -86,17 +86,17 @@ impl Table {
             Ok(parsed) => parsed.own_ids(table_id, caller.origin()),
             Err(invalid) => return wire::text(&wire::Outcome::from(Problem::from(invalid))),
         };
-        wire::text(&match self.journal.scan(scan.clone(), &caller, ids, now) {
+        let (text, news) = match self.journal.scan(scan.clone(), &caller, ids, now) {
             Ok(outcome) => {
-                if !outcome.replayed {
-                    let (verdict, reason) = (outcome.entry.verdict, outcome.entry.reason);
-                    scan.offline = Some(Told { verdict, reason });
-                    self.offline.queue.push(scan);
-                }
-                done(&outcome, table_id)
+                let news = (!outcome.replayed).then_some(outcome.entry.seq);
+                (wire::text(&done(&outcome, table_id)), news)
             }
-            Err(invalid) => Problem::from(invalid).into(),
-        })
+            Err(invalid) => return wire::text(&wire::Outcome::from(Problem::from(invalid))),
+        };
+        let report = news.and_then(|seq| self.journal.report(scan, seq));
+        let report = report.map(|scan| Item::Scan(Box::new(scan)));
+        self.offline.queue.extend(report);
+        text
     }
 
     /// Takes in the list, or what changed.
@@ -120,7 +120,7 @@ impl Table {
         self.offline.position.clone()
     }
 
-    /// Scans to report.
+    /// What is to be reported.
     pub fn pending(&self) -> String {
         wire::text(&self.offline.queue.iter().take(BATCH).collect::<Vec<_>>())
     }
@@ -133,7 +133,8 @@ impl Table {
         }
     }
 
-    /// Undoes an admission.
+    /// Undoes an admission. What was decided without a connection is undone on the server with the
+    /// next report.
     pub fn annul(&mut self, json: &str) -> String {
         let Annulled {
             check_in_id,
@@ -145,19 +146,30 @@ impl Table {
         };
         let request = AnnulIn {
             table_id: None,
-            nonce,
+            nonce: nonce.clone(),
         };
         let (caller, table_id) = (self.caller(), self.journal.state().table_id);
-        wire::text(
-            &match self.journal.annul(check_in_id, request, &caller, now) {
-                Ok(outcome) => done(&outcome, table_id),
-                Err(NotAnnulled::Unknown) => unknown("There is no such check-in here.").into(),
-                Err(NotAnnulled::Invalid(invalid)) => Problem::from(invalid).into(),
-                Err(NotAnnulled::Refused(refusal)) => {
-                    Problem::new(refusal.code(), refusal.message()).into()
-                }
-            },
-        )
+        let original = self.journal.record(check_in_id);
+        let own = original.is_some_and(|entry| entry.is_of_device(table_id));
+        let outcome = self.journal.annul(check_in_id, request, &caller, now);
+        if own && outcome.as_ref().is_ok_and(|outcome| !outcome.replayed) {
+            self.offline.queue.push(Item::Undo(UndoIn {
+                annul: check_in_id,
+                table_id,
+                // A record is undone once, so any will do.
+                nonce: nonce.unwrap_or_else(|| "undo".to_owned()),
+                annulled_at: now,
+                sent_at: None,
+            }));
+        }
+        wire::text(&match outcome {
+            Ok(outcome) => done(&outcome, table_id),
+            Err(NotAnnulled::Unknown) => unknown("There is no such check-in here.").into(),
+            Err(NotAnnulled::Invalid(invalid)) => Problem::from(invalid).into(),
+            Err(NotAnnulled::Refused(refusal)) => {
+                Problem::new(refusal.code(), refusal.message()).into()
+            }
+        })
     }
 
     /// The log after an entry.

@@ -140,7 +140,8 @@ fn a_poisoned_item_is_dropped_and_the_others_go_on() {
         decide(&mut table, nonce, code);
     }
     let items = parsed(&table.pending());
-    assert_eq!(items[0]["offline"], json!({"verdict": "accepted"}));
+    let ada = json!({"verdict": "accepted", "row_id": ADA});
+    assert_eq!(items[0]["offline"], ada);
     assert_eq!(items[2]["offline"]["reason"], "unknown_code");
     // The server, hours later, makes the same id of it.
     let item: ScanIn = serde_json::from_value(items[0].clone()).expect("a scan");
@@ -157,4 +158,99 @@ fn a_poisoned_item_is_dropped_and_the_others_go_on() {
     assert_eq!((&told["taken"], &told["waiting"]), (&json!(2), &json!(1)));
     assert_eq!(told["dropped"][0]["item"]["nonce"], "2");
     assert_eq!(parsed(&table.pending())[0]["nonce"], "3");
+}
+
+fn scan(table: &mut Table, body: Value) -> Value {
+    let order = json!({"scan": body, "now": "2024-06-01T18:00:00Z"});
+    parsed(&table.decide(&order.to_string()))["answer"].clone()
+}
+
+fn acknowledge(table: &mut Table, statuses: &[u16]) -> Value {
+    let results: Vec<Value> = statuses
+        .iter()
+        .map(|status| json!({"status": status, "error": {"code": "x"}}))
+        .collect();
+    parsed(&table.acknowledge(&json!({"results": results, "seq": 1}).to_string()))
+}
+
+#[test]
+fn a_report_says_who_went_through_and_how_many() {
+    let mut table = empty();
+    let mut group = guest(ADA, "A");
+    group["party"] = json!(3);
+    learn(&mut table, &whole(json!([group])));
+    scan(
+        &mut table,
+        json!({"barcode": "A", "nonce": "1", "people": 2}),
+    );
+    decide(&mut table, "2", "A");
+    let walk_in = json!({"name": "Eve", "barcode": "W", "category": "late"});
+    let walk_in = json!({"walk_in": walk_in, "nonce": "3"});
+    let eve = scan(&mut table, walk_in)["guest"]["row_id"].clone();
+    scan(
+        &mut table,
+        json!({"barcode": "W", "nonce": "4", "direction": "exit"}),
+    );
+    let items = parsed(&table.pending());
+    let people: Vec<&Value> = (0..2).map(|place| &items[place]["people"]).collect();
+    assert_eq!(people, [&json!(2), &json!(1)]);
+    assert_eq!(items[2]["offline"], json!({"verdict": "accepted"}));
+    assert_eq!(
+        items[3]["offline"],
+        json!({"verdict": "accepted", "row_id": eve, "guest": {"name": "Eve", "category": "late"}})
+    );
+}
+
+#[test]
+fn what_is_undone_here_is_queued_to_be_undone_there() {
+    let mut table = empty();
+    learn(&mut table, &whole(json!([guest(ADA, "A")])));
+    let id = decide(&mut table, "1", "A")["check_in"]["id"].clone();
+    let order = json!({"check_in_id": id, "nonce": "u", "now": "2024-06-01T18:03:00Z"}).to_string();
+    assert_eq!(
+        parsed(&table.annul(&order))["answer"]["verdict"],
+        "accepted"
+    );
+    assert_eq!(parsed(&table.annul(&order))["replayed"], true);
+    let undo = json!({"annul": id, "table_id": TABLE, "nonce": "u",
+                      "annulled_at": "2024-06-01T18:03:00.000Z"});
+    let items = parsed(&table.pending());
+    assert_eq!(
+        (items[1].clone(), items.as_array().map(Vec::len)),
+        (undo, Some(2))
+    );
+    let mut table = Table::load(&table.snapshot()).expect("a table");
+    assert_eq!(parsed(&table.pending()), items);
+    assert_eq!(decide(&mut table, "2", "A")["verdict"], "accepted");
+    // The scan waits, so nobody there knows what is to be undone.
+    let told = acknowledge(&mut table, &[429, 404, 201]);
+    assert_eq!((&told["taken"], &told["waiting"]), (&json!(1), &json!(2)));
+    let told = acknowledge(&mut table, &[201, 409]);
+    assert_eq!((&told["taken"], &told["waiting"]), (&json!(1), &json!(0)));
+    assert_eq!(told["dropped"][0]["item"]["annul"], id);
+}
+
+#[test]
+fn a_table_that_was_closed_loses_no_scan() {
+    let mut table = empty();
+    learn(&mut table, &whole(json!([guest(ADA, "A")])));
+    for (nonce, code) in [("1", "A"), ("2", "B"), ("3", "C")] {
+        decide(&mut table, nonce, code);
+    }
+    let told = acknowledge(&mut table, &[409, 401, 403]);
+    assert_eq!((&told["taken"], &told["waiting"]), (&json!(0), &json!(3)));
+    assert_eq!(told["dropped"], json!([]));
+}
+
+#[test]
+fn what_was_decided_with_a_connection_is_not_undone_by_a_report() {
+    let mut table = empty();
+    learn(&mut table, &whole(json!([guest(ADA, "A")])));
+    let ids = json!({"check_in": Uuid::from_u128(70), "row": Uuid::from_u128(71)});
+    let order = json!({"scan": {"barcode": "A", "nonce": "1"}, "now": "2024-06-01T18:00:00Z",
+                       "ids": ids});
+    table.scan(&order.to_string());
+    let order = json!({"check_in_id": Uuid::from_u128(70), "now": "2024-06-01T18:03:00Z"});
+    assert_eq!(parsed(&table.annul(&order.to_string()))["replayed"], false);
+    assert_eq!(parsed(&table.pending()), json!([]));
 }

@@ -11,26 +11,25 @@ pub mod export;
 pub mod guests;
 pub mod import;
 pub mod live;
+mod places;
 pub mod roster;
 pub mod rows;
 pub mod scans;
 pub mod sessions;
+mod store;
 pub mod tables;
 pub mod tickets;
 
-use std::cell::RefCell;
-use std::collections::HashMap;
-
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::platform::ctx::Ctx;
 use crate::platform::error::Result;
 use crate::platform::http::Module;
-use crate::platform::object::{self, Address, Caller, ObjectAnswer};
-use crate::platform::pg::Function;
+use crate::platform::object::{self, Caller, ObjectAnswer};
 use crate::platform::queue::{self, Job};
-use crate::platform::scope::{Credential, Jurisdiction, Scope};
+use crate::platform::scope::{Credential, Scope, Subject};
+use places::remember;
+pub use places::{Followed, Home, LiveTable, address, find};
 
 /// The binding of the live objects.
 pub const BINDING: &str = "CHECKIN_TABLE";
@@ -68,59 +67,6 @@ pub fn routes() -> Vec<Module> {
     ]
 }
 
-#[derive(Serialize)]
-struct PlacementOf {
-    table_id: Uuid,
-}
-
-/// Where a table's object must live and, for its first call, should.
-#[derive(Clone, Deserialize)]
-struct Placement {
-    jurisdiction: Jurisdiction,
-    region: Option<String>,
-}
-
-const PLACEMENT: Function<PlacementOf, Option<Placement>> =
-    Function::new("select app.placement($1::text::jsonb)::text");
-
-thread_local! {
-    // A table never changes its jurisdiction, so what was learned once holds.
-    static PLACEMENTS: RefCell<HashMap<Uuid, Placement>> = RefCell::new(HashMap::new());
-}
-
-/// Where the live object of a table is. `known` is what the credential says of its jurisdiction,
-/// so that the scan path asks nobody.
-pub async fn address(ctx: &Ctx, table: Uuid, known: Option<Jurisdiction>) -> Result<Address> {
-    let jurisdiction = match known {
-        _ if !ctx.config.jurisdictions => Jurisdiction::None,
-        Some(known) => known,
-        None => placement(ctx, table)
-            .await?
-            .map_or(Jurisdiction::None, |p| p.jurisdiction),
-    };
-    Ok(Address {
-        binding: BINDING,
-        id: table,
-        jurisdiction,
-        region: None,
-    })
-}
-
-async fn placement(ctx: &Ctx, table: Uuid) -> Result<Option<Placement>> {
-    let known = PLACEMENTS.with_borrow(|known| known.get(&table).cloned());
-    if known.is_some() {
-        return Ok(known);
-    }
-    let found = ctx
-        .pg
-        .function(&PLACEMENT, &PlacementOf { table_id: table })
-        .await?;
-    if let Some(found) = &found {
-        PLACEMENTS.with_borrow_mut(|known| known.insert(table, found.clone()));
-    }
-    Ok(found)
-}
-
 /// Sends a command to a table's live object on behalf of the caller.
 pub async fn ask(
     ctx: &Ctx,
@@ -144,56 +90,47 @@ pub async fn ask(
     object::call(ctx, &address, command, &caller, input).await
 }
 
-/// Tells a table's live object to look at Postgres again: its guests, settings and sessions.
-pub async fn poke(
-    ctx: &Ctx,
-    tenant: Uuid,
-    table: Uuid,
-    jurisdiction: Option<Jurisdiction>,
-) -> Result<()> {
-    pull(ctx, tenant, &address(ctx, table, jurisdiction).await?).await
+/// Tells a live object to look at Postgres again: its guests, settings and sessions.
+pub async fn poke(ctx: &Ctx, at: &LiveTable) -> Result<()> {
+    order(ctx, at, "pull", "").await
 }
 
-/// Makes a table's live object, in the region its tenant asked for: an object stays where its first
-/// call placed it.
-pub async fn place(ctx: &Ctx, tenant: Uuid, table: Uuid) -> Result<()> {
-    let mut address = address(ctx, table, None).await?;
-    address.region = placement(ctx, table)
-        .await?
-        .and_then(|placement| placement.region);
-    pull(ctx, tenant, &address).await
+/// Tells a live object that somebody's role changed or that their credential ended.
+pub async fn standing_changed(ctx: &Ctx, at: &LiveTable, subject: Subject) -> Result<()> {
+    order(ctx, at, "standing", &serde_json::to_string(&subject)?).await
 }
 
-/// Tells a table's live object that the time has passed at which everybody was to leave.
-pub async fn let_all_out(
-    ctx: &Ctx,
-    tenant: Uuid,
-    table: Uuid,
-    jurisdiction: Option<Jurisdiction>,
-) -> Result<()> {
-    let address = address(ctx, table, jurisdiction).await?;
-    order(ctx, tenant, &address, "exits").await
+/// Tells a live object that the time has passed at which everybody was to leave.
+pub async fn let_all_out(ctx: &Ctx, at: &LiveTable) -> Result<()> {
+    order(ctx, at, "exits", "").await
 }
 
-async fn pull(ctx: &Ctx, tenant: Uuid, address: &Address) -> Result<()> {
-    order(ctx, tenant, address, "pull").await
-}
-
-async fn order(ctx: &Ctx, tenant: Uuid, address: &Address, command: &str) -> Result<()> {
+async fn order(ctx: &Ctx, at: &LiveTable, command: &str, input: &str) -> Result<()> {
     let caller = Caller {
         credential: Credential::System,
-        tenant: Some(tenant),
+        tenant: Some(at.tenant_id),
         now: ctx.now,
         request_id: ctx.request_id.clone(),
     };
-    object::call(ctx, address, command, &caller, "")
+    let address = at.home.of(at.table_id);
+    object::call(ctx, &address, command, &caller, input)
         .await
         .map(drop)
 }
 
-/// After a committed change: the live object is told at once, or by a job when it does not answer.
-pub async fn changed(ctx: &Ctx, tenant: Uuid, table: Uuid) {
-    if poke(ctx, tenant, table, None).await.is_ok() {
+/// After a committed change: the live object, if there is one, is told at once, or by a job when it
+/// does not answer.
+pub async fn changed(ctx: &Ctx, tenant: Uuid, table: Uuid, live: Option<&Home>) {
+    let Some(home) = live else {
+        return;
+    };
+    remember(table, home);
+    let at = LiveTable {
+        table_id: table,
+        tenant_id: tenant,
+        home: home.clone(),
+    };
+    if poke(ctx, &at).await.is_ok() {
         return;
     }
     // What the queue loses too, the minute sweep finds.

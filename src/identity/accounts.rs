@@ -7,17 +7,18 @@
 
 use rules::invalid::Invalid;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::secret::{self, Purpose, Token};
 use super::tenants::{Region, Tenant};
-use super::{Me, NAME, User, clock, password, store};
+use super::{Me, NAME, User, clock, password, standing, store};
+use crate::checkin::LiveTable;
 use crate::platform::ctx::Ctx;
 use crate::platform::error::{Error, Result};
 use crate::platform::http::{Access, Answer, Call, Route, created, json, no_content, routes};
-use crate::platform::scope::{Credential, Jurisdiction, Scope};
+use crate::platform::scope::{Credential, Jurisdiction, Scope, Subject};
 use crate::platform::token;
 
 /// A new account with a tenant of its own.
@@ -132,6 +133,9 @@ pub enum Refreshed {
     Refused {
         /// Why.
         code: String,
+        /// The live objects that have to hear of a session that ended with it.
+        #[serde(default)]
+        live: Vec<LiveTable>,
     },
 }
 
@@ -198,7 +202,10 @@ pub async fn refresh(ctx: &Ctx, input: &RefreshIn) -> Result<Session> {
     });
     match ctx.pg.function(&store::REFRESH, &exchange).await? {
         Refreshed::Opened(opened) => issue(ctx, opened, next),
-        Refreshed::Refused { code } => Err(Error::unauthenticated(code)),
+        Refreshed::Refused { code, live } => {
+            standing::changed(ctx, Subject::Session(session), &live).await;
+            Err(Error::unauthenticated(code))
+        }
     }
 }
 
@@ -211,7 +218,7 @@ pub async fn logout(ctx: &Ctx, credential: &Credential) -> Result<()> {
         ));
     };
     let end = json!({"session_id": session, "user_id": user, "now": clock(ctx)});
-    ctx.pg.function(&store::LOGOUT, &end).await.map(drop)
+    end_session(ctx, *session, &end).await
 }
 
 /// Ends the session of a refresh token.
@@ -220,7 +227,14 @@ pub async fn logout_with(ctx: &Ctx, refresh_token: &str) -> Result<()> {
     let (session, hash) = secret::open(key, Purpose::Refresh, refresh_token)
         .ok_or_else(|| Error::unauthenticated("refresh_token_invalid"))?;
     let end = json!({"session_id": session, "secret_hash": hash, "now": clock(ctx)});
-    ctx.pg.function(&store::LOGOUT, &end).await.map(drop)
+    end_session(ctx, session, &end).await
+}
+
+/// Ends a session; the sockets that were opened with it close.
+async fn end_session(ctx: &Ctx, session: Uuid, end: &Value) -> Result<()> {
+    let ended = ctx.pg.function(&store::LOGOUT, end).await?;
+    standing::changed(ctx, Subject::Session(session), &ended.live).await;
+    Ok(())
 }
 
 /// Who the caller is and where they belong.

@@ -13,12 +13,12 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::http::{ListQuery, Listed, replayed};
-use super::{MemberRole, NAME, clock, granters, store};
+use super::{MemberRole, NAME, clock, granters, standing, store};
 use crate::platform::crypto;
 use crate::platform::ctx::Ctx;
 use crate::platform::error::Result;
 use crate::platform::http::{Access, Answer, Call, Route, created, json as ok, no_content, routes};
-use crate::platform::scope::Scope;
+use crate::platform::scope::{Scope, Subject};
 
 /// An API key.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -132,13 +132,12 @@ pub async fn list(ctx: &Ctx, scope: &Scope, query: &ListQuery) -> Result<Page<Ap
     Ok(rules::page::cut(found, query.limit()?, |key| key.id))
 }
 
-/// Revokes a key, at once. Doing it twice changes nothing.
+/// Revokes a key, at once; its sockets close. Doing it twice changes nothing.
 pub async fn revoke(ctx: &Ctx, scope: &Scope, key: Uuid) -> Result<()> {
     let which = json!({"id": key, "now": clock(ctx)});
-    ctx.pg
-        .call(scope, &store::REVOKE_KEY, &which)
-        .await
-        .map(drop)
+    let done = ctx.pg.call(scope, &store::REVOKE_KEY, &which).await?;
+    standing::changed(ctx, Subject::Key(key), &done.live).await;
+    Ok(())
 }
 
 fn secret_of(ctx: &Ctx, scope: &Scope, id: Uuid) -> Result<String> {

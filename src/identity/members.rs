@@ -12,13 +12,13 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::http::{ListQuery, Listed, at_tenant, hidden, remove_at_tenant, write_at_tenant};
-use super::{MemberRole, User, over, store};
+use super::{MemberRole, User, over, standing, store};
 use crate::platform::ctx::Ctx;
 use crate::platform::error::Result;
 use crate::platform::http::{
     Access, Answer, Body, Call, Reply, Route, json as ok, no_content, routes,
 };
-use crate::platform::scope::{Credential, Scope};
+use crate::platform::scope::{Credential, Scope, Subject};
 
 /// A person's membership of a tenant.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -62,7 +62,7 @@ pub async fn get(ctx: &Ctx, scope: &Scope, user: Uuid) -> Result<Member> {
         .map_err(hidden)
 }
 
-/// Gives a member another role, at once: their next call already has it.
+/// Gives a member another role, at once: their next call already has it, and their open sockets too.
 pub async fn set_role(
     ctx: &Ctx,
     scope: &Scope,
@@ -72,13 +72,13 @@ pub async fn set_role(
 ) -> Result<Member> {
     let may = over(|by, from| rules::roles::may_change(by, from, Role::from(role)));
     let change = json!({"user_id": user, "role": role, "if_match": if_match, "may": may});
-    ctx.pg
-        .call(scope, &store::SET_ROLE, &change)
-        .await
-        .map_err(hidden)
+    let done = ctx.pg.call(scope, &store::SET_ROLE, &change).await;
+    let done = done.map_err(hidden)?;
+    standing::changed(ctx, Subject::User(user), &done.live).await;
+    Ok(done.result)
 }
 
-/// Removes a member, or lets the caller leave.
+/// Removes a member, or lets the caller leave. Their sockets close at once.
 pub async fn remove(ctx: &Ctx, scope: &Scope, user: Uuid, if_match: Option<i64>) -> Result<()> {
     let leaves = matches!(scope.credential, Credential::User { user: own, .. } if own == user);
     let roles = match leaves {
@@ -91,11 +91,10 @@ pub async fn remove(ctx: &Ctx, scope: &Scope, user: Uuid, if_match: Option<i64>)
     };
     let may = over(rules::roles::may_remove);
     let removal = json!({"user_id": user, "if_match": if_match, "may": may});
-    ctx.pg
-        .call(&scope, &store::REMOVE_MEMBER, &removal)
-        .await
-        .map(drop)
-        .map_err(hidden)
+    let done = ctx.pg.call(&scope, &store::REMOVE_MEMBER, &removal).await;
+    let done = done.map_err(hidden)?;
+    standing::changed(ctx, Subject::User(user), &done.live).await;
+    Ok(())
 }
 
 /// The routes.

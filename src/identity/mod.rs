@@ -11,6 +11,7 @@ pub mod keys;
 pub mod members;
 mod password;
 mod secret;
+mod standing;
 mod store;
 pub mod tenants;
 

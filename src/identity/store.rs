@@ -12,11 +12,28 @@ use super::invitations::{Invitation, Joined};
 use super::keys::ApiKey;
 use super::members::Member;
 use super::tenants::Tenant;
+use crate::checkin::LiveTable;
 use crate::platform::pg::{Function, Statement};
 
 /// It was done; `null` means that there was nothing to do it to.
 #[derive(Deserialize)]
 pub struct Done {}
+
+/// What came of a change, and which live objects have to hear of it.
+#[derive(Deserialize)]
+pub struct Heard<T> {
+    /// What came of it.
+    pub result: T,
+    /// The objects.
+    pub live: Vec<LiveTable>,
+}
+
+/// A session that ended.
+#[derive(Deserialize)]
+pub struct SignedOut {
+    /// The objects that have to hear of it.
+    pub live: Vec<LiveTable>,
+}
 
 /// A new user with a tenant of their own, signed in.
 pub const REGISTER: Function<Value, Opened> =
@@ -35,7 +52,8 @@ pub const REFRESH: Function<Value, Refreshed> =
     Function::new("select app.refresh($1::text::jsonb)::text");
 
 /// Ends a session.
-pub const LOGOUT: Function<Value, Done> = Function::new("select app.logout($1::text::jsonb)::text");
+pub const LOGOUT: Function<Value, SignedOut> =
+    Function::new("select app.logout($1::text::jsonb)::text");
 
 /// Who the caller is and where they belong.
 pub const ME: Function<Value, Me> = Function::new("select app.me($1::text::jsonb)::text");
@@ -81,12 +99,13 @@ pub const MEMBER: Statement<Value, Member> =
     Statement::new("select app.member_json(($1->>'user_id')::uuid)");
 
 /// Changes a role. `may` names, for each role a caller can have, the roles it may change from.
-pub const SET_ROLE: Statement<Value, Member> = Statement::new(
+pub const SET_ROLE: Statement<Value, Heard<Member>> = Statement::new(
     "with m as materialized (
        select m.role from memberships m
         where m.tenant_id = app.tenant() and m.user_id = ($1->>'user_id')::uuid
           for no key update)
-     select case when $1->'may'->app.role() ? m.role then app.set_member_role($1)
+     select case when $1->'may'->app.role() ? m.role
+                 then jsonb_build_object('result', app.set_member_role($1), 'live', app.live_tables())
                  else (select null::jsonb from app.fail('PU403', 'role_not_grantable',
                          'Your role may not make this change.', '/role')) end
        from m",
@@ -94,7 +113,7 @@ pub const SET_ROLE: Statement<Value, Member> = Statement::new(
 
 /// Removes a member. `may` names, for each role a caller can have, the roles it may remove; anyone
 /// may leave.
-pub const REMOVE_MEMBER: Statement<Value, Done> = Statement::new(
+pub const REMOVE_MEMBER: Statement<Value, Heard<Done>> = Statement::new(
     "with m as materialized (
        select m.role, m.user_id from memberships m
         where m.tenant_id = app.tenant() and m.user_id = ($1->>'user_id')::uuid
@@ -102,7 +121,7 @@ pub const REMOVE_MEMBER: Statement<Value, Done> = Statement::new(
           for no key update)
      select case when $1->'may'->app.role() ? m.role
                    or (app.actor_kind() = 'user' and app.actor_id() = m.user_id)
-                 then app.remove_member($1)
+                 then jsonb_build_object('result', app.remove_member($1), 'live', app.live_tables())
                  else (select null::jsonb from app.fail('PU403', 'role_not_grantable',
                          'Your role may not remove this member.')) end
        from m",
@@ -167,8 +186,9 @@ pub const KEYS: Statement<Value, Vec<ApiKey>> = Statement::new(
 );
 
 /// Revokes an API key, once.
-pub const REVOKE_KEY: Statement<Value, Done> = Statement::new(
+pub const REVOKE_KEY: Statement<Value, Heard<Done>> = Statement::new(
     "update api_keys as k set revoked_at = coalesce(k.revoked_at, app.clock($1))
       where k.tenant_id = app.tenant() and k.id = ($1->>'id')::uuid
-     returning jsonb_build_object('id', k.id)",
+     returning jsonb_build_object('result', jsonb_build_object('id', k.id),
+                                  'live', app.live_tables())",
 );

@@ -4,30 +4,28 @@
 //! Failure: 503 when the database or the live objects do not answer. A queue or cron that stands
 //! still is `degraded` and 200, because calls are still answered.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use futures_util::future::join;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::store;
 use crate::checkin;
 use crate::platform::clock;
 use crate::platform::ctx::Ctx;
 use crate::platform::error::Result;
 use crate::platform::http::{Access, Answer, Body, Call, Reply, Route, json as ok, routes};
 use crate::platform::object::{self, Address, Caller};
-use crate::platform::pg::{Function, within};
+use crate::platform::pg::within;
 use crate::platform::scope::{Credential, Jurisdiction};
 
 /// How long a part may take to answer.
 const PATIENCE: Duration = Duration::from_millis(900);
 /// A heartbeat older than this, in seconds, has stopped: cron and queue beat every minute.
 const STALE: i64 = 180;
-
-const HEALTH: Function<Value, Beats> = Function::new("select app.health($1::text::jsonb)::text");
 
 /// How Pulse is.
 #[derive(Debug, Serialize, ToSchema)]
@@ -83,20 +81,10 @@ pub struct Beat {
     pub age_seconds: Option<i64>,
 }
 
-#[derive(Deserialize)]
-struct Beats {
-    heartbeats: HashMap<String, BeatAt>,
-}
-
-#[derive(Deserialize)]
-struct BeatAt {
-    age_seconds: i64,
-}
-
 /// Asks every part, at once.
 pub async fn check(ctx: &Ctx) -> Health {
     let asked = json!({});
-    let database = timed(within(PATIENCE, ctx.pg.function(&HEALTH, &asked)));
+    let database = timed(within(PATIENCE, ctx.pg.function(&store::HEALTH, &asked)));
     let objects = timed(within(PATIENCE, ping(ctx)));
     let ((beats, database), (_, objects)) = join(database, objects).await;
     let beat = |name: &str| {

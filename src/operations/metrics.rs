@@ -3,36 +3,19 @@
 //! Invariant: one round trip to the database; a database that is away is a metric, not a failure.
 //! Failure: 401 without the operator token, where one is set.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::store::{self, Metrics};
 use crate::platform::http::{Access, Answer, Body, Call, Reply, Route, routes};
-use crate::platform::pg::{Function, within};
+use crate::platform::pg::within;
 
 /// How long the database may take to answer.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Prometheus text format.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
-
-const METRICS: Function<Value, Metrics> = Function::new(
-    "select jsonb_build_object('gauges', app.metrics($1::text::jsonb),
-              'heartbeats', app.health('{}')->'heartbeats')::text",
-);
-
-#[derive(Deserialize)]
-struct Metrics {
-    gauges: BTreeMap<String, Value>,
-    heartbeats: BTreeMap<String, Heartbeat>,
-}
-
-#[derive(Deserialize)]
-struct Heartbeat {
-    age_seconds: i64,
-}
 
 fn render(metrics: Option<&Metrics>) -> String {
     let mut text = String::with_capacity(2048);
@@ -88,7 +71,7 @@ pub fn routes() -> Vec<Route> {
 async fn get_metrics(call: Call<'_>) -> Answer {
     call.operator()?;
     let asked = json!({});
-    let metrics = within(PATIENCE, call.ctx.pg.function(&METRICS, &asked))
+    let metrics = within(PATIENCE, call.ctx.pg.function(&store::METRICS, &asked))
         .await
         .ok();
     Ok(Reply::new(200, Body::Text(TEXT, render(metrics.as_ref()))))

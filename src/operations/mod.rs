@@ -7,7 +7,9 @@ pub mod docs;
 pub mod health;
 pub mod metrics;
 pub mod pages;
+mod store;
 pub mod tick;
+mod upkeep;
 
 pub use pages::{serve as page, wants_html};
 

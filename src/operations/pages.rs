@@ -1,6 +1,7 @@
 //! The pages: static files of the deployment, served with the headers a page needs.
 //!
-//! Invariant: scripts, styles and connections come from this origin only; no page can be framed.
+//! Invariant: scripts, styles and connections come from this origin only, wasm included (its keyword
+//! allows no script to be made of text); no page can be framed.
 //! Failure: a page that the deployment does not have is 404.
 
 use crate::platform::error::Error;
@@ -9,8 +10,8 @@ use crate::platform::http::{Access, Answer, Body, Call, Reply, Route, routes};
 /// The binding of the static files.
 const BINDING: &str = "ASSETS";
 const HTML: &str = "text/html; charset=utf-8";
-const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; \
-                      object-src 'none'; base-uri 'none'; form-action 'self'; \
+const POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; \
+                      connect-src 'self' ws: wss:; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; \
                       frame-ancestors 'none'";
 /// The viewer of the API document writes style attributes and carries its icons as data.
 const VIEWER: &str = "; style-src 'self' 'unsafe-inline'; font-src 'self' data:";

@@ -4,25 +4,19 @@
 //! brings it forward.
 //! Failure: what one tick does not get done, the next one finds; each logs one line.
 
-use std::collections::BTreeMap;
-
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::{Value, json};
-use uuid::Uuid;
 use worker::Env;
 
+use super::upkeep;
 use crate::checkin;
 use crate::delivery;
 use crate::platform::clock;
 use crate::platform::ctx::Ctx;
 use crate::platform::error::{Error, Result};
 use crate::platform::log::{self, Level};
-use crate::platform::pg::Function;
 use crate::platform::queue::{self, Job};
-use crate::platform::scope::Jurisdiction;
 use crate::reports;
 
 /// The minute tick of `wrangler.toml`.
@@ -31,41 +25,6 @@ pub const MINUTE: &str = "* * * * *";
 pub const DAILY: &str = "17 3 * * *";
 /// How many objects are told at once.
 const AT_ONCE: usize = 6;
-
-const CRON: Function<Value, Due> = Function::new("select app.tick($1::text::jsonb)::text");
-const EXITS: Function<Value, Vec<Stale>> =
-    Function::new("select app.exits_due($1::text::jsonb)::text");
-const BEAT: Function<Value, Value> = Function::new("select app.tick($1::text::jsonb)::text");
-const SWEEP: Function<Value, BTreeMap<String, Value>> =
-    Function::new("select app.sweep($1::text::jsonb)::text");
-const PLACEMENT: Function<Value, Option<Placement>> =
-    Function::new("select app.placement($1::text::jsonb)::text");
-
-/// What the minute found.
-#[derive(Deserialize)]
-struct Due {
-    #[serde(default)]
-    stale_tables: Vec<Stale>,
-    #[serde(default)]
-    channels: Vec<IgnoredAny>,
-    #[serde(default)]
-    swept_imports: i64,
-}
-
-/// A table whose live object is behind.
-#[derive(Deserialize)]
-struct Stale {
-    table_id: Uuid,
-    tenant_id: Uuid,
-    jurisdiction: Jurisdiction,
-}
-
-#[derive(Deserialize)]
-struct Placement {
-    tenant_id: Uuid,
-    jurisdiction: Jurisdiction,
-    enabled: bool,
-}
 
 type Summary = Vec<(&'static str, Value)>;
 
@@ -96,32 +55,21 @@ pub async fn scheduled(cron: &str, env: Env) {
     }
 }
 
-/// Runs the reports that are due, beats the cron's heart, tells the live objects that are behind, wakes the senders of what is due,
-/// and sends the queue's beat.
+/// Runs the reports that are due, beats the cron's heart, tells the live objects that are behind,
+/// wakes the senders of what is due, and sends the queue's beat.
 async fn minute(ctx: &Ctx) -> Result<Summary> {
     // Reports have a time at which they are expected, so they come first.
     let reports = reports::minute(ctx).await;
-    let due = ctx.pg.function(&CRON, &json!({"name": "cron"})).await?;
-    // Objects that were to let everybody out and have not said that they did.
-    let leaving = ctx.pg.function(&EXITS, &json!({})).await?;
+    let due = upkeep::due(ctx).await?;
+    let leaving = upkeep::exits_due(ctx).await?;
     let left = stream::iter(&leaving)
-        .map(|late| async move {
-            let home = Some(late.jurisdiction);
-            checkin::let_all_out(ctx, late.tenant_id, late.table_id, home)
-                .await
-                .is_ok()
-        })
+        .map(|late| async move { checkin::let_all_out(ctx, late).await.is_ok() })
         .buffer_unordered(AT_ONCE)
         .filter(|left| std::future::ready(*left))
         .count()
         .await;
     let told = stream::iter(&due.stale_tables)
-        .map(|stale| async move {
-            let home = Some(stale.jurisdiction);
-            checkin::poke(ctx, stale.tenant_id, stale.table_id, home)
-                .await
-                .is_ok()
-        })
+        .map(|stale| async move { checkin::poke(ctx, stale).await.is_ok() })
         .buffer_unordered(AT_ONCE)
         .filter(|told| std::future::ready(*told))
         .count()
@@ -143,7 +91,7 @@ async fn minute(ctx: &Ctx) -> Result<Summary> {
 
 /// Deletes what has outlived its use.
 async fn daily(ctx: &Ctx) -> Result<Summary> {
-    let swept = ctx.pg.function(&SWEEP, &json!({})).await?;
+    let swept = upkeep::sweep(ctx).await?;
     let outbox = delivery::sweep(ctx).await?;
     let reports = reports::daily(ctx).await?;
     Ok(vec![
@@ -156,26 +104,28 @@ async fn daily(ctx: &Ctx) -> Result<Summary> {
 /// Does one background job.
 pub async fn job(ctx: &Ctx, job: Job) -> Result<()> {
     match job {
-        Job::Heartbeat => ctx
-            .pg
-            .function(&BEAT, &json!({"name": "queue"}))
-            .await
-            .map(drop),
-        Job::RosterChanged { tenant, table } => {
-            let place = ctx
-                .pg
-                .function(&PLACEMENT, &json!({"table_id": table}))
-                .await?;
-            match place {
-                Some(place) if place.enabled && place.tenant_id == tenant => {
-                    checkin::poke(ctx, tenant, table, Some(place.jurisdiction)).await
-                }
-                // Gone or disabled meanwhile: there is no live object to tell.
-                _ => Ok(()),
+        Job::Heartbeat => upkeep::queue_moved(ctx).await,
+        Job::RosterChanged { tenant, table } => match checkin::find(ctx, table).await? {
+            Some(at) if at.tenant_id == tenant => checkin::poke(ctx, &at).await,
+            _ => gone(),
+        },
+        Job::StandingChanged {
+            tenant,
+            table,
+            subject,
+        } => match checkin::find(ctx, table).await? {
+            Some(at) if at.tenant_id == tenant => {
+                checkin::standing_changed(ctx, &at, subject).await
             }
-        }
+            _ => gone(),
+        },
         Job::Deliveries { tenant } => delivery::send_due(ctx, tenant).await,
         Job::ReportTick { tenant } => reports::tick(ctx, tenant).await,
         Job::ReportJob { tenant, job } => reports::work(ctx, tenant, job).await,
     }
+}
+
+/// The list was deleted meanwhile: there is nobody to tell.
+fn gone() -> Result<()> {
+    Ok(())
 }

@@ -66,13 +66,14 @@ function stub(namespace, name, jurisdiction, hint) {
   return hint ? home.get(id, { locationHint: hint }) : home.get(id);
 }
 
-// Sends one command to an object; answers "status\nbody".
-export function callObject(namespace, name, jurisdiction, hint, command, body) {
+// Sends one command to an object; answers "status\nbody". Async, so that whatever is thrown arrives as a
+// rejection: an exception on the way here would end the Rust side.
+export async function callObject(namespace, name, jurisdiction, hint, command, body) {
   return stub(namespace, name, jurisdiction, hint).command(command, body);
 }
 
-// Hands a WebSocket upgrade to an object.
-export function upgradeAt(namespace, name, jurisdiction, hint, request) {
+// Hands a WebSocket upgrade to an object; async for the same reason.
+export async function upgradeAt(namespace, name, jurisdiction, hint, request) {
   return stub(namespace, name, jurisdiction, hint).fetch(request);
 }
 

@@ -31,6 +31,8 @@ pub struct Config {
     pub rate_limit: Option<rules::rate::Limit>,
     /// How often all guests with one table's key together may; none for no limit.
     pub guest_rate_limit: Option<rules::rate::Limit>,
+    /// How often one of their phones may call.
+    pub guest_device_rate_limit: Option<rules::rate::Limit>,
     /// From which level on lines are written.
     pub log_level: Option<Level>,
     /// Signs the product's own tokens.
@@ -91,6 +93,7 @@ impl Config {
             hosting: var("HOSTING") == "1",
             rate_limit: super::http::limit::parse(&var("RATE_LIMIT")),
             guest_rate_limit: super::http::limit::parse(&var("GUEST_RATE_LIMIT")),
+            guest_device_rate_limit: super::http::limit::parse(&var("GUEST_DEVICE_RATE_LIMIT")),
             log_level: match var("LOG_LEVEL").as_str() {
                 "warn" => Some(Level::Warn),
                 "error" => Some(Level::Error),

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use rules::invalid::Invalid;
+use rules::outbound::{Policy, Refusal};
 use worker::{
     AbortController, AbortSignal, ByteStream, Fetch, Headers, Method, Request, RequestInit,
     RequestRedirect, Response,
@@ -20,8 +21,6 @@ use super::config::Config;
 use super::ctx::Ctx;
 use super::error::{Error, Result};
 
-/// How many redirects are followed.
-const HOPS: usize = 3;
 const TOO_LARGE: &str = "its answer is too large";
 /// The code of an answer that did not come in time.
 pub const TIMEOUT: &str = "peer_timeout";
@@ -173,10 +172,10 @@ pub fn judge(ctx: &Ctx, pointer: &str, url: &str) -> core::result::Result<String
 }
 
 /// What this deployment lets out.
-pub fn policy(config: &Config) -> rules::outbound::Policy {
+pub fn policy(config: &Config) -> Policy {
     match config.outbound_allow_private {
-        true => rules::outbound::Policy::open(),
-        false => rules::outbound::Policy::strict(),
+        true => Policy::open(),
+        false => Policy::strict(),
     }
 }
 
@@ -193,23 +192,40 @@ impl Drop for CutOff {
 
 async fn follow(ctx: &Ctx, outgoing: &Outgoing<'_>, signal: &AbortSignal) -> Result<Response> {
     let policy = policy(&ctx.config);
-    let mut url = outgoing.url.to_owned();
-    for _ in 0..=HOPS {
-        rules::outbound::judge(&url, &policy).map_err(refused)?;
-        let response = once(&url, outgoing, signal).await?;
-        let location = header(&response, "location");
-        match (response.status_code(), location) {
-            (301 | 302 | 303 | 307 | 308, Some(location)) if outgoing.redirects => {
-                let base = worker::Url::parse(&url).map_err(|e| Error::internal(e.to_string()))?;
-                let next = base
-                    .join(&location)
-                    .map_err(|_| unreachable_peer("bad redirect"))?;
-                url = next.into();
+    let ask = async |url: &str| {
+        let response = once(url, outgoing, signal).await?;
+        let location = response.headers().get("location").ok().flatten();
+        Ok((response.status_code(), location, response))
+    };
+    let mut response = walk(outgoing.url, outgoing.redirects, &policy, ask).await?;
+    let retry_after = response.headers().get("retry-after").ok().flatten();
+    Ok(Incoming {
+        status: response.status_code(),
+        retry_after,
+        body: bounded(&mut response, outgoing.limit).await?,
+    })
+}
+
+/// Asks one address after the other until one does not redirect. Each is judged before it is asked;
+/// `ask` answers status, `Location` and what came.
+async fn walk<R>(
+    first: &str,
+    redirects: bool,
+    policy: &Policy,
+    ask: impl AsyncFn(&str) -> Result<(u16, Option<String>, R)>,
+) -> Result<R> {
+    let mut target = rules::outbound::judge(first, policy).map_err(refused)?;
+    for hops in 0.. {
+        let (status, location, came) = ask(&target.url).await?;
+        match (status, location) {
+            (301 | 302 | 303 | 307 | 308, Some(location)) if redirects => {
+                target =
+                    rules::outbound::redirect(&target, &location, hops, policy).map_err(refused)?;
             }
-            _ => return Ok(response),
+            _ => return Ok(came),
         }
     }
-    Err(unreachable_peer("too many redirects"))
+    Err(refused(Refusal::TooManyRedirects))
 }
 
 async fn once(url: &str, outgoing: &Outgoing<'_>, signal: &AbortSignal) -> Result<Response> {
@@ -253,7 +269,7 @@ async fn bounded(response: &mut Response, limit: Limit) -> Result<Vec<u8>> {
     Ok(body)
 }
 
-fn refused(refusal: rules::outbound::Refusal) -> Error {
+fn refused(refusal: Refusal) -> Error {
     Invalid::one("/url", refusal.code(), refusal.message()).into()
 }
 
@@ -261,4 +277,84 @@ fn unreachable_peer(why: &str) -> Error {
     let mut error = Error::unavailable(why);
     error.code = "peer_unavailable".into();
     error
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use futures_util::FutureExt;
+    use rules::outbound::MAX_HOPS;
+
+    use super::*;
+
+    /// What is asked, in order, and what comes of it, when each address redirects to the next.
+    fn walked(hops: &[&str], redirects: bool, policy: &Policy) -> (Vec<String>, Result<u16>) {
+        let asked = RefCell::new(Vec::new());
+        let ask = async |url: &str| {
+            let mut asked = asked.borrow_mut();
+            asked.push(url.to_owned());
+            let location = hops.get(asked.len()).map(|next| (*next).to_owned());
+            let status = if location.is_some() { 302 } else { 200 };
+            Ok((status, location, status))
+        };
+        let outcome = walk(hops[0], redirects, policy, ask)
+            .now_or_never()
+            .unwrap();
+        (asked.into_inner(), outcome)
+    }
+
+    #[test]
+    fn an_address_that_is_not_public_is_never_asked_not_even_behind_a_redirect() {
+        let strict = Policy::strict();
+        for (private, code) in [
+            (
+                "https://169.254.169.254/latest/meta-data",
+                "url_address_not_public",
+            ),
+            ("https://10.0.0.1/", "url_address_not_public"),
+            ("https://[::1]/", "url_address_not_public"),
+            ("https://localhost/", "url_host_not_public"),
+            ("//127.0.0.1/x", "url_address_not_public"),
+            ("http://example.org/", "url_scheme_not_allowed"),
+            ("https://example.org:22/", "url_port_not_allowed"),
+            ("https://user:pass@example.org/", "url_has_credentials"),
+            ("file:///etc/passwd", "url_scheme_not_allowed"),
+        ] {
+            let (asked, outcome) =
+                walked(&["https://example.org/in", "/next", private], true, &strict);
+            assert_eq!(
+                asked,
+                ["https://example.org/in", "https://example.org/next"],
+                "{private}"
+            );
+            let error = outcome.unwrap_err();
+            assert_eq!(
+                (error.status, error.errors[0].code.as_str()),
+                (422, code),
+                "{private}"
+            );
+        }
+        let (asked, outcome) = walked(&["https://10.0.0.1/"], true, &strict);
+        assert!(asked.is_empty() && outcome.is_err());
+    }
+
+    #[test]
+    fn redirects_are_followed_where_they_are_wanted_and_not_for_ever() {
+        let strict = Policy::strict();
+        let twice = ["https://a.example.org/", "https://b.example.org/", "/c"];
+        let (asked, outcome) = walked(&twice, true, &strict);
+        assert_eq!(asked.last().unwrap(), "https://b.example.org/c");
+        assert_eq!(outcome.unwrap(), 200);
+        let (asked, outcome) = walked(&twice, false, &strict);
+        assert_eq!(
+            (asked.len(), outcome.unwrap()),
+            (1, 302),
+            "an answer like any other"
+        );
+        let endless = vec!["https://example.org/"; 100];
+        let (asked, outcome) = walked(&endless, true, &strict);
+        assert_eq!(asked.len(), MAX_HOPS as usize + 1);
+        assert_eq!(outcome.unwrap_err().errors[0].code, "too_many_redirects");
+    }
 }

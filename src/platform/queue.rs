@@ -3,8 +3,8 @@
 //! Invariant: a job says what to look at, not what to do with it: handlers read the state of things
 //! and bring it forward, so a message that comes twice does no harm, and of equal messages in one
 //! batch one is enough.
-//! Failure: a job that fails is retried with backoff and then lands in the dead-letter queue, where
-//! it is logged.
+//! Failure: a job that fails is tried again after ten seconds, as often as `wrangler.toml` says, and
+//! then lands in the dead-letter queue, where it is logged.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -21,9 +21,12 @@ use worker::{
 use super::ctx::Ctx;
 use super::error::{Error, Result};
 use super::log::{self, Level};
+use super::scope::Subject;
 
 /// The binding of the queue.
 pub const BINDING: &str = "JOBS";
+/// How long after a failure a job is tried again, in seconds.
+const RETRY_AFTER: u32 = 10;
 /// The dead-letter queue.
 pub const DEAD: &str = "pulse-dead";
 /// Messages that the queue takes in one call.
@@ -44,6 +47,15 @@ pub enum Job {
         tenant: Uuid,
         /// The guest list.
         table: Uuid,
+    },
+    /// A role changed or a credential ended, and a live object could not be told.
+    StandingChanged {
+        /// The tenant.
+        tenant: Uuid,
+        /// The guest list of the object.
+        table: Uuid,
+        /// Whose.
+        subject: Subject,
     },
     /// Messages of a tenant may be due.
     Deliveries {
@@ -171,7 +183,7 @@ fn settle(messages: &[Message<serde_json::Value>], outcome: Result<()>) {
     log::write(Level::Warn, "job.retry", &fields);
     for message in messages {
         let retry = QueueRetryOptionsBuilder::new()
-            .with_delay_seconds(10)
+            .with_delay_seconds(RETRY_AFTER)
             .build();
         message.retry_with_options(&retry);
     }

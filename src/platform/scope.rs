@@ -108,6 +108,19 @@ impl Credential {
     }
 }
 
+/// Whose word is not to be taken for granted any more: a role changed, or a credential ended. It says
+/// what to look at, not what it became.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Subject {
+    /// A person, in all of their sessions.
+    User(Uuid),
+    /// One sign-in of a person.
+    Session(Uuid),
+    /// An API key.
+    Key(Uuid),
+}
+
 /// `Idempotency-Key` of a write, with a fingerprint of what was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Idempotency {

@@ -47,6 +47,8 @@ export const tests = {
     const pages = [await phone(browser), await phone(browser)];
     for (const page of pages) {
       await page.goto(link);
+      await page.getByLabel("Your name").fill(`Volunteer ${pages.indexOf(page) + 1}`);
+      await page.getByRole("button", { name: "Scan" }).click();
       await page.locator("#door").waitFor();
     }
     await wedge(pages[0], "ADA-001");
@@ -55,6 +57,8 @@ export const tests = {
     assert.match(await verdict(pages[1], "duplicate"), /Already checked in/);
     const names = await Promise.all(pages.map((page) => page.evaluate(() => localStorage.getItem("pulse.guest"))));
     assert.notEqual(names[0], names[1]);
+    const records = await call("GET", `/pulse/check-ins?table_id=${event.table.id}`, { token: event.token });
+    assert.equal(records.items[0].scanner_name, "Volunteer 1");
     assert.match(names[0], /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
   },
 

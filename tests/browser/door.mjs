@@ -104,9 +104,37 @@ export const tests = {
     await shot(scanner, "scanner-undo");
   },
 
-  "an answer lost on the way is asked for again and counts once": async (browser) => {
+  "a guest who is let in pops up, unless the organiser does not want it": async (browser) => {
     const event = await openEvent();
     const scanner = await startScanner(await signedIn(browser, event), event);
+    const popup = scanner.locator("#popup");
+    await wedge(scanner, "ADA-001");
+    await popup.waitFor();
+    assert.match(await popup.innerText(), /Ada Lovelace[\s\S]*backstage pass/);
+    await shot(scanner, "scanner-popup");
+    await popup.waitFor({ state: "hidden" }); // by itself
+    await wedge(scanner, "GRACE-003");
+    await popup.waitFor();
+    await popup.click();
+    assert.equal(await popup.isVisible(), false);
+    await wedge(scanner, "EDSGER-004");
+    await verdict(scanner, "refused");
+    assert.equal(await popup.isVisible(), false, "a refusal stays on its panel");
+
+    await call("PATCH", `/pulse/${event.table.id}`, { token: event.token, body: { settings: { show_popup: false } } });
+    const told = scanner.waitForResponse((response) => response.url().endsWith(`/pulse/${event.table.id}`));
+    await scanner.reload();
+    await told;
+    await wedge(scanner, "ALAN-002");
+    assert.match(await verdict(scanner, "accepted"), /Alan Turing/);
+    assert.equal(await popup.isVisible(), false);
+  },
+
+  "an answer lost on the way is asked for again and counts once": async (browser) => {
+    const event = await openEvent();
+    const context = await signedIn(browser, event);
+    await context.route("**/roster**", (route) => route.abort()); // a phone without a list of its own
+    const scanner = await startScanner(context, event);
     const nonces = [];
     await scanner.route("**/pulse/check-ins", async (route) => {
       nonces.push(route.request().postDataJSON().nonce);
@@ -126,6 +154,7 @@ export const tests = {
   "the same code within 2.5 s is one scan": async (browser) => {
     const event = await openEvent();
     const scanner = await startScanner(await signedIn(browser, event), event);
+    await scanner.clock.setFixedTime(new Date()); // however slow this machine types
     let sent = 0;
     scanner.on("request", (request) => (sent += request.url().endsWith("/pulse/check-ins")));
     await wedge(scanner, "ADA-001");

@@ -19,7 +19,9 @@ const names = (page) => page.locator("#recent .who-line").allInnerTexts();
 export const tests = {
   "a cut socket recovers what it missed, each event once": async (browser) => {
     let cut = null;
+    let away = false;
     const { event, page } = await openDashboard(browser, (socket) => {
+      if (away) return socket.close({ code: 1012, reason: "restart" });
       socket.connectToServer();
       cut = () => socket.close({ code: 1012, reason: "restart" });
     });
@@ -28,10 +30,12 @@ export const tests = {
     await event.scan("ADA-001");
     await stat(page, "checked_in", 1);
 
+    away = true;
     await cut();
     await page.locator("#state[data-state=reconnecting]").waitFor();
     await event.scan("ALAN-002");
     await event.scan("GRACE-003");
+    away = false;
     await isLive(page);
     await page.locator("#recent").getByText("Grace Hopper").waitFor();
     assert.deepEqual(await names(page), ["Grace Hopper", "Alan Turing", "Ada Lovelace"]);

@@ -8,6 +8,7 @@ import { tests as devices } from "./devices.mjs";
 import { tests as docs } from "./docs.mjs";
 import { tests as front } from "./front.mjs";
 import { tests as live } from "./live.mjs";
+import { tests as offline } from "./offline.mjs";
 
 const LIMIT = 60_000;
 const chromium = process.env.CHROMIUM_BIN;
@@ -18,7 +19,7 @@ if (!url || !chromium || !existsSync(chromium)) {
 }
 
 const wanted = process.argv.slice(2);
-const chosen = Object.entries({ ...front, ...door, ...devices, ...live, ...docs }).filter(([name]) => wanted.every((part) => name.includes(part)));
+const chosen = Object.entries({ ...front, ...door, ...devices, ...live, ...offline, ...docs }).filter(([name]) => wanted.every((part) => name.includes(part)));
 const browser = await launch();
 const started = Date.now();
 const failed = [];

@@ -13,8 +13,10 @@ use pulse_tests::event::Event;
 use pulse_tests::history::{Admissions, History, Noted, Replay, Rule};
 use pulse_tests::socket::Position;
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 /// How long a scan is retried.
@@ -113,14 +115,14 @@ impl Crowd {
     }
 
     /// The end of every test: nothing acknowledged is lost, nobody who could be known was let in
-    /// twice, conflicts are marked and no others, the counters equal a replay, and Postgres equals
+    /// twice, nobody who could be known to be outside was turned away, conflicts are marked and no others, the counters equal a replay, and Postgres equals
     /// the object. Gives the log and what became of the guests.
     pub async fn proven(&self, event: &Event, rule: Rule) -> (Vec<Value>, Admissions) {
         let dashboard = event.recorded().await;
         let database = Database::admin().await;
         let log = database.scan_log(&event.tenant.id, &event.table).await;
         self.history.judge(&log);
-        let judged = Admissions::judge(&log, rule);
+        let judged = Admissions::judge(&log, rule, &codes_of(event).await);
         Replay::of(&log).agrees(&dashboard.counts);
         assert_eq!(dashboard.at("/conflicts"), judged.conflicts);
         assert_eq!(log.len() as u64, dashboard.position().offset);
@@ -137,6 +139,16 @@ impl Crowd {
         same_as_object(event, &log).await;
         (log, judged)
     }
+}
+
+/// Codes that were on the list before anybody came.
+async fn codes_of(event: &Event) -> HashSet<String> {
+    let database = Database::admin().await;
+    database.as_tenant(&event.tenant.id).await;
+    let sql = "select coalesce(jsonb_agg(barcode), '[]') from pulse_rows
+                where table_id = $1::text::uuid and source <> 'walk_in' and barcode is not null";
+    let codes = database.json(sql, &[(&event.table as _, Type::TEXT)]).await;
+    serde_json::from_value(codes).expect("codes")
 }
 
 /// The object's own log is that of Postgres, as far back as one recovery shows.

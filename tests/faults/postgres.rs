@@ -46,6 +46,26 @@ async fn steadily(event: &Event, crowd: &Crowd, client: &Client, seconds: u64) {
     }
 }
 
+/// `/health` says so within a second, whatever is the matter with Postgres. The best of three counts:
+/// what is asked is how long it waits, not how busy this machine is.
+async fn down_within_a_second() {
+    let mut quickest = Duration::MAX;
+    for _ in 0..3 {
+        let started = Instant::now();
+        let health = Client::anonymous()
+            .get("/health")
+            .timeout(Duration::from_secs(5));
+        let health = health.await.expect_status(503);
+        quickest = quickest.min(started.elapsed());
+        assert_eq!(health.at("/status"), "down");
+        assert_eq!(health.at("/checks/database/ok"), false);
+        assert_eq!(health.at("/checks/objects/ok"), true);
+        assert!(health.header("retry-after").is_some(), "{health}");
+    }
+    let limit = Duration::from_millis(1_200);
+    assert!(quickest <= limit, "down was told after {quickest:?}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sixty_seconds_without_postgres_lose_nothing_and_are_caught_up_in_five() {
     let _alone = alone().await;
@@ -70,11 +90,7 @@ async fn sixty_seconds_without_postgres_lose_nothing_and_are_caught_up_in_five()
             device.json
         );
         assert!(device.at("/record/oldest_unflushed_at").is_string());
-        let health = Client::anonymous()
-            .get("/health")
-            .timeout(Duration::from_secs(2))
-            .await;
-        health.expect_status(503);
+        down_within_a_second().await;
         let read = event.client().get("/pulse/tables").await;
         assert!(
             read.clone().problem_of(503).header("retry-after").is_some(),
@@ -122,7 +138,7 @@ async fn a_frozen_postgres_is_no_different_from_a_stopped_one() {
     let client = event.door().client().await;
     steadily(&event, &crowd, &client, 1).await;
     control.pause_postgres().await;
-    steadily(&event, &crowd, &client, 8).await;
+    tokio::join!(steadily(&event, &crowd, &client, 8), down_within_a_second());
     control.resume_postgres().await;
     event.recorded().await;
     let log = Database::admin()
@@ -206,5 +222,5 @@ async fn a_member_confirmed_before_goes_on_scanning_while_postgres_is_away() {
         .await;
     control.start_postgres().await;
     Answer::of(known).accepted();
-    assert!(matches!(unknown.status, 401 | 403 | 404 | 503), "{unknown}");
+    unknown.problem_of(503);
 }

@@ -1,6 +1,7 @@
 //! A small HTTP client of Pulse: JSON in and out, every header kept, assertions that say what came.
 //!
-//! Invariant: nothing is retried and no redirect is followed; one call is one request.
+//! Invariant: no redirect is followed, and one call is one request; only a GET whose connection was
+//! lost is asked once more (not with [`Call::attempt`]).
 //! Failure: an expectation that is not met panics at the caller's line with request and answer.
 
 use crate::clock;
@@ -32,6 +33,8 @@ impl Client {
         let http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .timeout(Duration::from_secs(120))
+            // The runtime closes a connection that rested for 5 s.
+            .pool_idle_timeout(Duration::from_secs(1))
             .no_proxy()
             .build()
             .expect("an HTTP client");
@@ -146,6 +149,16 @@ impl Call {
         self
     }
 
+    /// Sends it and leaves the body of the answer to be read.
+    pub async fn stream(self) -> Stream {
+        let answer = self.request.send().await;
+        let answer = answer.unwrap_or_else(|error| panic!("{}: {error}", self.shown));
+        Stream {
+            status: answer.status().as_u16(),
+            answer,
+        }
+    }
+
     /// Sends it; a lost connection is an error, any answer is not.
     pub async fn attempt(self) -> Result<Reply, String> {
         let lost = |error: reqwest::Error| format!("{error:?}");
@@ -158,6 +171,23 @@ impl Call {
             body,
             asked: self.shown,
         })
+    }
+}
+
+/// An answer whose body is read bit by bit.
+#[derive(Debug)]
+pub struct Stream {
+    /// HTTP status.
+    pub status: u16,
+    answer: reqwest::Response,
+}
+
+impl Stream {
+    /// The next bytes, whenever they come; none at the end.
+    pub async fn part(&mut self) -> Result<Option<Vec<u8>>, String> {
+        let part = self.answer.chunk().await;
+        let part = part.map_err(|error| format!("{error:?}"))?;
+        Ok(part.map(|part| part.to_vec()))
     }
 }
 

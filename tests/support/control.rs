@@ -46,6 +46,17 @@ impl Control {
         self.order("/worker/kill", &json!({})).await;
     }
 
+    /// Starts the runtime again with variables over those it has.
+    pub async fn set_vars(&self, vars: &Value) {
+        self.order("/worker/vars", vars).await;
+    }
+
+    /// Whether a table has an object that was called lately; it is put out of memory if it has.
+    pub async fn was_called(&self, table: &str) -> bool {
+        let which = json!({ "name": table });
+        self.order("/worker/evict", &which).await.at("/evicted") != 0
+    }
+
     /// Puts a table's object out of memory; its sockets stay. Waits until nothing holds it, such as
     /// a request or an alarm under way.
     pub async fn evict(&self, table: &str) {
@@ -106,6 +117,13 @@ impl Control {
     pub async fn proxy(&self) -> Stats {
         let reply = self.client.get("/proxy").await.expect_status(200);
         serde_json::from_value(reply.json()).expect("the proxy's stats")
+    }
+
+    /// The lines of the Worker's log that hold any of these texts.
+    pub async fn log(&self, containing: &[&str]) -> Vec<String> {
+        let body = json!({ "containing": containing });
+        let reply = self.order("/worker/log", &body).await;
+        serde_json::from_value(reply.at("/lines")).expect("lines")
     }
 
     /// What the runtime process used.

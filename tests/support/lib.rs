@@ -15,6 +15,7 @@ pub mod database;
 pub mod event;
 pub mod feedback;
 pub mod history;
+pub mod list;
 pub mod mail_server;
 pub mod messages;
 pub mod proxy;

@@ -148,7 +148,10 @@ impl Operation {
     pub fn names_something(&self) -> bool {
         let by_body = matches!(
             (&*self.method, &*self.path),
-            ("POST", "/pulse" | "/pulse/check-ins" | "/pulse/sessions")
+            (
+                "POST",
+                "/pulse" | "/pulse/check-ins" | "/pulse/check-ins/sync" | "/pulse/sessions"
+            )
         );
         (self.path.contains("{}") && self.path != "/api/sources/{}") || by_body
     }

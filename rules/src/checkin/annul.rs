@@ -1,7 +1,8 @@
 //! Undoes an admission.
 //!
 //! Invariant: the record stays; only its effect is taken back. What stands afterwards is as if it
-//! had never been: the next entry is the first, and the guest can be admitted again.
+//! had never been: the next entry is the first, and the guest can be admitted again. What a device
+//! undid without a connection is judged by the times of its own clock, like what it let in.
 //! Failure: a typed refusal; nothing is recorded.
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -10,6 +11,7 @@ use serde_json::Map;
 use uuid::Uuid;
 
 use super::caller::Caller;
+use super::clock::Times;
 use super::conflict;
 use super::entry::{Annuls, CheckIn, Entry, FirstEntry, Kind};
 use super::refusal::moment;
@@ -36,6 +38,41 @@ pub struct AnnulIn {
     pub nonce: Option<String>,
 }
 
+/// An item of a batch that undoes what its device had decided without a connection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct UndoIn {
+    /// The record, by the id that its device gave it.
+    pub annul: Uuid,
+    /// The check-in table. May be left out: a batch has one.
+    #[serde(default, skip_serializing_if = "Uuid::is_nil")]
+    pub table_id: Uuid,
+    /// Chosen by the device and repeated with each retry; 1 to 200 characters.
+    pub nonce: String,
+    /// When it was undone, by the device's clock.
+    #[serde(with = "time::ms")]
+    pub annulled_at: DateTime<Utc>,
+    /// When the request was sent, by the device's clock.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "time::ms_option"
+    )]
+    pub sent_at: Option<DateTime<Utc>>,
+}
+
+/// A request to undo, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undo {
+    nonce: Option<String>,
+    /// When it was undone, clock corrected.
+    at: DateTime<Utc>,
+    received_at: DateTime<Utc>,
+    /// The device had no connection then.
+    offline: bool,
+}
+
 /// Why an admission is not undone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AnnulRefusal {
@@ -50,19 +87,57 @@ pub enum AnnulRefusal {
 }
 
 impl AnnulIn {
-    /// Checks what came in.
-    pub fn parse(mut self) -> Result<Self, Invalid> {
+    /// Checks what came in at `now`.
+    pub fn parse(self, now: DateTime<Utc>) -> Result<Undo, Invalid> {
         let mut invalid = Invalid::default();
-        if let Some(nonce) = self.nonce.take() {
-            self.nonce = invalid.take(name::parse("/nonce", &nonce, 200));
-        }
-        invalid.or(self)
+        let nonce = self.nonce.map(|nonce| name::parse("/nonce", &nonce, 200));
+        let (nonce, now) = (
+            nonce.and_then(|nonce| invalid.take(nonce)),
+            time::to_ms(now),
+        );
+        invalid.or(Undo {
+            nonce,
+            at: now,
+            received_at: now,
+            offline: false,
+        })
     }
+}
 
+impl UndoIn {
+    /// Checks what came in at `received_at`.
+    pub fn parse(self, received_at: DateTime<Utc>) -> Result<Undo, Invalid> {
+        let mut invalid = Invalid::default();
+        let times = Times::correct(Some(self.annulled_at), self.sent_at, received_at);
+        let times =
+            invalid.take(times.map_err(|wrong| wrong.renamed("/scanned_at", "/annulled_at")));
+        let nonce = invalid.take(name::parse("/nonce", &self.nonce, 200));
+        match times {
+            Some(times) => invalid.or(Undo {
+                nonce,
+                at: times.check_in_time,
+                received_at: times.received_at,
+                offline: true,
+            }),
+            None => Err(invalid),
+        }
+    }
+}
+
+impl Undo {
     /// What makes two requests the same annulment; none without a nonce.
     pub fn nonce_key(&self, origin: Uuid, check_in_id: Uuid) -> Option<String> {
         let nonce = self.nonce.as_deref()?;
         Some(format!("{origin}|annul|r{check_in_id}|{nonce}"))
+    }
+
+    /// Is it longer than the device's window after the record was made?
+    fn too_late(&self, original: &Entry) -> bool {
+        let since = match self.offline && original.offline.is_some() {
+            true => self.at - original.check_in_time,
+            false => self.received_at - original.received_at,
+        };
+        since > WINDOW
     }
 }
 
@@ -89,11 +164,11 @@ impl AnnulRefusal {
 }
 
 /// May this caller undo the record that `original` created?
-pub fn may_annul(
+fn may_annul(
     state: &State,
     original: &Entry,
+    request: &Undo,
     caller: &Caller,
-    now: DateTime<Utc>,
 ) -> Result<(), AnnulRefusal> {
     let own = original.session_id.unwrap_or(original.actor.id) == caller.origin();
     if !original.is_admission() {
@@ -102,7 +177,7 @@ pub fn may_annul(
         Err(AnnulRefusal::OtherDevice)
     } else if visit(state, original).is_none() {
         Err(AnnulRefusal::AlreadyAnnulled)
-    } else if !caller.manager && now - original.received_at > WINDOW {
+    } else if !caller.manager && request.too_late(original) {
         Err(AnnulRefusal::TooLate)
     } else {
         Ok(())
@@ -113,12 +188,11 @@ pub fn may_annul(
 pub fn annul(
     state: &State,
     original: &Entry,
-    request: &AnnulIn,
+    request: &Undo,
     caller: &Caller,
-    now: DateTime<Utc>,
 ) -> Result<Entry, AnnulRefusal> {
-    let now = time::to_ms(now);
-    may_annul(state, original, caller, now)?;
+    may_annul(state, original, request, caller)?;
+    let (now, received_at) = (request.at, request.received_at);
     let (visits, visit) = visit(state, original).ok_or(AnnulRefusal::AlreadyAnnulled)?;
     let rest = visits.without(visit.seq);
     let (_, reelected) = conflict::changes(&state.ledger, visits, &rest, None);
@@ -157,7 +231,7 @@ pub fn annul(
         questions: Vec::new(),
         scanned_at: None,
         sent_at: None,
-        received_at: now,
+        received_at,
         clock_skew_ms: 0,
         new_row: None,
         notes: None,
@@ -168,6 +242,7 @@ pub fn annul(
         earlier: original.check_in(state.table_id).map(|check_in| CheckIn {
             scan_count: visit.scans,
             last_scanned_at: visit.last_scanned_at,
+            conflict: None,
             annulled_at: Some(now),
             annulled_by: Some(caller.actor.id),
             ..check_in

@@ -11,12 +11,12 @@ use std::ops::Range;
 use chrono::{DateTime, Utc};
 
 use super::going::Going;
-use super::guest::Status;
+use super::guest::{Row, Status};
 use super::hours;
 use super::question::{Judged, Question};
 use super::refusal::Refusal;
 use super::roster::Found;
-use super::scan::Scan;
+use super::scan::{Scan, Target, WalkIn};
 use super::settings::{CapacityMode, Settings};
 use super::state::State;
 use super::subject::{Place, Subject, Who};
@@ -54,6 +54,7 @@ fn listing<'a>(state: &State, scan: &Scan, subject: &Subject<'a>) -> Option<Refu
     let revoked = subject.ticket.is_some_and(|presented| presented.revoked);
     let revoked = revoked.then_some(Refusal::Revoked);
     match subject.who {
+        Who::Listed(row) if other_code(scan, subject, row) => Some(Refusal::OtherCode),
         Who::Listed(row) => match row.status {
             Status::Confirmed => revoked,
             Status::Canceled => Some(Refusal::Canceled),
@@ -65,20 +66,33 @@ fn listing<'a>(state: &State, scan: &Scan, subject: &Subject<'a>) -> Option<Refu
             }
         },
         Who::Bearer(_) => revoked.or((!state.without_list).then_some(Refusal::NotListed)),
+        Who::Removed(_) | Who::Reported(_, None) => Some(Refusal::NotListed),
+        Who::Reported(_, Some(_)) => None,
         Who::WalkIn(guest) => {
-            let code = guest.barcode.as_deref();
-            if code.is_some_and(|code| means_somebody(state, code)) {
-                Some(Refusal::CodeTaken)
-            } else {
-                (!state.config.settings.walk_ins).then_some(Refusal::WalkInsOff)
-            }
+            // Who wears the code already cannot be asked for another one.
+            let taken = scan.offline.is_none() && code_is_taken(state, guest);
+            let off = !state.config.settings.walk_ins;
+            let taken = taken.then_some(Refusal::CodeTaken);
+            taken.or(off.then_some(Refusal::WalkInsOff))
         }
     }
 }
 
-/// Is it the code of a guest, or a ticket of this table?
-fn means_somebody(state: &State, code: &str) -> bool {
-    state.roster.find(code) != Found::Nobody || state.tickets.read(state.table_id, code).is_ok()
+/// Did the device take a code for this guest that is not theirs any more?
+fn other_code(scan: &Scan, subject: &Subject<'_>, row: &Row) -> bool {
+    match &scan.target {
+        Target::Code(code) if subject.ticket.is_none() => {
+            scan.offline.is_some() && row.barcode.as_ref() != Some(code)
+        }
+        _ => false,
+    }
+}
+
+/// Is the code that a walk-in was given a guest's, or a ticket of this table?
+pub(crate) fn code_is_taken(state: &State, guest: &WalkIn) -> bool {
+    guest.barcode.as_deref().is_some_and(|code| {
+        state.roster.find(code) != Found::Nobody || state.tickets.read(state.table_id, code).is_ok()
+    })
 }
 
 fn category<'a>(settings: &'a Settings, subject: &Subject<'a>) -> Option<Refusal<'a>> {

@@ -42,6 +42,9 @@ pub struct Counters {
     pub walk_ins: u32,
     /// Scans of guests who were in already.
     pub duplicates: u32,
+    /// Admissions by devices without a connection of people whom nobody can name: among the
+    /// refusals, and not counted as inside.
+    pub unidentified: u32,
     /// Refusals by reason.
     pub refused: BTreeMap<Reason, u32>,
     /// Checked in of total, 0 to 1.
@@ -129,6 +132,8 @@ pub struct About {
     pub enabled: bool,
     /// Active scanner sessions.
     pub devices: Vec<Known>,
+    /// Offset of the channel `roster`.
+    pub roster_seq: u64,
     /// How far Postgres is.
     pub record: Record,
     /// Position of the `scans` channel.
@@ -161,6 +166,11 @@ pub struct Dashboard {
     pub record: Record,
     /// Scans that wait on these scanners, as they last said: what the counters may miss.
     pub unsynced: u64,
+    /// Scanners that were used and have not been heard of for a minute: what they keep since is not
+    /// in `unsynced`. Guests' phones say nothing of themselves and are not among them.
+    pub out_of_touch: u32,
+    /// Where the guest list is: what a scanner that is up to date has as its `roster_seq`.
+    pub roster_seq: u64,
     /// Where to subscribe from.
     pub live: LivePosition,
     /// Now.
@@ -197,6 +207,7 @@ impl State {
             conflicts: ledger.conflicts(),
             walk_ins: ledger.walk_ins(),
             duplicates: ledger.duplicates(),
+            unidentified: ledger.unidentified(),
             refused: ledger.refused().clone(),
             rate: (rate.min(1.0) * 10_000.0).round() / 10_000.0,
             capacity: self.config.settings.capacity,
@@ -216,6 +227,8 @@ impl State {
             enabled: about.enabled,
             counters: self.stats(),
             unsynced: device::unsynced(&active_scanners),
+            out_of_touch: device::out_of_touch(&active_scanners, about.server_time),
+            roster_seq: about.roster_seq,
             active_scanners,
             recent: self.ledger.recent().rev().cloned().collect(),
             record: about.record,

@@ -6,7 +6,8 @@
 //! Exits are checked for code, status and category only. A signed ticket that no row has as its
 //! plain code stands for its guest's row, whose checks it adds its own to.
 //! What a device decided without a connection is kept to: who went through is recorded, whatever the
-//! rules say now, and who was turned away stays turned away.
+//! rules say now, and who was turned away stays turned away. Only somebody whom neither the device
+//! nor the list can name is refused all the same.
 //! Failure: a walk-in on a table that takes none is refused as invalid; everything else is an
 //! answer. `force` overrides every refusal but those of the code.
 
@@ -14,13 +15,14 @@ use uuid::Uuid;
 
 use super::caller::Caller;
 use super::checks;
-use super::conflict::{self, Conflict, Maker, Reelected};
+use super::conflict::{self, Conflict, Made, Maker, Reelected};
 use super::entry::{FirstEntry, NewRow};
 use super::going::Going;
 use super::guest::GuestView;
 use super::question::Question;
 use super::refusal::{Refusal, moment};
-use super::scan::{Offline, Scan};
+use super::report::Offline;
+use super::scan::Scan;
 use super::state::State;
 use super::subject::{self, Place, Subject, Who};
 use super::ticket::Unreadable;
@@ -92,32 +94,40 @@ pub fn decide(state: &State, scan: &Scan, caller: &Caller, ids: Ids) -> Result<D
         scan.gate.as_deref().or(caller.gate.as_deref()),
     );
     let ticket = subject::presented(state, scan);
-    let subject = match Subject::find(state, scan, ticket.as_ref()) {
-        Ok(subject) => subject,
-        Err(refusal) => return Ok(Decision::draft(scan, &place).nobody(state, scan, &refusal)),
-    };
+    let turned_away = scan.offline.as_ref().filter(|told| !told.admitted());
     let mut draft = Decision::draft(scan, &place);
-    let guest = subject.view(caller.sees_email());
-    draft.row_id = guest.row_id;
-    draft.guest = Some(guest);
+    let subject = match (
+        Subject::find(state, scan, ticket.as_ref(), ids),
+        turned_away,
+    ) {
+        (_, Some(told)) if told.of_nobody() => return Ok(draft.turned_away(told)),
+        (Ok(subject), _) => subject,
+        (Err(_), Some(told)) => return Ok(draft.turned_away(told)),
+        (Err(refusal), None) => return Ok(draft.nobody(state, scan, &refusal)),
+    };
+    draft.row_id = subject.row_id();
+    draft.guest = subject.view(caller.sees_email());
     draft.first_entry = subject.first().map(|first| FirstEntry {
         at: first.at,
         gate: state.ledger.gate_name(first.gate).map(str::to_owned),
     });
-    if let Some(told) = scan.offline.filter(|told| !told.admitted()) {
+    if let Some(told) = turned_away {
         return Ok(draft.turned_away(told));
     }
     let going = Going::of(state, scan, &subject, ids);
     let happened = scan.force || scan.offline.is_some();
-    let maker = Maker {
-        session_id: caller.session_id,
-        device: caller.device.as_deref(),
+    let scanner = scan.scanner.as_ref().or(caller.scanner.as_ref());
+    let made = Made {
+        maker: Maker {
+            device: caller.device.as_deref(),
+            ..Maker::of(caller.session_id, caller.actor, scanner)
+        },
         gate: place.name(),
     };
     match checks::first_refusal(state, scan, &subject, &place, &going) {
-        None => Ok(draft.record(state, scan, &subject, ids, &going, maker, None)),
+        None => Ok(draft.record(state, scan, &subject, ids, &going, made, None)),
         Some(refusal) if happened && refusal.can_be_forced() => {
-            Ok(draft.record(state, scan, &subject, ids, &going, maker, Some(&refusal)))
+            Ok(draft.record(state, scan, &subject, ids, &going, made, Some(&refusal)))
         }
         Some(Refusal::WalkInsOff) => Err(Invalid::one(
             "/walk_in",
@@ -144,7 +154,11 @@ pub fn decide(state: &State, scan: &Scan, caller: &Caller, ids: Ids) -> Result<D
 /// holder of a ticket whose key was revoked. Says nothing of whether they may enter.
 pub fn knows(state: &State, scan: &Scan) -> bool {
     let ticket = subject::presented(state, scan);
-    match Subject::find(state, scan, ticket.as_ref()) {
+    let ids = Ids {
+        check_in: Uuid::nil(),
+        row: Uuid::nil(),
+    };
+    match Subject::find(state, scan, ticket.as_ref(), ids) {
         Ok(_) => true,
         Err(refusal) => matches!(
             refusal,
@@ -203,14 +217,14 @@ impl Decision {
     /// Nobody knows whom the scan is about.
     fn nobody(self, state: &State, scan: &Scan, refusal: &Refusal<'_>) -> Self {
         let mut decision = self.refuse(state, scan, refusal);
-        if scan.offline.is_some_and(Offline::admitted) {
+        if scan.admitted_offline() {
             decision.warnings.push(Warning::AdmittedOffline);
         }
         decision
     }
 
     /// A device without a connection turned the guest away.
-    fn turned_away(mut self, told: Offline) -> Self {
+    fn turned_away(mut self, told: &Offline) -> Self {
         self.verdict = told.verdict;
         self.effect = Effect::Refuse;
         self.reason = told.reason.or(Some(Reason::AlreadyCheckedIn));
@@ -230,7 +244,7 @@ impl Decision {
         subject: &Subject<'_>,
         ids: Ids,
         going: &Going,
-        maker: Maker<'_>,
+        made: Made<'_>,
         overridden: Option<&Refusal<'_>>,
     ) -> Self {
         let (before, after) = (going.before, going.after);
@@ -239,7 +253,7 @@ impl Decision {
         self.party = going.party;
         self.again = going.again;
         self.arrived = (going.party > 1).then_some(after.entered);
-        let new = (state.ledger.last_seq() + 1, maker);
+        let new = (state.ledger.last_seq() + 1, made);
         (self.conflict, self.reelected) =
             conflict::changes(&state.ledger, subject.visits(), &going.visits, Some(new));
         if self.conflict.is_some() {
@@ -274,10 +288,13 @@ impl Decision {
                     conflict.at,
                     scan.times.check_in_time
                 ),
-                conflict.device.as_deref().unwrap_or("another device"),
+                conflict.maker_name().unwrap_or("another device"),
             );
         }
         if let Who::WalkIn(guest) = subject.who {
+            if checks::code_is_taken(state, guest) {
+                self.warnings.push(Warning::CodeShared);
+            }
             self.row_id = Some(ids.row);
             if let Some(view) = &mut self.guest {
                 view.row_id = Some(ids.row);

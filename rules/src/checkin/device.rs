@@ -4,7 +4,7 @@
 //! as seen when it reported, scanned or held its socket, whichever was last.
 //! Failure: every wrong field is reported with its JSON pointer.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -20,6 +20,9 @@ pub const MAX_PENDING: u32 = 1_000_000;
 pub const MAX_SEQ: u64 = (1 << 53) - 1;
 /// Most devices that are listed live; active ones come first.
 pub const LISTED: usize = 500;
+
+/// How long a device that was heard of counts as one that would have said what it keeps.
+pub const IN_TOUCH: TimeDelta = TimeDelta::seconds(60);
 
 /// The body of `POST /pulse/sessions/{id}/status`, and of a status over a socket.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -47,9 +50,10 @@ pub struct StatusIn {
     #[serde(default)]
     #[cfg_attr(feature = "schema", schema(maximum = 1_000_000))]
     pub pending: Option<u32>,
-    /// Up to which change it has the guest list.
+    /// Up to where it has the guest list: `seq` of the list's route, the offset of its channel.
     #[serde(default)]
-    #[cfg_attr(feature = "schema", schema(maximum = 9_007_199_254_740_991_u64))]
+    // In the document of a Worker an integer has 32 bits.
+    #[cfg_attr(feature = "schema", schema(maximum = 9_007_199_254_740_991.0))]
     pub roster_seq: Option<u64>,
 }
 
@@ -71,7 +75,7 @@ pub struct Report {
     /// Scans that wait on the device.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending: Option<u32>,
-    /// Up to which change it has the guest list.
+    /// Up to where it has the guest list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub roster_seq: Option<u64>,
 }
@@ -152,7 +156,7 @@ pub struct DeviceView {
     pub app: Option<String>,
     /// Scans that wait on it, as it last said.
     pub pending: Option<u32>,
-    /// Up to which change it has the guest list, as it last said.
+    /// Up to where it has the guest list, as it last said.
     pub roster_seq: Option<u64>,
     /// Scans received from it.
     pub scans: u32,
@@ -208,6 +212,16 @@ pub fn unsynced(devices: &[DeviceView]) -> u64 {
         .filter_map(|device| device.pending)
         .map(u64::from)
         .sum()
+}
+
+/// Active devices that take scans, were used, and have not been heard of for [`IN_TOUCH`]: what
+/// they keep since is nowhere counted.
+pub fn out_of_touch(devices: &[DeviceView], now: DateTime<Utc>) -> u32 {
+    let silent = devices.iter().filter(|device| {
+        let scans = device.is_active && device.profile != Profile::Viewer && !device.online;
+        scans && device.last_seen_at.is_some_and(|at| now - at > IN_TOUCH)
+    });
+    u32::try_from(silent.count()).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -289,6 +303,10 @@ mod tests {
             7,
             "a closed device keeps nothing we wait for"
         );
+        for (now, silent) in [("18:01:00", 0), ("18:01:01", 1), ("23:00:00", 1)] {
+            let now = at(&format!("2026-06-01T{now}Z"));
+            assert_eq!(out_of_touch(&views, now), silent, "phone 3 is on line");
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::conflict::{Conflict, Reelected};
 use super::decide::{Decision, Ids};
 use super::guest::{GuestView, is_one, one};
 use super::question::{self, Question};
-use super::scan::{Scan, Target};
+use super::scan::{Scan, Target, record_id};
 use super::state::State;
 use super::verdict::{Direction, Effect, Reason, Verdict, Warning};
 use super::visits::Again;
@@ -77,7 +77,7 @@ pub struct Entry {
     pub kind: Kind,
     /// What makes a retry the same request.
     pub nonce_key: String,
-    /// When it was received.
+    /// When it was received; of an annulment, when the record was undone.
     #[serde(with = "time::ms")]
     pub at: DateTime<Utc>,
     /// What the person at the door was told; of an annulment, the verdict that was annulled.
@@ -355,6 +355,12 @@ impl Entry {
     /// An admission was recorded: the answer's status is 201 the first time.
     pub fn is_admission(&self) -> bool {
         matches!(self.effect, Effect::Admit | Effect::Exit)
+    }
+
+    /// The device that this is the log of decided it by itself, so it gave the record its id.
+    pub fn is_of_device(&self, table_id: Uuid) -> bool {
+        let at = self.scanned_at.unwrap_or(self.check_in_time);
+        self.check_in_id == record_id(table_id, at, &self.nonce_key)
     }
 
     /// The record as answered: new, or the earlier one; none for a repeat whose record is not known.

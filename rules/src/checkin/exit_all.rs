@@ -10,7 +10,7 @@ use serde_json::Map;
 use uuid::Uuid;
 
 use super::caller::{Actor, ActorKind};
-use super::conflict::{self, Maker};
+use super::conflict::{self, Made};
 use super::entry::{Entry, Kind};
 use super::guest::GuestView;
 use super::hours::Minute;
@@ -66,13 +66,9 @@ pub fn exit(
         last_scanned_at: moment,
         ..*last
     };
-    let nobody = Maker {
-        session_id: None,
-        device: None,
-        gate: None,
-    };
     let after = visits.with(visit);
-    let (_, reelected) = conflict::changes(&state.ledger, visits, &after, Some((seq, nobody)));
+    let (_, reelected) =
+        conflict::changes(&state.ledger, visits, &after, Some((seq, Made::default())));
     let (before, after) = (visits.standing(), after.standing());
     let clock = state.config.timezone.clock(moment);
     Some(Entry {

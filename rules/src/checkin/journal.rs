@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::annul::{AnnulIn, AnnulRefusal, annul};
+use super::annul::{AnnulIn, AnnulRefusal, Undo, UndoIn, annul};
 use super::caller::Caller;
 use super::decide::{Ids, decide};
 use super::entry::{Entry, record};
@@ -89,6 +89,20 @@ impl Journal {
             .and_then(|place| self.log.get(*place))
     }
 
+    /// The entry of a place in the log.
+    pub fn entry(&self, seq: u64) -> Option<&Entry> {
+        // The last one is asked for most.
+        self.log.iter().rev().find(|entry| entry.seq == seq)
+    }
+
+    /// A scan as its device reports it, which decided it by the entry of this place in the log.
+    pub fn report(&self, scan: ScanIn, seq: u64) -> Option<ScanIn> {
+        let entry = self.entry(seq)?;
+        let mut rows = self.log.iter().filter_map(|entry| entry.new_row.as_ref());
+        let made = rows.find(|row| Some(row.id) == entry.row_id);
+        Some(scan.report(entry, made))
+    }
+
     /// Takes a scan that arrived at `now`.
     pub fn scan(
         &mut self,
@@ -120,13 +134,34 @@ impl Journal {
         caller: &Caller,
         now: DateTime<Utc>,
     ) -> Result<Outcome<'_>, NotAnnulled> {
-        let request = request.parse().map_err(NotAnnulled::Invalid)?;
+        let request = request.parse(now).map_err(NotAnnulled::Invalid)?;
+        self.undo(check_in_id, &request, caller)
+    }
+
+    /// Takes what a device undid without a connection, as its report arrives at `now`.
+    pub fn annul_queued(
+        &mut self,
+        request: UndoIn,
+        caller: &Caller,
+        now: DateTime<Utc>,
+    ) -> Result<Outcome<'_>, NotAnnulled> {
+        let check_in_id = request.annul;
+        let request = request.parse(now).map_err(NotAnnulled::Invalid)?;
+        self.undo(check_in_id, &request, caller)
+    }
+
+    fn undo(
+        &mut self,
+        check_in_id: Uuid,
+        request: &Undo,
+        caller: &Caller,
+    ) -> Result<Outcome<'_>, NotAnnulled> {
         let key = request.nonce_key(caller.origin(), check_in_id);
         if let Some(place) = key.and_then(|key| self.nonces.get(&key).copied()) {
             return self.outcome(place, true).ok_or(NotAnnulled::Unknown);
         }
         let original = self.record(check_in_id).ok_or(NotAnnulled::Unknown)?;
-        let entry = annul(&self.state, original, &request, caller, now);
+        let entry = annul(&self.state, original, request, caller);
         let place = self.append(entry.map_err(NotAnnulled::Refused)?);
         self.outcome(place, false).ok_or(NotAnnulled::Unknown)
     }

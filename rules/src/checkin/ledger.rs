@@ -10,10 +10,11 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::conflict::Maker;
 use super::entry::{Entry, Kind};
 use super::event::ScanEvent;
 use super::labels::{Label, Labels};
-use super::verdict::{Direction, Effect, Reason, Verdict};
+use super::verdict::{Direction, Effect, Reason, Verdict, Warning};
 use super::visits::{Standing, Visit, Visits};
 
 /// Minutes of arrivals that are kept, counted back from the latest one.
@@ -57,6 +58,8 @@ pub struct Ledger {
     conflicts: u32,
     walk_ins: u32,
     duplicates: u32,
+    // Without a default: a fold from before this was counted is made anew from its log.
+    unidentified: u32,
     refused: BTreeMap<Reason, u32>,
     arrivals: BTreeMap<i64, u32>,
     gates: Labels,
@@ -88,6 +91,8 @@ impl Ledger {
             }
             Effect::Refuse if entry.verdict == Verdict::Duplicate => self.duplicates += 1,
             Effect::Refuse => {
+                let let_in = entry.warnings.contains(&Warning::AdmittedOffline);
+                self.unidentified += u32::from(let_in);
                 if let Some(reason) = entry.reason {
                     *self.refused.entry(reason).or_default() += 1;
                 }
@@ -154,14 +159,13 @@ impl Ledger {
         answered.is_some_and(|answered| answered.contains(question))
     }
 
-    /// The session of a device in a [`Visit`].
-    pub fn session_of(&self, device: Label) -> Option<Uuid> {
-        self.devices.name(device).and_then(|id| id.parse().ok())
-    }
-
-    /// The name of a device, as it was at its last scan.
-    pub fn device_name(&self, session: Uuid) -> Option<&str> {
-        self.sessions.get(&session)?.device.as_deref()
+    /// Who made a [`Visit`] with this device.
+    pub(crate) fn maker(&self, device: Label) -> Maker<'_> {
+        let mut maker = Maker::read(self.devices.name(device).unwrap_or_default());
+        let seen = maker.session_id.and_then(|id| self.sessions.get(&id));
+        // As it was at its last scan.
+        maker.device = seen.and_then(|seen| seen.device.as_deref());
+        maker
     }
 
     /// Walk-ins that stand.
@@ -172,6 +176,12 @@ impl Ledger {
     /// Scans of guests who were in already.
     pub fn duplicates(&self) -> u32 {
         self.duplicates
+    }
+
+    /// Admissions by devices without a connection of people whom nobody can name: refused
+    /// afterwards and counted nowhere else.
+    pub fn unidentified(&self) -> u32 {
+        self.unidentified
     }
 
     /// Refusals by reason.
@@ -217,8 +227,8 @@ impl Ledger {
     fn add(&mut self, entry: &Entry) {
         let Some(row) = entry.row_id else { return };
         let gate = self.gates.label(entry.gate.as_deref());
-        let session = entry.session_id.map(|session| session.to_string());
-        let device = self.devices.label(session.as_deref());
+        let maker = Maker::of(entry.session_id, entry.actor, entry.scanner.as_ref());
+        let device = self.devices.label(maker.written().as_deref());
         if !entry.answers.is_empty() {
             let answered = self.answered.entry(row).or_default();
             answered.extend(entry.answers.keys().cloned());

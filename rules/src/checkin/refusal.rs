@@ -21,8 +21,11 @@ pub enum Refusal<'a> {
     NoList,
     /// It looks like a signed ticket and is none of this table.
     NoTicket(Unreadable),
-    /// A signed ticket of a guest who was taken off the list.
+    /// The guest was taken off the list: the bearer of a signed ticket, or whom a device let in
+    /// without a connection.
     NotListed,
+    /// The code was this guest's, as a device without a connection knew it, and is not any more.
+    OtherCode,
     /// Several guests share the code.
     Ambiguous {
         guests: usize,
@@ -101,7 +104,9 @@ impl Refusal<'_> {
     pub fn reason(&self) -> Reason {
         match self {
             Self::NoTicket(Unreadable::RevokedKey) => Reason::Revoked,
-            Self::Unknown | Self::NoList | Self::NoTicket(_) => Reason::UnknownCode,
+            Self::Unknown | Self::NoList | Self::NoTicket(_) | Self::OtherCode => {
+                Reason::UnknownCode
+            }
             Self::Ambiguous { .. } | Self::OnSeveralLists { .. } | Self::CodeTaken => {
                 Reason::Ambiguous
             }
@@ -154,7 +159,8 @@ impl Refusal<'_> {
                 _ => "This is no ticket of this event.",
             }
             .to_owned(),
-            Self::NotListed => "The guest of this ticket is not on the list any more.".to_owned(),
+            Self::NotListed => "This guest is not on the list any more.".to_owned(),
+            Self::OtherCode => "This code is not the guest's any more.".to_owned(),
             Self::Ambiguous { guests } => {
                 format!("{guests} guests share this code. Find the guest by name.")
             }

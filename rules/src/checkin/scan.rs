@@ -16,7 +16,8 @@ use super::clock::Times;
 use super::decide::Ids;
 use super::guest::MAX_PARTY;
 use super::guest::tidy;
-use super::verdict::{Direction, Reason, Verdict};
+use super::report::Offline;
+use super::verdict::Direction;
 use crate::data;
 use crate::email;
 use crate::invalid::Invalid;
@@ -98,25 +99,6 @@ pub struct ScanIn {
     /// What the device told the guest when it had no connection. The server keeps to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offline: Option<Offline>,
-}
-
-/// What a device without a connection told the guest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub struct Offline {
-    /// `accepted` means that the guest went through.
-    pub verdict: Verdict,
-    /// Why not, with the other verdicts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<Reason>,
-}
-
-impl Offline {
-    /// The guest went through.
-    pub fn admitted(self) -> bool {
-        self.verdict == Verdict::Accepted
-    }
 }
 
 /// A guest who is on no list.
@@ -242,10 +224,7 @@ impl ScanIn {
             invalid.add("/people", "out_of_range", "A whole number, 1 to 1000.");
         }
         invalid.take(data::check("/answers", &self.answers, MAX_ANSWERS));
-        let told = self.offline;
-        if told.is_some_and(|told| told.verdict == Verdict::Refused && told.reason.is_none()) {
-            invalid.add("/offline/reason", "required", "Say why it was refused.");
-        }
+        let offline = self.offline.map(|told| told.parse(&mut invalid));
         let target = match (self.barcode, self.row_id, self.walk_in) {
             (Some(code), None, None) => invalid.take(barcode("/barcode", &code)).map(Target::Code),
             (None, Some(row), None) => Some(Target::Row(row)),
@@ -278,7 +257,7 @@ impl ScanIn {
                 answers: self.answers,
                 ignore_unpaid: self.ignore_unpaid,
                 questions_supported: self.questions_supported,
-                offline: self.offline,
+                offline,
             }),
             _ => Err(invalid),
         }
@@ -354,6 +333,11 @@ fn address(pointer: &str, text: Option<&str>, invalid: &mut Invalid) -> Option<S
 }
 
 impl Scan {
+    /// A device without a connection let the guest through.
+    pub fn admitted_offline(&self) -> bool {
+        self.offline.as_ref().is_some_and(Offline::admitted)
+    }
+
     /// What makes two requests the same scan: who sent it, which way, about whom, and the nonce.
     /// Texts that could hold a separator carry their length, so no two scans share a key. At most
     /// about 6 kB, normally under 100 bytes.
@@ -390,12 +374,16 @@ impl Scan {
     pub fn own_ids(&self, table_id: Uuid, origin: Uuid) -> Ids {
         let key = self.nonce_key(origin);
         let at = self.times.scanned_at.unwrap_or(self.times.check_in_time);
-        let id = |kind: &str| derived(table_id, at, &format!("{kind}|{key}"));
         Ids {
-            check_in: id("check-in"),
-            row: id("row"),
+            check_in: record_id(table_id, at, &key),
+            row: derived(table_id, at, &format!("row|{key}")),
         }
     }
+}
+
+/// The id of the record of a scan that a device decided by itself.
+pub(super) fn record_id(table_id: Uuid, at: DateTime<Utc>, nonce_key: &str) -> Uuid {
+    derived(table_id, at, &format!("check-in|{nonce_key}"))
 }
 
 /// An id of the moment `at` that follows from the table and a text.

@@ -1,9 +1,9 @@
 //! The guest list for phones that nobody vouches for: each guest opens only with their own code.
 //!
 //! A phone keeps `name → sealed`; both are made of a code and the table's salt, so without codes it
-//! can neither read a guest nor tell how many codes are right (what a lost phone gives away is the
-//! number of guests). Codes that can be guessed are only as safe as guessing is slow: the salt
-//! keeps one guess from being tried on two events.
+//! can neither read a guest nor make up a code that is right. What a lost phone gives away: how many
+//! codes there are, the size of each text, and whoever was scanned on it. Codes that can be guessed
+//! are only as safe as guessing is slow: the salt keeps one guess from being tried on two events.
 //!
 //! Invariant: the name is HMAC-SHA-256 of the code under the salt, the key another one; AES-256-GCM
 //! with the table as associated data and a nonce made of key and text, so equal input gives equal

@@ -68,7 +68,7 @@ pub struct Settings {
     /// Scanners may keep the list and work without a connection.
     #[cfg_attr(feature = "schema", schema(nullable))]
     pub offline_mode: bool,
-    /// Scanners show the guest in a popup.
+    /// Scanners show who is let in over their whole screen for a moment.
     #[cfg_attr(feature = "schema", schema(nullable))]
     pub show_popup: bool,
     /// Guests who have not paid may be admitted by scans that say `ignore_unpaid`.

@@ -40,6 +40,10 @@ pub struct State {
     pub config: Config,
     /// The guest list.
     pub roster: Roster,
+    /// Guests who were taken off the list, as far as they are needed: a device that did not know
+    /// may have let them in.
+    #[serde(default, skip_serializing_if = "Roster::is_empty")]
+    pub removed: Roster,
     /// There is no guest list here: signed tickets are judged by what they say.
     #[serde(default)]
     pub without_list: bool,
@@ -57,9 +61,23 @@ impl State {
             table_id,
             config,
             roster: Roster::default(),
+            removed: Roster::default(),
             without_list: false,
             tickets: Tickets::default(),
             ledger: Ledger::default(),
+        }
+    }
+
+    /// Puts a guest on the list, or replaces the one with the same id.
+    pub fn put(&mut self, row: Row) {
+        self.removed.remove(row.id);
+        self.roster.upsert(row);
+    }
+
+    /// Takes a guest off the list.
+    pub fn remove(&mut self, row: Uuid) {
+        if let Some(row) = self.roster.remove(row) {
+            self.removed.upsert(row);
         }
     }
 

@@ -1,7 +1,9 @@
 //! Whom a scan is about and where it is made, looked up once.
 //!
 //! Invariant: a subject is one guest of the list, the bearer of a signed ticket who is on no list
-//! here, or a walk-in that is on no list at all.
+//! here, or a walk-in that is on no list at all. Of a scan that a device decided without a
+//! connection it is the guest whom the device took its code for, also when that one was taken off
+//! the list since or is not known here yet.
 //! Failure: a code or row that means nobody, or several guests, is a refusal.
 
 use std::sync::LazyLock;
@@ -9,9 +11,11 @@ use std::sync::LazyLock;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use super::decide::Ids;
 use super::gate::{self, Gate};
 use super::guest::{GuestView, Row, Status};
 use super::refusal::Refusal;
+use super::report::{Offline, ReportedGuest};
 use super::roster::Found;
 use super::scan::{Scan, Target, WalkIn};
 use super::state::State;
@@ -23,8 +27,14 @@ use super::visits::{Again, Standing, Visit, Visits};
 pub(crate) type Span = (Option<DateTime<Utc>>, Option<DateTime<Utc>>);
 
 /// Whom a scan is about.
+#[derive(Clone, Copy)]
 pub(crate) enum Who<'a> {
     Listed(&'a Row),
+    /// Taken off the list, and met by a device that did not know.
+    Removed(&'a Row),
+    /// Named by a device, and not known here: a walk-in whose own report is still to come, if the
+    /// device says who they are, or a guest that the list no longer remembers.
+    Reported(Uuid, Option<&'a ReportedGuest>),
     /// Known by a signed ticket only.
     Bearer(&'a Ticket),
     WalkIn(&'a WalkIn),
@@ -61,48 +71,47 @@ pub(crate) fn presented(state: &State, scan: &Scan) -> Option<Result<Presented, 
 }
 
 impl<'a> Subject<'a> {
-    /// `ticket` is what [`presented`] found.
+    /// `ticket` is what [`presented`] found; `ids` are those of the scan.
     pub fn find(
         state: &'a State,
         scan: &'a Scan,
         ticket: Option<&'a Result<Presented, Unreadable>>,
+        ids: Ids,
     ) -> Result<Self, Refusal<'a>> {
-        let unknown = match state.without_list {
-            true => Refusal::NoList,
-            false => Refusal::Unknown,
-        };
         let ticket = ticket.map(Result::as_ref).transpose();
         let ticket = ticket.map_err(|why| Refusal::NoTicket(*why))?;
+        let told = scan.offline.as_ref();
         let who = match (&scan.target, ticket) {
-            (_, Some(Presented { ticket, .. })) => match state.roster.get(ticket.row_id) {
-                Some(row) => Who::Listed(row),
+            (_, Some(Presented { ticket, .. })) => match known(state, told, ticket.row_id) {
+                Some(who) => who,
                 None => Who::Bearer(ticket),
             },
             (Target::WalkIn(guest), None) => Who::WalkIn(guest),
-            (Target::Row(row), None) => Who::Listed(state.roster.get(*row).ok_or(unknown)?),
-            (Target::Code(code), None) => match state.roster.find(code) {
-                Found::One(row) => Who::Listed(row),
-                Found::Nobody => return Err(unknown),
-                Found::Several(guests) => return Err(Refusal::Ambiguous { guests }),
+            (Target::Row(row), None) => of_row(state, told, *row)?,
+            (Target::Code(code), None) => match told.and_then(|told| told.row_id) {
+                Some(row) => of_row(state, told, row)?,
+                None => of_code(state, told, code)?,
             },
         };
-        let visits = match who {
-            Who::Listed(row) => state.ledger.guest(row.id),
-            Who::Bearer(ticket) => state.ledger.guest(ticket.row_id),
-            Who::WalkIn(_) => None,
+        let row = match who {
+            Who::Listed(row) | Who::Removed(row) => row.id,
+            Who::Reported(row, _) => row,
+            Who::Bearer(ticket) => ticket.row_id,
+            // What was reported of them before they were.
+            Who::WalkIn(_) => ids.row,
         };
         Ok(Self {
             who,
             ticket,
-            visits,
+            visits: state.ledger.guest(row),
         })
     }
 
     /// When the guest may enter: by the list, and by the ticket.
     pub fn validity(&self) -> [Span; 2] {
         let listed = match self.who {
-            Who::Listed(row) => (row.valid_from, row.valid_until),
-            Who::Bearer(_) | Who::WalkIn(_) => (None, None),
+            Who::Listed(row) | Who::Removed(row) => (row.valid_from, row.valid_until),
+            Who::Reported(..) | Who::Bearer(_) | Who::WalkIn(_) => (None, None),
         };
         let ticket = self.ticket.map(|presented| &presented.ticket);
         let ticket = ticket.map(|ticket| (ticket.valid_from, ticket.valid_until));
@@ -111,7 +120,8 @@ impl<'a> Subject<'a> {
 
     pub fn category(&self) -> Option<&'a str> {
         match self.who {
-            Who::Listed(row) => row.category.as_deref(),
+            Who::Listed(row) | Who::Removed(row) => row.category.as_deref(),
+            Who::Reported(_, guest) => guest.and_then(|guest| guest.category.as_deref()),
             Who::Bearer(ticket) => ticket.category.as_deref(),
             Who::WalkIn(guest) => guest.category.as_deref(),
         }
@@ -120,34 +130,41 @@ impl<'a> Subject<'a> {
     /// The guest's row; none for a walk-in.
     pub fn row_id(&self) -> Option<Uuid> {
         match self.who {
-            Who::Listed(row) => Some(row.id),
+            Who::Listed(row) | Who::Removed(row) => Some(row.id),
+            Who::Reported(row, _) => Some(row),
             Who::Bearer(ticket) => Some(ticket.row_id),
             Who::WalkIn(_) => None,
         }
     }
 
-    pub fn view(&self, with_email: bool) -> GuestView {
-        match self.who {
-            Who::Listed(row) => GuestView::of(row, with_email),
+    /// What is shown of the guest; none of one who is not known.
+    pub fn view(&self, with_email: bool) -> Option<GuestView> {
+        let unlisted = GuestView {
+            row_id: self.row_id(),
+            name: String::new(),
+            email: None,
+            category: self.category().map(str::to_owned),
+            attention_note: None,
+            status: Status::Confirmed,
+            party: 1,
+        };
+        Some(match self.who {
+            Who::Listed(row) | Who::Removed(row) => GuestView::of(row, with_email),
+            Who::Reported(_, guest) => GuestView {
+                name: guest?.name.clone(),
+                party: guest?.party,
+                ..unlisted
+            },
             Who::Bearer(ticket) => GuestView {
-                row_id: Some(ticket.row_id),
                 name: format!("Ticket {}", ticket.serial),
-                email: None,
-                category: ticket.category.clone(),
-                attention_note: None,
-                status: Status::Confirmed,
-                party: 1,
+                ..unlisted
             },
             Who::WalkIn(guest) => GuestView {
-                row_id: None,
                 name: guest.name.clone(),
                 email: guest.email.clone().filter(|_| with_email),
-                category: guest.category.clone(),
-                attention_note: None,
-                status: Status::Confirmed,
-                party: 1,
+                ..unlisted
             },
-        }
+        })
     }
 
     /// What the guest did so far.
@@ -159,9 +176,10 @@ impl<'a> Subject<'a> {
     /// How many people the ticket is for; a walk-in is as many as come.
     pub fn party(&self, scan: &Scan) -> u16 {
         match self.who {
-            Who::Listed(row) => row.party,
+            Who::Listed(row) | Who::Removed(row) => row.party,
+            Who::Reported(_, Some(guest)) => guest.party,
             Who::Bearer(_) => 1,
-            Who::WalkIn(_) => scan.people.unwrap_or(1),
+            Who::Reported(_, None) | Who::WalkIn(_) => scan.people.unwrap_or(1),
         }
     }
 
@@ -189,6 +207,47 @@ impl<'a> Subject<'a> {
     /// The latest entry or exit.
     pub fn last(&self) -> Option<&'a Visit> {
         self.visits.and_then(Visits::last)
+    }
+}
+
+/// The guest of a row, as far as the list knows them. Of who was taken off it only what a device
+/// decided without a connection is taken.
+fn known<'a>(state: &'a State, told: Option<&'a Offline>, row: Uuid) -> Option<Who<'a>> {
+    let removed = || state.removed.get(row).filter(|_| told.is_some());
+    let listed = state.roster.get(row).map(Who::Listed);
+    listed.or_else(|| removed().map(Who::Removed))
+}
+
+fn of_row<'a>(
+    state: &'a State,
+    told: Option<&'a Offline>,
+    row: Uuid,
+) -> Result<Who<'a>, Refusal<'a>> {
+    let reported = told.map(|told| Who::Reported(row, told.guest.as_ref()));
+    let who = known(state, told, row).or(reported);
+    who.ok_or_else(|| unknown(state))
+}
+
+fn of_code<'a>(
+    state: &'a State,
+    told: Option<&'a Offline>,
+    code: &str,
+) -> Result<Who<'a>, Refusal<'a>> {
+    match (state.roster.find(code), told) {
+        (Found::One(row), _) => Ok(Who::Listed(row)),
+        (Found::Several(guests), _) => Err(Refusal::Ambiguous { guests }),
+        (Found::Nobody, Some(_)) => match state.removed.find(code) {
+            Found::One(row) => Ok(Who::Removed(row)),
+            Found::Nobody | Found::Several(_) => Err(unknown(state)),
+        },
+        (Found::Nobody, None) => Err(unknown(state)),
+    }
+}
+
+fn unknown(state: &State) -> Refusal<'static> {
+    match state.without_list {
+        true => Refusal::NoList,
+        false => Refusal::Unknown,
     }
 }
 

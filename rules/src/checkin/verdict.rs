@@ -72,6 +72,9 @@ pub enum Warning {
     DuplicateConflict,
     /// A device without a connection let the guest in though the rules say no.
     AdmittedOffline,
+    /// The code that a walk-in was given without a connection is somebody else's too: scans of it
+    /// are ambiguous until one of them gets another.
+    CodeShared,
 }
 
 /// What a scan does to the record.

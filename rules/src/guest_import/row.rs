@@ -165,7 +165,7 @@ impl Draft {
                 .get(&Field::Attention)
                 .and_then(|cell| words::yes(cell))
                 == Some(true);
-            let comment = ["Comment", "Order comment", "Kommentar"]
+            let comment = ["Comment", "Order comment", "Kommentar", "Bestellkommentar"]
                 .iter()
                 .find_map(|key| self.data.get(*key)?.as_str());
             marked.then(|| comment.unwrap_or("Requires special attention").to_owned())

@@ -12,7 +12,7 @@ const CONFIRMED: &[&str] = &[
     "confirmed", "attending", "checked in", "paid", "p", "approved", "going", "yes", "y",
     "accepted", "active", "valid", "ok", "complete", "completed", "placed", "registered", "free",
     "bestätigt", "bezahlt", "zugesagt", "angemeldet", "aktiv", "gültig", "ja", "genehmigt",
-    "teilnehmend", "teilnahme",
+    "teilnehmend", "teilnahme", "pending confirmed", "ausstehend bestätigt",
 ];
 /// No longer comes.
 #[rustfmt::skip]
@@ -20,6 +20,7 @@ const CANCELED: &[&str] = &[
     "canceled", "cancelled", "c", "refunded", "partially refunded", "not attending", "not going",
     "declined", "rejected", "deleted", "removed", "transferred", "no", "expired", "e", "void",
     "voided", "storniert", "abgesagt", "abgelehnt", "erstattet", "gelöscht", "abgelaufen", "nein",
+    "canceled paid fee", "storniert bezahlte gebühr",
 ];
 /// Not yet: unapproved or held back; `pending` is not said of what. Door staff see them, and an
 /// organiser may let them in.
@@ -28,6 +29,7 @@ const BLOCKED: &[&str] = &[
     "blocked", "pending", "pending approval", "approval pending", "waitlist", "waitlisted",
     "waiting list", "waiting", "invited", "on hold", "maybe", "session", "blockiert", "gesperrt",
     "ausstehend", "offen", "warteliste", "auf warteliste", "eingeladen", "genehmigung ausstehend",
+    "freigabe ausstehend",
 ];
 /// May come, once it is paid.
 #[rustfmt::skip]
@@ -138,6 +140,9 @@ mod tests {
             ("ausstehend", Status::Blocked),
             ("revoked", Status::Revoked),
             ("UNGÜLTIG", Status::Revoked),
+            ("pending (confirmed)", Status::Confirmed),
+            ("storniert (bezahlte Gebühr)", Status::Canceled),
+            ("Freigabe ausstehend", Status::Blocked),
         ] {
             assert_eq!(status(cell), Some(expect), "{cell}");
         }

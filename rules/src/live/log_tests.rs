@@ -1,4 +1,4 @@
-//! What a channel keeps and whom it can bring up to date.
+//! Whom a channel can bring up to date, and how far back.
 
 use super::*;
 
@@ -31,53 +31,45 @@ fn counted_recovery_is_all_or_nothing() {
     }
 }
 
-#[test]
-fn latest_recovery_gives_the_newest_value_unless_the_reader_has_it() {
-    let mut log = Log::new(Kind::Latest, "e");
-    assert_eq!(log.recover(&at("e", 0)).unwrap().count(), 0);
-    for n in 1..=50 {
-        log.append(n, 0);
-    }
-    let values = |offset| {
-        log.recover(&at("e", offset))
-            .map(|kept| kept.map(|kept| kept.event).collect::<Vec<_>>())
-    };
-    assert_eq!(values(3), Some(vec![50]));
-    assert_eq!(values(50), Some(vec![]));
-    assert_eq!(values(51), None);
-    log.trim(i64::MAX);
-    assert_eq!(
-        log.recover(&at("e", 3)).unwrap().count(),
-        1,
-        "the newest value is never forgotten"
-    );
-    assert!(log.recover(&at("f", 3)).is_none());
+/// What a reader at `offset` gets of a channel whose events are their offsets.
+fn missed(channel: &Channel, epoch: &str, offset: u64) -> Option<Vec<u64>> {
+    let last = channel.position.offset;
+    let read = |after| Ok::<_, ()>((after + 1..=last).collect());
+    channel.missed(&at(epoch, offset), read).unwrap()
 }
 
 #[test]
-fn what_is_young_or_among_the_newest_is_kept() {
-    let mut log = Log::new(Kind::Counted, "e");
-    for n in 0..2_500_i64 {
-        log.append(n, n * 1_000);
-    }
-    assert_eq!(log.trim(2_499_000), 1_500);
-    assert_eq!(log.oldest_kept(), 1_501);
-    let mut burst = Log::new(Kind::Counted, "e");
-    for n in 0..5_000 {
-        burst.append(n, 0);
-    }
-    assert_eq!(burst.trim(KEEP_MS - 1), 0, "all are young");
-    assert_eq!(burst.trim(KEEP_MS), 4_000);
-    assert_eq!(burst.recover(&at("e", 4_000)).unwrap().count(), 1_000);
-    assert!(burst.recover(&at("e", 3_999)).is_none());
+fn the_newest_events_can_be_had_and_no_older_ones() {
+    let channel = Channel::counted(at("e", 25_000), WINDOW);
+    assert_eq!(channel.oldest, 15_001);
+    let all = missed(&channel, "e", 15_000).unwrap();
+    assert_eq!((all.len(), all[0]), (10_000, 15_001));
+    assert_eq!(missed(&channel, "e", 14_999), None);
+    assert_eq!(missed(&channel, "f", 25_000), None);
+    let young = Channel::counted(at("e", 44), WINDOW);
+    assert_eq!(missed(&young, "e", 0).map(|all| all.len()), Some(44));
+    let kept_nothing = Channel::counted(at("e", u64::MAX), 0);
+    assert_eq!(missed(&kept_nothing, "e", u64::MAX), Some(Vec::new()));
 }
 
 #[test]
-fn a_channel_that_goes_on_without_history_recovers_only_the_newest_reader() {
-    let mut log: Log<u8> = Log::resumed(Kind::Counted, at("e", 7));
-    assert_eq!(log.recover(&at("e", 7)).unwrap().count(), 0);
-    assert!(log.recover(&at("e", 6)).is_none());
-    assert_eq!(log.next(), 8);
-    assert_eq!(log.append(1, 0), 8);
-    assert_eq!(log.recover(&at("e", 7)).unwrap().count(), 1);
+fn who_has_everything_reads_nothing() {
+    for channel in [
+        Channel::counted(at("e", 44), WINDOW),
+        Channel::latest(at("e", 44)),
+        Channel::counted(at("e", 0), WINDOW),
+    ] {
+        let position = channel.position.clone();
+        let unread = |_| Err::<Vec<u64>, _>("read");
+        assert_eq!(channel.missed(&position, unread), Ok(Some(Vec::new())));
+    }
+}
+
+#[test]
+fn a_channel_of_the_latest_value_gives_it_to_whoever_lacks_it() {
+    let channel = Channel::latest(at("e", 44));
+    let value = |_| Ok::<_, ()>(vec!["value"]);
+    assert_eq!(channel.missed(&at("e", 3), value), Ok(Some(vec!["value"])));
+    assert_eq!(channel.missed(&at("e", 45), value), Ok(None));
+    assert_eq!(channel.missed(&at("f", 3), value), Ok(None));
 }

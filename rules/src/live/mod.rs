@@ -10,6 +10,7 @@ pub mod close;
 pub mod frame;
 pub mod log;
 pub mod session;
+pub mod standing;
 
 /// How long a socket may stay silent before it counts as gone, in milliseconds: a ping every 25 s,
 /// and 8 s for it to arrive.

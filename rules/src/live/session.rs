@@ -28,7 +28,7 @@ pub struct Identity {
     /// The user, key or scanner session.
     #[serde(rename = "i")]
     pub id: String,
-    /// The sign-in a user's token came from; revoking it ends the socket.
+    /// The sign-in a user's token came from; ending it ends the socket.
     #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
     pub sign_in: Option<String>,
     /// The tenant.
@@ -43,6 +43,10 @@ pub struct Identity {
     /// Which of a device's tokens it came with; see [`crate::token::DeviceClaims`].
     #[serde(rename = "g", default, skip_serializing_if = "Option::is_none")]
     pub generation: Option<u32>,
+    /// When the database last confirmed a member of staff, in Unix milliseconds; none for devices
+    /// and guests, whom the object itself knows.
+    #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
+    pub confirmed_ms: Option<i64>,
 }
 
 /// The state of one socket.
@@ -143,6 +147,16 @@ pub enum Action<'a> {
     Answer(String),
     /// End the socket.
     Close(Close),
+}
+
+impl Action<'_> {
+    /// The number of a request that does something, rather than watch.
+    pub fn acts(&self) -> Option<u64> {
+        match self {
+            Self::Scan { id, .. } | Self::Sync { id, .. } | Self::Status { id, .. } => Some(*id),
+            _ => None,
+        }
+    }
 }
 
 impl Session {
@@ -338,6 +352,13 @@ impl Session {
         who.identity = identity;
         who.expires_ms = expires_ms;
         Ok((expires_ms - now_ms) / 1_000)
+    }
+
+    /// The same reader has another role from now on.
+    pub fn set_role(&mut self, role: crate::roles::Role) {
+        if let Some(who) = &mut self.who {
+            who.identity.role = role;
+        }
     }
 
     /// Drops the channels that may no longer be seen and returns their names.

@@ -14,6 +14,7 @@ fn ada() -> Identity {
         role: Role::Manager,
         profile: None,
         generation: None,
+        confirmed_ms: Some(5),
     }
 }
 
@@ -224,6 +225,32 @@ fn a_role_that_was_lowered_loses_its_channels() {
     }
     assert_eq!(session.drop_channels(|_, name| name == "stats"), ["scans"]);
     assert_eq!(session.channels(), ["stats"]);
+}
+
+#[test]
+fn a_role_that_changed_elsewhere_is_the_readers_from_then_on() {
+    let mut session = connected(1_000);
+    session.set_role(Role::ReadOnly);
+    let identity = session.identity().unwrap();
+    assert_eq!((identity.role, &*identity.id), (Role::ReadOnly, &*ada().id));
+    let mut nobody = Session::new("s2", 0);
+    nobody.set_role(Role::Admin);
+    assert_eq!(nobody.identity(), None);
+}
+
+#[test]
+fn scans_batches_and_reports_act_and_watching_does_not() {
+    let mut session = connected(1_000);
+    for (text, expect) in [
+        (r#"{"id":7,"scan":{}}"#, Some(7)),
+        (r#"{"id":8,"sync":{"items":[]}}"#, Some(8)),
+        (r#"{"id":9,"status":{}}"#, Some(9)),
+        (r#"{"id":2,"subscribe":{"channel":"scans"}}"#, None),
+        (r#"{"id":5,"presence":{"channel":"scans"}}"#, None),
+        (r#"{"id":6,"refresh":{"token":"t"}}"#, None),
+    ] {
+        assert_eq!(session.on_text(text, 10, access).acts(), expect, "{text}");
+    }
 }
 
 #[test]

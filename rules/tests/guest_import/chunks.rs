@@ -13,8 +13,17 @@ fn any_cut_of_any_file_gives_the_same_guests() {
         ("guests.json", Format::Json),
         ("guests.ndjson", Format::Ndjson),
     ];
-    for (name, format) in files {
-        let bytes = fixture(name);
+    // One of them also as a spreadsheet saves it: with a mark in front.
+    let marked = [
+        export::BOM.as_bytes(),
+        &fixture("pretix_checkinlist_de.csv"),
+    ]
+    .concat();
+    let files = files.map(|(name, format)| (name, format, fixture(name)));
+    let all = files
+        .into_iter()
+        .chain([("with a mark", Format::Csv, marked)]);
+    for (name, format, bytes) in all {
         let whole = read(format, &berlin(), &[&bytes]).expect(name);
         // Within a word a cut is a cut; everywhere else each one is tried.
         let plain = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_alphanumeric);

@@ -55,13 +55,9 @@ fn pretix_order_positions() {
 }
 
 #[test]
-fn a_pretix_check_in_list_in_german_with_semicolons_crlf_and_a_mark() {
+fn a_pretix_check_in_list_in_german_with_semicolons_and_crlf() {
     let list = csv("pretix_checkinlist_de.csv");
-    assert_eq!(
-        (list.guests, list.bad),
-        (3, 0),
-        "the blank line is no guest"
-    );
+    assert_eq!((list.guests, list.bad), (5, 0));
     let juergen = guest(&list, 2);
     assert_eq!(
         (juergen.name.as_str(), juergen.category.as_deref()),
@@ -74,18 +70,31 @@ fn a_pretix_check_in_list_in_german_with_semicolons_crlf_and_a_mark() {
     let zoe = guest(&list, 3);
     assert_eq!(
         (zoe.name.as_str(), zoe.barcode.as_deref()),
-        ("Weiß; Zoë", Some("p3xw8cby5nqk2hzt"))
+        ("Zoë Weiß", Some("p3xw8cby5nqk2hzt7gmd4rvf9jsl1uae"))
     );
     assert_eq!(
         zoe.attention_note.as_deref(),
-        Some("Begleitperson im Rollstuhl,\nEingang Süd")
+        Some("Begleitperson im Rollstuhl,\nEingang Süd"),
+        "the comment of an order that is marked"
     );
+    assert_eq!(zoe.data["Firma"], "Weiß & Söhne; Bau");
+    // The record before spans two lines.
     let kaethe = guest(&list, 5);
     assert_eq!(
         (kaethe.status, kaethe.attention_note.as_deref()),
         (Status::Unpaid, Some("Requires special attention"))
     );
-    assert_eq!(kaethe.data["Bezahlt"], "Nein");
+    assert_eq!(kaethe.data["bezahlt"], "Nein");
+    let anneliese = guest(&list, 6);
+    assert_eq!(
+        anneliese.attention_note.as_deref(),
+        Some("Ausweis zeigen lassen"),
+        "the text for the door"
+    );
+    assert_eq!(anneliese.valid_from, at("2026-06-01T16:00:00Z"));
+    assert_eq!(anneliese.valid_until, at("2026-06-01T21:30:00Z"));
+    assert_eq!(guest(&list, 7).status, Status::Blocked);
+    assert_eq!(list.mapping["name"], ["Name Teilnehmer*in"]);
 }
 
 #[test]

@@ -54,8 +54,8 @@ pub async fn put(
         if_match,
     };
     let done = ctx.pg.call_full(scope, &store::PUT, &change).await?;
-    changed(ctx, done.tenant, table_id).await;
-    Ok(shown(done.result))
+    changed(ctx, done.tenant, table_id, done.result.live.as_ref()).await;
+    Ok(shown(done.result.it))
 }
 
 /// The label of a check-in, as SVG.

@@ -13,7 +13,7 @@ use rules::checkin::settings::Settings;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::{changed, place};
+use super::changed;
 use crate::platform::crypto;
 use crate::platform::ctx::Ctx;
 use crate::platform::error::Result;
@@ -33,10 +33,9 @@ pub async fn enable(ctx: &Ctx, scope: &Scope, input: EnableIn) -> Result<Value> 
         "guest_key": crypto::secret(),
     });
     let done = ctx.pg.call_full(scope, &store::ENABLE, &new).await?;
-    if place(ctx, done.tenant, input.table_id).await.is_err() {
-        changed(ctx, done.tenant, input.table_id).await;
-    }
-    Ok(done.result)
+    // The object is made where its tenant asked for: its first call places it.
+    changed(ctx, done.tenant, input.table_id, done.result.live.as_ref()).await;
+    Ok(done.result.it)
 }
 
 /// The configuration and cached statistics of a table.
@@ -69,15 +68,15 @@ pub async fn patch(
         "if_match": if_match,
     });
     let done = ctx.pg.call_full(scope, &store::PATCH, &change).await?;
-    changed(ctx, done.tenant, table).await;
-    Ok(done.result)
+    changed(ctx, done.tenant, table, done.result.live.as_ref()).await;
+    Ok(done.result.it)
 }
 
 /// Disables check-in: the doors close, the history stays.
 pub async fn disable(ctx: &Ctx, scope: &Scope, table: Uuid, if_match: Option<i64>) -> Result<()> {
     let change = json!({"table_id": table, "if_match": if_match});
     let done = ctx.pg.call_full(scope, &store::DISABLE, &change).await?;
-    changed(ctx, done.tenant, table).await;
+    changed(ctx, done.tenant, table, done.result.live.as_ref()).await;
     Ok(())
 }
 

@@ -59,8 +59,8 @@ pub async fn link(ctx: &Ctx, scope: &Scope, table: Uuid, origin: &str) -> Result
 pub async fn roll(ctx: &Ctx, scope: &Scope, table: Uuid, origin: &str) -> Result<GuestLink> {
     let new = json!({"table_id": table, "guest_key": crypto::secret()});
     let done = ctx.pg.call_full(scope, &store::ROLL, &new).await?;
-    changed(ctx, done.tenant, table).await;
-    link_of(&done.result, table, origin)
+    changed(ctx, done.tenant, table, done.result.live.as_ref()).await;
+    link_of(&done.result.it, table, origin)
 }
 
 fn link_of(key: &Key, table: Uuid, origin: &str) -> Result<GuestLink> {

@@ -6,6 +6,7 @@
 use serde_json::Value;
 
 use super::Key;
+use crate::checkin::Followed;
 use crate::platform::pg::Statement;
 
 /// The key of a table.
@@ -17,13 +18,14 @@ pub const KEY: Statement<Value, Key> = Statement::new(
 );
 
 /// Replaces it.
-pub const ROLL: Statement<Value, Key> = Statement::new(
+pub const ROLL: Statement<Value, Followed<Key>> = Statement::new(
     "with rolled as (
        update pulse_enabled_tables as e
           set guest_key = $1->>'guest_key', version = e.version + 1, updated_at = app.clock($1)
         where e.table_id = ($1->>'table_id')::uuid
        returning e.*)
-     select jsonb_build_object('guest_key', r.guest_key, 'enabled', r.enabled, 'guest_scanning',
-                               coalesce((r.settings->>'guest_scanning')::bool, false))
+     select app.followed(jsonb_build_object('guest_key', r.guest_key, 'enabled', r.enabled,
+                           'guest_scanning', coalesce((r.settings->>'guest_scanning')::bool, false)),
+                         r.table_id)
        from rolled r",
 );

@@ -20,7 +20,7 @@ use rules::guest_import::{
 };
 use uuid::Uuid;
 
-use super::{changed, tables};
+use super::{Followed, changed, tables};
 use crate::platform::ctx::Ctx;
 use crate::platform::error::{Error, Result};
 use crate::platform::http::Upload;
@@ -58,6 +58,14 @@ pub enum Outcome {
 
 /// Imports a file. The answer of a refused import is not kept for its idempotency key.
 pub async fn import(ctx: &Ctx, scope: &Scope, order: Order, mut file: Upload) -> Result<Outcome> {
+    let outcome = attempt(ctx, scope, &order, &mut file).await;
+    if !matches!(outcome, Ok(Outcome::Imported(_, false))) {
+        file.drain().await;
+    }
+    outcome
+}
+
+async fn attempt(ctx: &Ctx, scope: &Scope, order: &Order, file: &mut Upload) -> Result<Outcome> {
     let zone = Zone::parse(&tables::get(ctx, scope, order.table).await?.timezone)?;
     let options = Options {
         zone,
@@ -67,14 +75,13 @@ pub async fn import(ctx: &Ctx, scope: &Scope, order: Order, mut file: Upload) ->
     let importer = Importer::new(order.format, options)?;
     let mut staging = Staging::new(ctx, scope, order.table);
     let mut wrong = Wrong::default();
-    let outcome = match read(importer, &mut file, &mut staging, &mut wrong).await {
-        Ok(finished) => settle(ctx, scope, &order, &file, &staging, wrong, finished).await,
+    let outcome = match read(importer, file, &mut staging, &mut wrong).await {
+        Ok(finished) => settle(ctx, scope, order, file, &staging, wrong, finished).await,
         Err(Stop::Unreadable(problem)) => Ok(Outcome::Unreadable(problem)),
         Err(Stop::Failed(error)) => Err(error),
     };
     if !matches!(outcome, Ok(Outcome::Imported(_, false))) {
         staging.forget().await;
-        file.drain().await;
     }
     outcome
 }
@@ -157,8 +164,9 @@ async fn settle(
         };
         match ctx.pg.call_full(&keyed, &store::COMMIT, &settlement).await {
             Ok(done) => {
-                changed(ctx, done.tenant, order.table).await;
-                let report = wrong.report(done.result, finished);
+                let Followed { it, live } = done.result;
+                changed(ctx, done.tenant, order.table, live.as_ref()).await;
+                let report = wrong.report(it, finished);
                 return Ok(Outcome::Imported(report, done.replayed));
             }
             Err(error) if error.code == "import_refused" => {}

@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::wire::ImportError;
+use crate::checkin::Followed;
 use crate::platform::pg::Statement;
 
 /// A guest of the file.
@@ -72,8 +73,9 @@ pub const STAGE: Statement<Batch, Done> = Statement::new("select app.stage_rows(
 
 /// Moves the staged guests into the list. If it must not be, nothing happens, so that no answer is
 /// kept for the idempotency key: `import_refused`.
-pub const COMMIT: Statement<Settlement, Settled> = Statement::new(
-    "select case when (settled.it->>'committed')::bool then settled.it
+pub const COMMIT: Statement<Settlement, Followed<Settled>> = Statement::new(
+    "select case when (settled.it->>'committed')::bool
+                 then app.followed(settled.it, ($1->>'table_id')::uuid)
                  else to_jsonb(app.fail('PU422', 'import_refused', 'Nothing was imported.')) end
        from (select app.commit_import($1) as it) settled",
 )

@@ -1,59 +1,30 @@
 //! Who may do what at this table, without asking Postgres on every scan.
 //!
-//! Invariant: a staff member's membership is confirmed by Postgres at most 60 s ago; a device must
-//! be an active session of this table, or one lent to it, and hold its newest token; a guest scanner must hold the
-//! table's guest key.
-//! Failure: while Postgres is away, who was confirmed within the last quarter of an hour (a token's
-//! life) stays in, so that the door goes on; nobody new gets in.
+//! Invariant: staff is confirmed as [`super::staff`] says; a device must be an active session of this
+//! table, or one lent to it, and hold its newest token; a guest scanner must hold the table's guest
+//! key.
+//! Failure: whoever is not let in is told why, with the status of the API.
 
-use std::cell::RefCell;
 use std::cmp::Ordering;
-use std::collections::HashMap;
-use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use rules::checkin::caller::{Actor, ActorKind, Caller, Scanner, Session};
 use rules::checkin::gate;
 use rules::invalid::Invalid;
 use rules::live::session::Identity;
 use rules::roles::{Profile, Resource, Role, Verb};
-use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::staff;
 use super::table::{Device, Table};
 use crate::platform::crypto;
 use crate::platform::ctx::Ctx;
 use crate::platform::error::{Error, Result};
 use crate::platform::object;
-use crate::platform::pg::{Statement, within};
-use crate::platform::scope::{Credential, Scope};
-
-const CONFIRMED_FOR: TimeDelta = TimeDelta::seconds(60);
-const GRACE: TimeDelta = TimeDelta::minutes(15);
-/// How long to leave Postgres alone after it did not answer.
-const RETRY: TimeDelta = TimeDelta::seconds(10);
-const PATIENCE: Duration = Duration::from_secs(2);
+use crate::platform::scope::Credential;
 
 /// The session, or its newest token, was made so lately that it was not read yet; or never.
 pub const UNKNOWN_DEVICE: &str = "device_unknown";
-
-/// Confirms that the caller is alive in the tenant; the role comes with the answer.
-const CONFIRM: Statement<Value, bool> = Statement::new("select to_jsonb(true)");
-
-/// Staff that was confirmed lately, by credential.
-#[derive(Default)]
-pub struct Access {
-    staff: RefCell<HashMap<String, Confirmed>>,
-}
-
-#[derive(Clone, Copy)]
-struct Confirmed {
-    role: Role,
-    actor: Uuid,
-    tenant: Uuid,
-    at: DateTime<Utc>,
-    again_at: DateTime<Utc>,
-}
 
 /// A caller that was let in.
 pub struct Granted {
@@ -63,6 +34,8 @@ pub struct Granted {
     pub profile: Option<Profile>,
     /// As the rules of check-in see it.
     pub caller: Caller,
+    /// When Postgres confirmed it, if it is a member of staff.
+    pub confirmed_at: Option<DateTime<Utc>>,
 }
 
 /// Lets the caller in to do this, or says why not.
@@ -87,14 +60,13 @@ pub async fn grant(
         Credential::Anonymous { guest_key, device } => guest(table, guest_key, *device)?,
         Credential::System => staff_caller(Role::System, ActorKind::System, Uuid::nil()),
         Credential::User { .. } | Credential::Supabase { .. } | Credential::Key { .. } => {
-            staff(ctx, table, who).await?
+            staff::granted(ctx, table, who).await?
         }
     };
     check(granted, verb, resource)
 }
 
-/// Lets the reader of a socket do more than watch. It was let in when it connected; what changed
-/// since is seen at the devices and at the recheck after a pull.
+/// Lets the reader of a socket do more than watch. Staff was confirmed before: see [`super::staff`].
 pub fn grant_reader(
     table: &Table,
     reader: &Identity,
@@ -111,7 +83,8 @@ pub fn grant_reader(
     check(granted, verb, resource)
 }
 
-/// Whether the reader of a socket may stay, now that the table's settings or scanners changed.
+/// Whether the reader of a socket may stay, now that the table's settings or scanners changed. Staff
+/// is asked about apart from that.
 pub fn stays(table: &Table, reader: &Identity) -> bool {
     let identity = table.identity.borrow();
     let may = match reader.role {
@@ -131,13 +104,19 @@ pub fn key_mark(guest_key: &str) -> String {
     crypto::sha256_hex(guest_key.as_bytes())
 }
 
+impl Granted {
+    /// May the caller do this too?
+    pub fn may(&self, verb: Verb, resource: Resource) -> bool {
+        match (self.role, self.profile) {
+            (Role::System, _) => true,
+            (_, Some(profile)) => rules::roles::device_may(profile, verb, resource),
+            (role, None) => rules::roles::may(role, verb, resource),
+        }
+    }
+}
+
 fn check(granted: Granted, verb: Verb, resource: Resource) -> Result<Granted> {
-    let may = match (granted.role, granted.profile) {
-        (Role::System, _) => true,
-        (_, Some(profile)) => rules::roles::device_may(profile, verb, resource),
-        (role, None) => rules::roles::may(role, verb, resource),
-    };
-    match may {
+    match granted.may(verb, resource) {
         true => Ok(granted),
         false => Err(Error::forbidden(
             "role_not_allowed",
@@ -184,6 +163,7 @@ fn session(table: &Table, id: Uuid, generation: u32) -> Result<Granted> {
             scanner,
             manager: false,
         },
+        confirmed_at: None,
     })
 }
 
@@ -246,81 +226,7 @@ fn guest(table: &Table, guest_key: &str, device: Option<Uuid>) -> Result<Granted
     ))
 }
 
-async fn staff(ctx: &Ctx, table: &Table, who: &object::Caller) -> Result<Granted> {
-    let key = match &who.credential {
-        Credential::User { user, session, .. } => format!("u{user}{session}"),
-        Credential::Supabase { subject, .. } => format!("s{subject}"),
-        Credential::Key { id, hash, .. } => format!("k{id}{hash}"),
-        _ => return Err(Error::unauthenticated("credential_missing")),
-    };
-    let tenant = table.identity.borrow().tenant_id;
-    let named = who.tenant.or(match &who.credential {
-        Credential::User { tenant, .. } => Some(*tenant),
-        _ => None,
-    });
-    if named.is_some_and(|named| named != tenant) {
-        return Err(Error::not_found());
-    }
-    let now = who.now;
-    let known = table.access.staff.borrow().get(&key).copied();
-    let confirmed = match known {
-        Some(known) if now < known.again_at && now >= known.at - CONFIRMED_FOR => known,
-        _ => match confirm(ctx, who).await {
-            Ok((role, actor, tenant)) => Confirmed {
-                role,
-                actor,
-                tenant,
-                at: now,
-                again_at: now + CONFIRMED_FOR,
-            },
-            Err(error) => {
-                let known = known.filter(|k| error.status == 503 && now < k.at + GRACE);
-                let Some(known) = known else {
-                    table.access.staff.borrow_mut().remove(&key);
-                    return Err(error);
-                };
-                Confirmed {
-                    again_at: now + RETRY,
-                    ..known
-                }
-            }
-        },
-    };
-    if confirmed.tenant != tenant {
-        return Err(Error::not_found());
-    }
-    let mut staff = table.access.staff.borrow_mut();
-    if staff.len() > 10_000 {
-        staff.clear();
-    }
-    staff.insert(key, confirmed);
-    let kind = match who.credential {
-        Credential::Key { .. } => ActorKind::Key,
-        _ => ActorKind::User,
-    };
-    Ok(staff_caller(confirmed.role, kind, confirmed.actor))
-}
-
-async fn confirm(ctx: &Ctx, who: &object::Caller) -> Result<(Role, Uuid, Uuid)> {
-    let scope = Scope {
-        credential: who.credential.clone(),
-        tenant: who.tenant,
-        roles: &[],
-        idempotency: None,
-    };
-    let input = json!({});
-    let called = within(PATIENCE, ctx.pg.call_full(&scope, &CONFIRM, &input)).await?;
-    let role = Role::parse(&called.role)
-        .ok_or_else(|| Error::internal(format!("unknown role {}", called.role)))?;
-    Ok((role, called.actor, called.tenant))
-}
-
-/// The tenant of a caller whose credential does not say.
-pub async fn tenant(ctx: &Ctx, scope: &Scope) -> Result<Uuid> {
-    Ok(ctx.pg.call_full(scope, &CONFIRM, &json!({})).await?.tenant)
-}
-
-fn staff_caller(role: Role, kind: ActorKind, id: Uuid) -> Granted {
+pub(super) fn staff_caller(role: Role, kind: ActorKind, id: Uuid) -> Granted {
     Granted {
         role,
         profile: None,
@@ -332,5 +238,6 @@ fn staff_caller(role: Role, kind: ActorKind, id: Uuid) -> Granted {
             scanner: None,
             manager: rules::roles::may(role, Verb::Override, Resource::CheckIn),
         },
+        confirmed_at: None,
     }
 }

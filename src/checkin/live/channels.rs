@@ -9,11 +9,10 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use rules::checkin::caller::Caller as Scanner;
 use rules::checkin::dashboard::{About, Dashboard, LivePosition};
 use rules::checkin::entry::Entry;
 use rules::checkin::event::{EventType, ScanEvent};
-use rules::live::log::{Kind, Position};
+use rules::live::log::{Position, WINDOW};
 use rules::live::session::{Access, Identity};
 use rules::roles::{Resource, Role, Verb};
 
@@ -33,8 +32,6 @@ use crate::platform::token;
 
 const SCANS: &str = "scans";
 const STATS: &str = "stats";
-/// How many events of `scans` can be recovered. The log itself is kept whole.
-const WINDOW: u64 = 10_000;
 /// `stats` is sent at most this often.
 const COALESCE: Duration = Duration::from_millis(100);
 
@@ -77,9 +74,17 @@ impl Surface for CheckinTable {
                 role: granted.role,
                 profile: granted.profile,
                 generation,
+                confirmed_ms: granted
+                    .confirmed_at
+                    .map(|at| at.min(now).timestamp_millis()),
             },
             expires_at: token::expires_at(token, now),
         })
+    }
+
+    async fn confirm(&self, reader: &Identity, now: DateTime<Utc>) -> Result<()> {
+        let table = self.awake()?.ok_or_else(Error::not_found)?;
+        self.confirm_reader(&table, reader, now).await
     }
 
     fn access(&self, identity: &Identity, channel: &str) -> Access {
@@ -112,32 +117,19 @@ impl Surface for CheckinTable {
 
     fn channel(&self, channel: &str) -> Result<Channel> {
         let table = self.awake()?.ok_or_else(Error::not_found)?;
-        if channel == DEVICES {
-            self.devices_watched();
-            return Ok(Channel {
-                kind: Kind::Latest,
-                position: Position::new(&*table.epoch, table.heard.changes()),
-                oldest: 1,
-            });
-        }
-        if channel == ROSTER {
-            roster::watched(&table);
-            return Ok(Channel {
-                kind: Kind::Latest,
-                position: Position::new(&*table.epoch, roster::offset(&table)),
-                oldest: 1,
-            });
-        }
-        let seq = table.seq();
-        let kind = if channel == STATS {
-            Kind::Latest
-        } else {
-            Kind::Counted
-        };
-        Ok(Channel {
-            kind,
-            position: Position::new(&*table.epoch, seq),
-            oldest: seq.saturating_sub(WINDOW) + 1,
+        let at = |offset| Position::new(&*table.epoch, offset);
+        Ok(match channel {
+            DEVICES => {
+                self.devices_watched();
+                Channel::latest(at(table.heard.changes()))
+            }
+            ROSTER => {
+                roster::watched(&table);
+                Channel::latest(at(roster::offset(&table)))
+            }
+            STATS => Channel::latest(at(table.seq())),
+            // The log itself is kept whole.
+            _ => Channel::counted(at(table.seq()), WINDOW),
         })
     }
 
@@ -158,14 +150,14 @@ impl Surface for CheckinTable {
 
     fn scan(&self, reader: &Identity, body: &str, now: DateTime<Utc>) -> Result<String> {
         let table = self.awake()?.ok_or_else(Error::not_found)?;
-        let caller = self.scanning(&table, reader)?;
-        Ok(self.scan_body(&table, &caller, now, body)?.body)
+        let granted = self.scanning(&table, reader)?;
+        Ok(self.scan_body(&table, &granted.caller, now, body)?.body)
     }
 
     fn sync(&self, reader: &Identity, body: &str, now: DateTime<Utc>) -> Result<String> {
         let table = self.awake()?.ok_or_else(Error::not_found)?;
-        let caller = self.scanning(&table, reader)?;
-        Ok(self.sync_body(&table, &caller, now, body)?.body)
+        let granted = self.scanning(&table, reader)?;
+        Ok(self.sync_body(&table, &granted, now, body)?.body)
     }
 
     fn status(&self, reader: &Identity, body: &str, now: DateTime<Utc>) -> Result<()> {
@@ -185,7 +177,7 @@ impl CheckinTable {
     }
 
     /// Lets the reader of a socket scan. Guests are counted over a socket as over HTTP.
-    fn scanning(&self, table: &Table, reader: &Identity) -> Result<Scanner> {
+    fn scanning(&self, table: &Table, reader: &Identity) -> Result<access::Granted> {
         let granted = access::grant_reader(table, reader, Verb::Scan, Resource::CheckIn)?;
         if granted.role == Role::Anonymous {
             let guest = Credential::Anonymous {
@@ -194,7 +186,7 @@ impl CheckinTable {
             };
             http::count(&self.ctx(None).config, &guest)?;
         }
-        Ok(granted.caller)
+        Ok(granted)
     }
 
     /// Sends the counters soon, together with what else changes until then.
@@ -216,17 +208,14 @@ impl CheckinTable {
     pub(super) fn dashboard(&self, table: &Table, who: &Caller) -> Result<ObjectAnswer> {
         let record = state_of(table);
         let identity = table.identity.borrow();
+        let live = position(table, record.seq);
         let devices = devices::known(&self.hub, table, |device| device.is_active);
         let about = About {
             name: identity.name.clone(),
             enabled: identity.enabled,
             devices,
-            live: LivePosition {
-                channel: SCANS.to_owned(),
-                epoch: table.epoch.clone(),
-                offset: record.seq,
-                url: format!("/live/check-in/{}", identity.table_id),
-            },
+            roster_seq: roster::offset(table),
+            live,
             record,
             server_time: who.now,
         };
@@ -235,6 +224,16 @@ impl CheckinTable {
             status: 200,
             body: serde_json::to_string(&dashboard)?,
         })
+    }
+}
+
+/// A place in `scans`, as a snapshot carries it.
+pub fn position(table: &Table, offset: u64) -> LivePosition {
+    LivePosition {
+        channel: SCANS.to_owned(),
+        epoch: table.epoch.clone(),
+        offset,
+        url: format!("/live/check-in/{}", table.identity.borrow().table_id),
     }
 }
 

@@ -5,7 +5,7 @@
 //! Failure: input that is not right is answered as the API answers it.
 
 use chrono::{DateTime, Utc};
-use rules::checkin::annul::{AnnulIn, AnnulRefusal, annul};
+use rules::checkin::annul::{AnnulIn, AnnulRefusal, Undo, annul};
 use rules::checkin::answer::answer;
 use rules::checkin::caller::Caller as Scanner;
 use rules::checkin::decide::{Ids, decide, on_several_lists};
@@ -18,7 +18,7 @@ use worker::wasm_bindgen::prelude::*;
 use super::access::{self, Granted};
 use super::roster;
 use super::table::Table;
-use super::{CheckinTable, GATHER, record as outbox};
+use super::{CheckinTable, GATHER, channels, record as outbox};
 use crate::platform::clock;
 use crate::platform::ctx::{Ctx, id_at};
 use crate::platform::error::{Error, Result};
@@ -49,6 +49,9 @@ impl CheckinTable {
         let (who, input) = object::open(body)?;
         // What the object reads for itself is told apart from what the request read.
         let ctx = self.ctx(Some(format!("{}.object", who.request_id)));
+        if command == "standing" {
+            return self.standing_changed(&ctx, &who, input).await;
+        }
         let table = self.table(&ctx, &who).await?;
         match command {
             "scan" => {
@@ -57,7 +60,7 @@ impl CheckinTable {
             }
             "sync" => {
                 let granted = self.grant(&ctx, &table, &who, Verb::Scan).await?;
-                self.sync_body(&table, &granted.caller, who.now, input)
+                self.sync_body(&table, &granted, who.now, input)
             }
             "known" => {
                 let granted = self.grant(&ctx, &table, &who, Verb::Scan).await?;
@@ -94,7 +97,8 @@ impl CheckinTable {
             "flush" => {
                 self.grant(&ctx, &table, &who, Verb::Read).await?;
                 outbox::flush(&ctx, &table).await?;
-                ok(200, "{}".to_owned())
+                let live = channels::position(&table, table.flushed.get());
+                ok(200, serde_json::to_string(&live)?)
             }
             "pull" | "exits" if who.credential != Credential::System => Err(Error::not_found()),
             "pull" => {
@@ -124,7 +128,8 @@ impl CheckinTable {
         if roster::offset(table) != list {
             self.roster_changed(table);
         }
-        self.hub.recheck(|reader| access::stays(table, reader));
+        self.hub
+            .recheck(self, |reader| access::stays(table, reader));
         self.stats_changed();
         if table.position.borrow().devices_seq != devices_seq {
             self.devices_changed(table)?;
@@ -190,7 +195,9 @@ impl CheckinTable {
         }
         let scan = scan.parse(now)?;
         let nonce_key = scan.nonce_key(caller.origin());
-        let entry = match table.identity.borrow().enabled {
+        // What happened at a door while it was closed here, and the device could not know, did happen.
+        let taken = table.identity.borrow().enabled || scan.offline.is_some();
+        let entry = match taken {
             true => entry_of(table, scan, caller, lists),
             false => Err(Error::conflict(
                 "pulse_disabled",
@@ -228,14 +235,27 @@ impl CheckinTable {
     ) -> Result<ObjectAnswer> {
         let (check_in, input) = input.split_once('\n').unwrap_or((input, "{}"));
         let check_in = Uuid::try_parse(check_in).map_err(|_| Error::not_found())?;
-        let request = decode::<AnnulIn>(input)?.parse()?;
+        let request = decode::<AnnulIn>(input)?.parse(now)?;
+        let answer = self.undo(table, caller, check_in, &request)?;
+        self.stats_changed();
+        Ok(answer)
+    }
+
+    /// The same, alone or of a batch.
+    pub(super) fn undo(
+        &self,
+        table: &Table,
+        caller: &Scanner,
+        check_in: Uuid,
+        request: &Undo,
+    ) -> Result<ObjectAnswer> {
         if let Some(nonce_key) = request.nonce_key(caller.origin(), check_in)
             && let Some(earlier) = table.storage.by_nonce(&nonce_key)?
         {
             return ok(REPLAYED, body_of(table, &serde_json::from_str(&earlier)?)?);
         }
         let original = table.creation_of(check_in)?.ok_or_else(Error::not_found)?;
-        let entry = annul(&table.state.borrow(), &original, &request, caller, now);
+        let entry = annul(&table.state.borrow(), &original, request, caller);
         let entry = entry.map_err(|refusal| match refusal {
             AnnulRefusal::OtherDevice | AnnulRefusal::TooLate => {
                 Error::forbidden(refusal.code(), refusal.message())
@@ -248,7 +268,6 @@ impl CheckinTable {
             return self.succeeded();
         }
         self.recorded(table, &entry)?;
-        self.stats_changed();
         ok(200, body_of(table, &entry)?)
     }
 
@@ -272,6 +291,7 @@ impl CheckinTable {
 
 fn entry_of(table: &Table, scan: Scan, caller: &Scanner, lists: &[String]) -> Result<Entry> {
     let received_at = scan.times.received_at;
+    table.recall(&scan)?;
     let state = table.state.borrow();
     let fresh = Ids {
         check_in: id_at(received_at),

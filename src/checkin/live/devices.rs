@@ -49,6 +49,17 @@ impl CheckinTable {
                 "Only a paired scanner says how it is.",
             ));
         };
+        let home = table
+            .devices
+            .borrow()
+            .get(&session)
+            .and_then(|it| it.table_id);
+        if home.is_some_and(|home| home != table.identity.borrow().table_id) {
+            return Err(Error::forbidden(
+                "other_table",
+                "A scanner says how it is at its own table.",
+            ));
+        }
         let report = decode::<StatusIn>(body)?.parse(now)?;
         table
             .heard

@@ -22,6 +22,7 @@ mod heard;
 mod record;
 mod roster;
 mod several;
+mod staff;
 mod storage;
 mod store;
 mod sync;
@@ -70,6 +71,7 @@ pub struct CheckinTable {
     opening: Mutex<()>,
     pulling: Mutex<()>,
     leaving: Mutex<()>,
+    confirming: Mutex<()>,
     pulled_at: Cell<Option<DateTime<Utc>>>,
     alarm_at: Cell<Option<DateTime<Utc>>>,
     stats_due: Rc<Cell<bool>>,
@@ -89,6 +91,7 @@ impl DurableObject for CheckinTable {
             opening: Mutex::new(()),
             pulling: Mutex::new(()),
             leaving: Mutex::new(()),
+            confirming: Mutex::new(()),
             pulled_at: Cell::new(None),
             alarm_at: Cell::new(None),
             stats_due: Rc::default(),
@@ -179,7 +182,7 @@ impl CheckinTable {
         }
         let table_id = self.table_id()?;
         let tenant = self.tenant_of(ctx, who).await?;
-        let storage = Storage::open(&self.state)?;
+        let storage = || Storage::make(&self.state);
         let table = Rc::new(record::rebuild(ctx, storage, tenant, table_id).await?);
         self.look_out(&table);
         self.table.replace(Some(Rc::clone(&table)));
@@ -191,7 +194,10 @@ impl CheckinTable {
         if let Some(table) = self.table.borrow().as_ref() {
             return Ok(Some(Rc::clone(table)));
         }
-        let Ok(table) = Table::load(Storage::open(&self.state)?)? else {
+        let Some(storage) = Storage::open(&self.state)? else {
+            return Ok(None);
+        };
+        let Some(table) = Table::load(storage)? else {
             return Ok(None);
         };
         let table = Rc::new(table);
@@ -219,11 +225,11 @@ impl CheckinTable {
         };
         match scope.known_tenant() {
             Some(tenant) => Ok(tenant),
-            None => access::tenant(ctx, &scope).await,
+            None => staff::tenant(ctx, &scope).await,
         }
     }
 
-    /// What is due: who has to leave, the record, the sockets.
+    /// What is due: who has to leave, the record, the sockets and who is on them.
     async fn wake(&self) -> Result<()> {
         let now = clock::now();
         if self.hub.next_deadline().is_some_and(|at| at <= now) {
@@ -242,6 +248,7 @@ impl CheckinTable {
             self.note_devices(&self.ctx(None), &table).await?;
             self.note_exits(&self.ctx(None), &table).await?;
         }
+        self.confirm_readers(&table).await;
         self.look_after_devices(&table)?;
         self.arm_for_sockets();
         left.and(outcome)
@@ -261,7 +268,8 @@ impl CheckinTable {
     }
 
     fn arm_for_sockets(&self) {
-        if let Some(at) = self.hub.next_deadline() {
+        let due = [self.hub.next_deadline(), self.readers_due()];
+        if let Some(at) = due.into_iter().flatten().min() {
             self.arm(at.max(clock::now() + GATHER));
         }
     }

@@ -150,19 +150,17 @@ fn take(
     table.changes.note(&table.storage, &changed)?;
     let mut state = table.state.borrow_mut();
     let (gone, kept): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.deleted);
-    let gone: Vec<String> = gone
-        .into_iter()
-        .map(|row| {
-            state.roster.remove(row.row.id);
-            row.row.id.to_string()
-        })
-        .collect();
+    let gone: Vec<_> = gone.into_iter().map(|row| row.row).collect();
     let kept: Vec<_> = kept.into_iter().map(|row| row.row).collect();
     if !kept.is_empty() {
         table.storage.upsert(Kept::Roster, &kept)?;
     }
     if !gone.is_empty() {
         table.storage.remove_guests(&gone)?;
+    }
+    for row in gone {
+        // Who is needed again is recalled.
+        state.roster.remove(row.id);
     }
     for row in kept {
         state.roster.upsert(row);
@@ -192,8 +190,14 @@ fn take(
     if moved { table.keep_position() } else { Ok(()) }
 }
 
-/// Makes the table from Postgres alone: configuration, log, guests, sessions.
-pub async fn rebuild(ctx: &Ctx, storage: Storage, tenant: Uuid, table_id: Uuid) -> Result<Table> {
+/// Makes the table from Postgres alone: configuration, log, guests, sessions. Storage is not touched
+/// before Postgres says that there is one.
+pub async fn rebuild(
+    ctx: &Ctx,
+    storage: impl FnOnce() -> Result<Storage>,
+    tenant: Uuid,
+    table_id: Uuid,
+) -> Result<Table> {
     let scope = Scope::system(tenant);
     let start = Position::default();
     let first = PullTable {
@@ -207,6 +211,7 @@ pub async fn rebuild(ctx: &Ctx, storage: Storage, tenant: Uuid, table_id: Uuid) 
         limit: PAGE,
     };
     let pulled = ctx.pg.call(&scope, &store::PULL_TABLE, &first).await?;
+    let storage = storage()?;
     storage.clear()?;
     let table = Table::fresh(storage, pulled.config);
     loop {

@@ -79,6 +79,7 @@ struct Query {
 #[derive(Serialize)]
 struct Answer<'a> {
     position: String,
+    seq: u64,
     /// The whole list, in pages; otherwise what changed.
     full: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -116,6 +117,7 @@ enum Guests {
 struct Pushed {
     from: Option<String>,
     position: String,
+    seq: u64,
     more: bool,
     rows: Vec<KnownGuest>,
     gone: Vec<Uuid>,
@@ -152,6 +154,11 @@ impl At {
             change: table.changes.last.get(),
             seq: table.seq(),
         }
+    }
+
+    /// The offset of the channel: it grows with every change.
+    fn offset(&self) -> u64 {
+        self.change + self.seq
     }
 }
 
@@ -247,6 +254,7 @@ impl CheckinTable {
         let state = table.state.borrow();
         let answer = Answer {
             position: position.clone(),
+            seq: at.offset(),
             full,
             about: query.after.is_none().then_some(About {
                 table_id: identity.table_id,
@@ -285,9 +293,9 @@ pub fn changes_guest(entry: &Entry) -> bool {
     matches!(entry.effect, Effect::Admit | Effect::Exit | Effect::Annul)
 }
 
-/// The offset of the channel: it grows with every change.
+/// The offset of the channel.
 pub fn offset(table: &Table) -> u64 {
-    table.changes.last.get() + table.seq()
+    At::of(table).offset()
 }
 
 /// What changed since the last push.
@@ -308,6 +316,7 @@ pub fn pushed(table: &Table) -> Result<Happened> {
     let data = serde_json::to_string(&Pushed {
         from: from.map(|from| from.to_string()),
         position: now.to_string(),
+        seq: now.offset(),
         more,
         rows,
         gone,
@@ -333,6 +342,7 @@ pub fn current(table: &Table) -> Result<Happened> {
     let data = serde_json::to_string(&Pushed {
         from: Some(now.to_string()),
         position: now.to_string(),
+        seq: now.offset(),
         more: false,
         rows: Vec::new(),
         gone: Vec::new(),

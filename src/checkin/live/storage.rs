@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 
+use rules::checkin::guest::Row;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
@@ -20,6 +21,8 @@ const SCHEMA: &str = "
     create table if not exists log (seq integer primary key, nonce text not null unique,
                                     data text not null);
     create table if not exists roster (id text primary key, data text not null) without rowid;
+    create table if not exists removed (id text primary key, code text, data text not null) without rowid;
+    create index if not exists removed_codes on removed (code) where code is not null;
     create table if not exists devices (id text primary key, data text not null) without rowid;
     create table if not exists roster_changes (change integer not null, id text not null, code text,
                                                primary key (change, id)) without rowid;
@@ -45,8 +48,18 @@ struct Meta {
 }
 
 impl Storage {
+    /// Opens what an object keeps, if it keeps anything. Asking leaves no trace: an object that was
+    /// called in vain stays empty, and so ceases to exist.
+    pub fn open(state: &State) -> Result<Option<Self>> {
+        let known = "select 1 from sqlite_master where type = 'table' and name = 'meta'";
+        match Sql::of(state).value(known, &[])? {
+            Some(_) => Self::make(state).map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// Opens it and makes sure of its tables.
-    pub fn open(state: &State) -> Result<Self> {
+    pub fn make(state: &State) -> Result<Self> {
         let sql = Sql::of(state);
         sql.run(SCHEMA, &[])?;
         Ok(Self { sql })
@@ -213,16 +226,35 @@ impl Storage {
     pub fn clear(&self) -> Result<()> {
         self.sql.run(
             "delete from meta; delete from log; delete from roster; delete from devices;
-             delete from heard; delete from snapshot; delete from roster_changes",
+             delete from heard; delete from snapshot; delete from roster_changes;
+             delete from removed",
             &[],
         )
     }
 
-    /// Removes guests.
-    pub fn remove_guests(&self, ids: &[String]) -> Result<()> {
+    /// Takes guests off the list, who can be recalled.
+    pub fn remove_guests(&self, guests: &[Row]) -> Result<()> {
+        self.bulk(
+            "insert or replace into removed
+             select value ->> 'id', value ->> 'barcode', value from json_each(?)",
+            guests,
+        )?;
+        let ids: Vec<Uuid> = guests.iter().map(|guest| guest.id).collect();
         self.bulk(
             "delete from roster where id in (select value from json_each(?))",
-            ids,
+            &ids,
+        )
+    }
+
+    /// Guests who were taken off the list, by row or by code.
+    pub fn removed_guests(&self, row: Option<Uuid>, code: Option<&str>) -> Result<Vec<Row>> {
+        // A code that many had says no more than one that two had.
+        self.list(
+            "select data from removed where id = ? or code = ? limit 10",
+            &[
+                row.map(|row| row.to_string()).unwrap_or_default().into(),
+                code.map_or(worker::wasm_bindgen::JsValue::NULL, Into::into),
+            ],
         )
     }
 

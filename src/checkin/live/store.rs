@@ -8,15 +8,44 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::heard::Sign;
 use super::table::{Device, Identity};
+use crate::checkin::Home;
 use crate::platform::pg::Statement;
 use rules::checkin::device::Report;
 use rules::checkin::guest::Row;
 use rules::checkin::ticket::TicketKey;
+use rules::roles::Role;
+
+/// Confirms that the caller is alive in the tenant, and says where that keeps its objects; the role
+/// comes with the answer.
+pub const CONFIRM: Statement<Value, Home> = Statement::new("select app.home()");
+
+/// Members of staff.
+#[derive(Serialize)]
+pub struct Members {
+    /// Each once.
+    pub members: Vec<Member>,
+}
+
+/// A member of staff, as their credential named them.
+#[derive(Serialize)]
+pub struct Member {
+    /// `user` or `key`.
+    pub kind: String,
+    /// The user or key.
+    pub id: String,
+    /// The sign-in; none for a person whom somebody else signs in.
+    pub session: Option<String>,
+}
+
+/// The role of each, in their order; none for who is nobody here any more.
+pub const STANDING: Statement<Members, Vec<Option<Role>>> =
+    Statement::new("select app.standing($1)").patience(Duration::from_secs(2));
 
 /// Where to go on reading.
 #[derive(Serialize)]

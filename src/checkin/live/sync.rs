@@ -1,21 +1,25 @@
 //! A batch of scans: what a device queued without a connection, or simply several at once.
 //!
 //! Invariant: each item is answered, in the order they came; they become durable together, and an
-//! item that is wrong keeps none of the others from being recorded. A queue stays its device's,
-//! whoever brings it: a scan that the device delivered itself is not recorded again.
+//! item that is wrong keeps none of the others from being recorded. What undoes a scan is taken
+//! after the scans of its batch. A queue stays its device's, whoever brings it: a scan that the
+//! device delivered itself is not recorded again.
 //! Failure: a batch that is no batch is refused as a whole; one that was not acknowledged is sent
 //! again and changes nothing, because each item has its nonce.
 
 use chrono::{DateTime, Utc};
+use rules::checkin::annul::UndoIn;
 use rules::checkin::caller::Caller as Scanner;
 use rules::checkin::scan::ScanIn;
 use rules::invalid::Invalid;
+use rules::roles::{Resource, Verb};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::CheckinTable;
-use super::access;
+use super::access::{self, Granted};
 use super::commands::REPLAYED;
 use super::table::Table;
 use crate::platform::error::{Error, Result};
@@ -36,6 +40,20 @@ struct Batch {
     #[serde(default, with = "rules::time::ms_option")]
     sent_at: Option<DateTime<Utc>>,
     items: Vec<Box<RawValue>>,
+}
+
+/// Enough of an item to know what it is.
+#[derive(Default, Deserialize)]
+struct Kind {
+    annul: Option<IgnoredAny>,
+}
+
+/// Who brings a batch.
+struct Bringer<'a> {
+    caller: &'a Scanner,
+    may_undo: bool,
+    now: DateTime<Utc>,
+    sent_at: Option<DateTime<Utc>>,
 }
 
 /// What became of one item.
@@ -69,7 +87,7 @@ impl CheckinTable {
     pub(super) fn sync_body(
         &self,
         table: &Table,
-        caller: &Scanner,
+        granted: &Granted,
         now: DateTime<Utc>,
         input: &str,
     ) -> Result<ObjectAnswer> {
@@ -82,27 +100,71 @@ impl CheckinTable {
             return Err(Invalid::one("/items", "out_of_range", "1 to 200 scans.").into());
         }
         let brought = match batch.session_id {
-            Some(session) => Some(access::bringing(table, caller, session)?),
+            Some(session) => Some(access::bringing(table, &granted.caller, session)?),
             None => None,
         };
-        let caller = brought.as_ref().unwrap_or(caller);
+        let by = Bringer {
+            caller: brought.as_ref().unwrap_or(&granted.caller),
+            may_undo: granted.may(Verb::Annul, Resource::CheckIn),
+            now,
+            sent_at: batch.sent_at,
+        };
+        let undoes = |item: &RawValue| {
+            let kind = serde_json::from_str::<Kind>(item.get()).unwrap_or_default();
+            kind.annul.is_some()
+        };
+        let (last, first): (Vec<_>, Vec<_>) =
+            (batch.items.iter().enumerate()).partition(|(_, item)| undoes(item));
         let mut results = Vec::with_capacity(batch.items.len());
-        for item in &batch.items {
-            let outcome = decode::<ScanIn>(item.get()).and_then(|mut scan| {
-                scan.sent_at = scan.sent_at.or(batch.sent_at);
-                self.scan_one(table, caller, now, scan, &[])
-            });
-            results.push(match outcome {
-                Err(error) if error.status >= 500 => return Err(error),
-                outcome => told(outcome)?,
-            });
+        for (place, item) in first {
+            results.push((place, self.synced(table, &by, item, Self::scan_item)?));
         }
+        for (place, item) in last {
+            results.push((place, self.synced(table, &by, item, Self::undo_item)?));
+        }
+        results.sort_unstable_by_key(|(place, _)| *place);
         self.stats_changed();
         let body = serde_json::to_string(&Synced {
-            results,
+            results: results.into_iter().map(|(_, outcome)| outcome).collect(),
             seq: table.seq(),
         })?;
         Ok(ObjectAnswer { status: 200, body })
+    }
+
+    /// What became of an item; an error when the whole batch has to be sent again.
+    fn synced(
+        &self,
+        table: &Table,
+        by: &Bringer<'_>,
+        item: &RawValue,
+        take: impl Fn(&Self, &Table, &Bringer<'_>, &str) -> Result<ObjectAnswer>,
+    ) -> Result<Outcome> {
+        match take(self, table, by, item.get()) {
+            Err(error) if error.status >= 500 => Err(error),
+            outcome => told(outcome),
+        }
+    }
+
+    fn scan_item(&self, table: &Table, by: &Bringer<'_>, item: &str) -> Result<ObjectAnswer> {
+        let mut scan = decode::<ScanIn>(item)?;
+        scan.sent_at = scan.sent_at.or(by.sent_at);
+        self.scan_one(table, by.caller, by.now, scan, &[])
+    }
+
+    fn undo_item(&self, table: &Table, by: &Bringer<'_>, item: &str) -> Result<ObjectAnswer> {
+        let mut undo = decode::<UndoIn>(item)?;
+        if undo.table_id != table.identity.borrow().table_id && !undo.table_id.is_nil() {
+            return Err(Error::not_found());
+        }
+        if !by.may_undo {
+            return Err(Error::forbidden(
+                "role_not_allowed",
+                "This credential may not undo.",
+            ));
+        }
+        undo.sent_at = undo.sent_at.or(by.sent_at);
+        let check_in = undo.annul;
+        self.undo(table, by.caller, check_in, &undo.parse(by.now)?)
     }
 }
 

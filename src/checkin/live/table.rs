@@ -13,15 +13,16 @@ use futures_util::lock::Mutex;
 use rules::checkin::badge::{self, Template};
 use rules::checkin::entry::Entry;
 use rules::checkin::ledger::Ledger;
+use rules::checkin::scan::{Scan, Target};
 use rules::checkin::state::{Config, State};
 use rules::roles::Profile;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::access::Access;
 use super::exits::Exits;
 use super::heard::Heard;
 use super::roster::Changes;
+use super::staff::Staff;
 use super::storage::{Kept, Storage};
 use crate::platform::crypto;
 use crate::platform::ctx::random;
@@ -129,18 +130,18 @@ pub struct Table {
     pub snapshot: Cell<u64>,
     /// Names this log for live clients; another one after its loss.
     pub epoch: String,
-    /// Who was let in lately.
-    pub access: Access,
+    /// Members of staff who were confirmed lately.
+    pub staff: Staff,
     /// Held while entries are on their way to Postgres.
     pub flushing: Mutex<()>,
 }
 
 impl Table {
     /// Reads a table that this object keeps, if it does.
-    pub fn load(storage: Storage) -> Result<std::result::Result<Self, Storage>> {
+    pub fn load(storage: Storage) -> Result<Option<Self>> {
         let meta = storage.meta()?;
         let (Some(identity), Some(epoch)) = (meta.get("identity"), meta.get("epoch")) else {
-            return Ok(Err(storage));
+            return Ok(None);
         };
         let identity: Identity = serde_json::from_str(identity)?;
         let number = |key: &str| meta.get(key).and_then(|n| n.parse().ok()).unwrap_or(0_u64);
@@ -175,7 +176,7 @@ impl Table {
             .get("exits")
             .map(|text| serde_json::from_str(text))
             .transpose()?;
-        Ok(Ok(Self {
+        Ok(Some(Self {
             epoch: epoch.clone(),
             identity: RefCell::new(identity),
             state: RefCell::new(state),
@@ -187,7 +188,7 @@ impl Table {
             flushed: Cell::new(flushed),
             unflushed_since: Cell::new(waiting_since),
             snapshot: Cell::new(snapshot),
-            access: Access::default(),
+            staff: Staff::load(&meta),
             flushing: Mutex::new(()),
             storage,
         }))
@@ -209,7 +210,7 @@ impl Table {
             unflushed_since: Cell::new(None),
             snapshot: Cell::new(0),
             epoch: crypto::hex(&random::<6>()),
-            access: Access::default(),
+            staff: Staff::default(),
             flushing: Mutex::new(()),
         }
     }
@@ -278,6 +279,27 @@ impl Table {
             self.unflushed_since.set(Some(entry.received_at));
         }
         Ok(true)
+    }
+
+    /// Remembers whom a device that had no connection may have met after they were taken off the
+    /// list.
+    pub fn recall(&self, scan: &Scan) -> Result<()> {
+        let Some(told) = &scan.offline else {
+            return Ok(());
+        };
+        let (row, code) = match &scan.target {
+            Target::Row(row) => (Some(*row), None),
+            Target::Code(code) => (told.row_id, told.row_id.is_none().then_some(code.as_str())),
+            Target::WalkIn(_) => return Ok(()),
+        };
+        let listed = |row: Uuid| self.state.borrow().roster.get(row).is_some();
+        let mut removed = match row.is_some_and(listed) {
+            true => Vec::new(),
+            false => self.storage.removed_guests(row, code)?,
+        };
+        removed.retain(|row| !listed(row.id));
+        self.state.borrow_mut().removed = removed.into();
+        Ok(())
     }
 
     /// The entry of a place in the log.

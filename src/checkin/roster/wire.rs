@@ -49,6 +49,9 @@ pub struct Roster {
     /// Where the list is. Of a list in pages keep that of the first page, and ask for what changed
     /// since when the last has come.
     pub position: String,
+    /// The same as a number that grows with every change, for people and dashboards: what a scanner
+    /// reports as its `roster_seq`. Numbers of different logs do not compare.
+    pub seq: u64,
     /// Whether this is of the whole list.
     pub full: bool,
     /// What a scanner needs besides guests; not with later pages.

@@ -36,8 +36,8 @@ pub async fn create(ctx: &Ctx, scope: &Scope, table: Uuid, input: GuestIn) -> Re
         guest: input.parse()?,
     };
     let done = ctx.pg.call_full(scope, &store::INSERT, &new).await?;
-    changed(ctx, done.tenant, table).await;
-    Ok(done)
+    changed(ctx, done.tenant, table, done.result.live.as_ref()).await;
+    done.try_map(|done| Ok(done.it))
 }
 
 /// Guests of a list, newest first; those that `q` finds, when it is given.
@@ -109,8 +109,8 @@ pub async fn patch(
         patch: input.parse()?,
     };
     let done = ctx.pg.call_full(scope, &store::PATCH, &change).await?;
-    changed(ctx, done.tenant, table_id).await;
-    Ok(done)
+    changed(ctx, done.tenant, table_id, done.result.live.as_ref()).await;
+    done.try_map(|done| Ok(done.it))
 }
 
 /// Takes a guest off the list; past check-ins keep their record.
@@ -126,7 +126,7 @@ pub async fn delete(
         if_match,
     };
     let done = ctx.pg.call_full(scope, &store::DELETE, &target).await?;
-    changed(ctx, done.tenant, table_id).await;
+    changed(ctx, done.tenant, table_id, done.result.live.as_ref()).await;
     Ok(())
 }
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::Row;
+use crate::checkin::Followed;
 use crate::platform::pg::Statement;
 
 /// A new guest of a list.
@@ -83,7 +84,7 @@ pub struct Exported {
 pub struct Gone {}
 
 /// A new guest.
-pub const INSERT: Statement<NewRow, Row> = Statement::new(
+pub const INSERT: Statement<NewRow, Followed<Row>> = Statement::new(
     "insert into pulse_rows as r (id, tenant_id, table_id, name, email, barcode, category, status,
                                   valid_from, valid_until, attention_note, party, data,
                                   source, created_at, updated_at)
@@ -94,7 +95,7 @@ pub const INSERT: Statement<NewRow, Row> = Statement::new(
        from pulse_tables t
       where t.id = ($1->>'table_id')::uuid and t.deleted_at is null
         and app.claim_code(t.id, $1->>'barcode')
-     returning app.row_json(r)",
+     returning app.followed(app.row_json(r), r.table_id)",
 );
 
 /// Guests, newest first. Of devices, only a scanner in the hand of staff may look somebody up.
@@ -129,7 +130,7 @@ pub const GET: Statement<Target, Row> = Statement::new(
 );
 
 /// Changes what is given. The guest's row is locked before the list's: every writer's order.
-pub const PATCH: Statement<Change, Row> = Statement::new(
+pub const PATCH: Statement<Change, Followed<Row>> = Statement::new(
     "with mine as (
        select r.id, r.barcode
          from pulse_rows r
@@ -171,11 +172,11 @@ pub const PATCH: Statement<Change, Row> = Statement::new(
                      else r.valid_from end) is not true
              or app.fail('PU422', 'before_valid_from', 'Must not lie before valid_from.',
                          '/valid_until'))
-     returning app.row_json(r)",
+     returning app.followed(app.row_json(r), r.table_id)",
 );
 
 /// Takes a guest off the list. The row stays, so that the live object learns of it.
-pub const DELETE: Statement<Target, Gone> = Statement::new(
+pub const DELETE: Statement<Target, Followed<Gone>> = Statement::new(
     "update pulse_rows as r
         set deleted_at = app.clock($1), updated_at = app.clock($1)
        from pulse_tables t
@@ -183,7 +184,7 @@ pub const DELETE: Statement<Target, Gone> = Statement::new(
         and r.deleted_at is null
         and t.id = r.table_id and t.deleted_at is null
         and app.expect_version(r.version, ($1->>'if_match')::int)
-     returning jsonb_build_object('id', r.id)",
+     returning app.followed(jsonb_build_object('id', r.id), r.table_id)",
 );
 
 /// Guests in the order they were added. The importer takes 1,000 columns, so no more are named.

@@ -53,9 +53,10 @@ async fn scan(call: Call<'_>) -> Answer {
 }
 
 /// Takes up to 200 scans, such as a device queued without a connection; each is answered. A scan
-/// with `offline` says what the device told the guest, and the server keeps to it: the earliest
-/// entry of a ticket stands, whatever the order of arrival, and a later one names it as its
-/// `conflict`. An item that is wrong does not keep the others from being recorded. The same goes over
+/// with `offline` says what the device told the guest, and the server keeps to it, also when
+/// check-in was disabled meanwhile: the earliest entry of a ticket stands, whatever the order of
+/// arrival, and a later one names it as its `conflict`. An item with `annul` undoes a scan of the
+/// device. An item that is wrong does not keep the others from being recorded. The same goes over
 /// the live connection, in one frame of at most 64 KiB: `{"id":9,"sync":{"items":[…]}}`.
 #[utoipa::path(post, path = "/pulse/check-ins/sync", operation_id = "sync_scans",
     request_body = SyncIn, responses((status = 200, body = Synced)))]

@@ -10,7 +10,9 @@ pub mod several;
 mod store;
 mod wire;
 
+use rules::checkin::dashboard::LivePosition;
 use rules::page::Page;
+use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -63,26 +65,39 @@ pub async fn dashboard(ctx: &Ctx, scope: &Scope, table: Uuid) -> Result<ObjectAn
     ask(ctx, scope, table, "dashboard", "").await
 }
 
-/// Records, newest first.
-pub async fn list(ctx: &Ctx, scope: &Scope, query: &CheckInsQuery) -> Result<Page<Value>> {
+/// Records, and where to follow them from.
+#[derive(Serialize)]
+pub struct Listed {
+    #[serde(flatten)]
+    page: Page<Value>,
+    live: Option<LivePosition>,
+}
+
+/// Records, newest first. Of one table they are those up to the place it carries, so that whoever
+/// subscribes from there gets every later one, and none twice.
+pub async fn list(ctx: &Ctx, scope: &Scope, query: &CheckInsQuery) -> Result<Listed> {
     let limit = rules::page::limit(query.limit.as_deref())?;
-    let filter = Position {
+    let mut filter = Position {
         filter: query.filter()?,
         before: rules::page::decode(query.cursor.as_deref())?,
         after: None,
+        upto: None,
         limit: limit + 1,
     };
-    if let Some(table) = query.table_id {
-        up_to_date(ctx, scope, table).await?;
-    }
+    let live = match query.table_id {
+        Some(table) => up_to_date(ctx, scope, table).await?,
+        None => None,
+    };
+    filter.upto = live.as_ref().map(|live| live.offset);
     let found = ctx.pg.call(scope, &store::LIST, &filter).await?;
-    Ok(rules::page::cut(found, limit, |record| {
+    let page = rules::page::cut(found, limit, |record| {
         record
             .get("id")
             .and_then(Value::as_str)
             .unwrap_or_default()
             .to_owned()
-    }))
+    });
+    Ok(Listed { page, live })
 }
 
 /// Records of one page of an export.
@@ -99,6 +114,7 @@ async fn exported(
         filter: filter.clone(),
         before: None,
         after,
+        upto: None,
         limit: EXPORT_PAGE,
     };
     pg.call(scope, &store::EXPORT, &position).await
@@ -115,11 +131,12 @@ pub async fn get(ctx: &Ctx, scope: &Scope, check_in: Uuid, table: Option<Uuid>) 
         .await
 }
 
-/// Has the object bring the record up to date. A table on which check-in was never enabled has
-/// none, and the list of a table of another tenant is empty.
-async fn up_to_date(ctx: &Ctx, scope: &Scope, table: Uuid) -> Result<()> {
+/// Has the object bring the record up to date; answers how far that reaches. A table on which
+/// check-in was never enabled has none, and the list of a table of another tenant is empty.
+async fn up_to_date(ctx: &Ctx, scope: &Scope, table: Uuid) -> Result<Option<LivePosition>> {
     match ask(ctx, scope, table, "flush", "").await {
-        Err(error) if error.status != 404 => Err(error),
-        _ => Ok(()),
+        Ok(answer) => Ok(Some(serde_json::from_str(&answer.body)?)),
+        Err(error) if error.status == 404 => Ok(None),
+        Err(error) => Err(error),
     }
 }

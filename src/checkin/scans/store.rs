@@ -21,6 +21,8 @@ pub struct Position {
     pub before: Option<Uuid>,
     /// Of an export: those newer than this one.
     pub after: Option<Uuid>,
+    /// Of a list of one table: up to this place in its log.
+    pub upto: Option<u64>,
     /// At most this many.
     pub limit: u32,
 }
@@ -46,6 +48,7 @@ pub const LIST: Statement<Position, Vec<Value>> = Statement::new(
                 and ($1->>'from' is null or c.check_in_time >= ($1->>'from')::timestamptz)
                 and ($1->>'to' is null or c.check_in_time < ($1->>'to')::timestamptz)
                 and ($1->>'before' is null or c.id < ($1->>'before')::uuid)
+                and (c.seq <= ($1->>'upto')::bigint) is not false
               order by c.id desc
               limit ($1->>'limit')::int) c",
 );

@@ -3,6 +3,8 @@
 //! Invariant: a scan comes in as `rules::checkin` reads it, over HTTP as over a socket.
 //! Failure: see the problems of the API document.
 
+use rules::checkin::annul::UndoIn;
+use rules::checkin::dashboard::LivePosition;
 use rules::checkin::entry::{CheckIn, FirstEntry};
 use rules::checkin::guest::GuestView;
 use rules::checkin::question::Question;
@@ -60,10 +62,22 @@ pub struct SyncIn {
     /// When the batch was sent, by the device's clock; for items that do not say themselves.
     #[expect(dead_code, reason = "the object reads it")]
     pub sent_at: Option<chrono::DateTime<chrono::Utc>>,
-    /// Scans, in any order.
+    /// Scans, in any order, and what undoes them.
     #[schema(min_items = 1, max_items = 200)]
     #[expect(dead_code, reason = "the object reads it")]
-    pub items: Vec<ScanIn>,
+    pub items: Vec<SyncItem>,
+}
+
+/// An item of a batch.
+#[derive(Deserialize, ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "the object reads it")]
+pub enum SyncItem {
+    /// A scan.
+    Scan(Box<ScanIn>),
+    /// Undoes a scan that the device decided without a connection; taken after the scans of its
+    /// batch. A device may do so for 15 minutes by its own clock.
+    Undo(UndoIn),
 }
 
 /// What became of a batch.
@@ -79,7 +93,8 @@ pub struct Synced {
 #[derive(Serialize, ToSchema)]
 pub struct SyncResult {
     /// As for a single scan: 201 when an admission was recorded, 200 for any other verdict or a
-    /// replay, 4xx when the item is wrong and will never be taken.
+    /// replay, 4xx when the item was not taken. 409 `pulse_disabled` (a scan without `offline`, at
+    /// a table that is closed) may be taken later; any other is wrong for ever.
     pub status: u16,
     /// It had been answered before.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -110,6 +125,10 @@ pub struct CheckIns {
     pub items: Vec<CheckIn>,
     /// Where the next page starts.
     pub next_cursor: Option<String>,
+    /// Of a list of one table: where to subscribe from, so that no later record is missed and none
+    /// comes twice.
+    #[schema(required = true)]
+    pub live: Option<LivePosition>,
 }
 
 /// Which records.

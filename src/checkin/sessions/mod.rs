@@ -14,7 +14,7 @@ use rules::page::Page;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{address, changed};
+use super::{Followed, Home, changed};
 use crate::platform::ctx::Ctx;
 use crate::platform::error::{Error, Result};
 use crate::platform::scope::{Jurisdiction, Scope};
@@ -27,28 +27,23 @@ use wire::{SessionIn, SessionPatch, SessionsQuery};
 pub async fn create(ctx: &Ctx, scope: &Scope, input: SessionIn) -> Result<Value> {
     let new = input.check(ctx.new_id())?;
     let done = ctx.pg.call_full(scope, &store::INSERT, &new).await?;
-    with_token(ctx, scope, done.tenant, done.result).await
+    with_token(ctx, done.tenant, done.result).await
 }
 
 /// The session with its device token. The live object hears of it first, so that the token works
 /// when it arrives.
-async fn with_token(ctx: &Ctx, scope: &Scope, tenant: Uuid, mut session: Value) -> Result<Value> {
-    let table = id_of(&session, "table_id");
-    let known = scope
-        .credential
-        .jurisdiction()
-        .filter(|_| scope.tenant.is_none());
-    let jurisdiction = address(ctx, table, known).await?.jurisdiction;
-    let token = mint(ctx, tenant, jurisdiction, &session)?;
+async fn with_token(ctx: &Ctx, tenant: Uuid, done: Followed<Value>) -> Result<Value> {
+    let (mut session, home) = (done.it, done.live.unwrap_or_default());
+    let token = mint(ctx, tenant, home.jurisdiction, &session)?;
     if let Some(fields) = session.as_object_mut() {
         fields.insert("token".to_owned(), token.into());
     }
-    tell(ctx, tenant, &session, &[]).await;
+    tell(ctx, tenant, &session, &[], &home).await;
     Ok(session)
 }
 
 /// Tells the live objects of all the session's tables, and of `more`.
-async fn tell(ctx: &Ctx, tenant: Uuid, session: &Value, more: &[Uuid]) {
+async fn tell(ctx: &Ctx, tenant: Uuid, session: &Value, more: &[Uuid], home: &Home) {
     let also = session.get("also").and_then(Value::as_array);
     let also = also.into_iter().flatten().filter_map(Value::as_str);
     let mut tables: Vec<Uuid> = also.filter_map(|id| id.parse().ok()).collect();
@@ -56,7 +51,9 @@ async fn tell(ctx: &Ctx, tenant: Uuid, session: &Value, more: &[Uuid]) {
     tables.push(id_of(session, "table_id"));
     tables.sort_unstable();
     tables.dedup();
-    let told = tables.iter().map(|table| changed(ctx, tenant, *table));
+    let told = tables
+        .iter()
+        .map(|table| changed(ctx, tenant, *table, Some(home)));
     join_all(told).await;
 }
 
@@ -107,8 +104,9 @@ pub async fn patch(
         fields.insert("if_match".to_owned(), json!(if_match));
     }
     let done = ctx.pg.call_full(scope, &store::PATCH, &change).await?;
-    let Changed { session, told } = done.result;
-    tell(ctx, done.tenant, &session, &told).await;
+    let Changed { session, told } = done.result.it;
+    let home = done.result.live.unwrap_or_default();
+    tell(ctx, done.tenant, &session, &told, &home).await;
     Ok(session)
 }
 

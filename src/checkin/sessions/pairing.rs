@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::wire::{PairIn, Paired, PairingLink};
 use super::{mint, store, tell, with_token};
-use crate::checkin::ask;
+use crate::checkin::{Followed, Home, ask};
 use crate::platform::crypto;
 use crate::platform::ctx::Ctx;
 use crate::platform::error::{Error, Result};
@@ -83,7 +83,11 @@ pub async fn exchange(ctx: &Ctx, input: PairIn, source: &str) -> Result<Paired> 
             table,
         } => {
             let token = mint(ctx, tenant_id, jurisdiction, &session)?;
-            tell(ctx, tenant_id, &session, &[]).await;
+            let home = Home {
+                jurisdiction,
+                region: None,
+            };
+            tell(ctx, tenant_id, &session, &[], &home).await;
             Ok(Paired {
                 session,
                 token,
@@ -118,15 +122,17 @@ pub async fn exchange(ctx: &Ctx, input: PairIn, source: &str) -> Result<Paired> 
 pub async fn roll(ctx: &Ctx, scope: &Scope, session: Uuid) -> Result<Value> {
     let which = json!({"session_id": session, "now": clock(ctx)});
     let done = ctx.pg.call_full(scope, &store::ROLL, &which).await?;
-    with_token(ctx, scope, done.tenant, done.result).await
+    with_token(ctx, done.tenant, done.result).await
 }
 
 /// Shuts the session's device out for good.
 pub async fn revoke(ctx: &Ctx, scope: &Scope, session: Uuid) -> Result<Value> {
     let which = json!({"session_id": session, "now": clock(ctx)});
     let done = ctx.pg.call_full(scope, &store::REVOKE, &which).await?;
-    tell(ctx, done.tenant, &done.result, &[]).await;
-    Ok(done.result)
+    let Followed { it: session, live } = done.result;
+    let home = live.unwrap_or_default();
+    tell(ctx, done.tenant, &session, &[], &home).await;
+    Ok(session)
 }
 
 /// Hands what a device says of itself to its table.

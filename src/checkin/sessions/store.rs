@@ -8,10 +8,12 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::pairing::{Exchanged, Started};
+use crate::checkin::Followed;
 use crate::platform::pg::{Function, Statement};
 
 /// A new session on a table with check-in.
-pub const INSERT: Statement<Value, Value> = Statement::new("select app.add_session($1)");
+pub const INSERT: Statement<Value, Followed<Value>> =
+    Statement::new("select app.at_home(app.add_session($1))");
 
 /// Sessions, newest first.
 pub const LIST: Statement<Value, Vec<Value>> = Statement::new(
@@ -27,7 +29,8 @@ pub const LIST: Statement<Value, Vec<Value>> = Statement::new(
 );
 
 /// Changes what is given.
-pub const PATCH: Statement<Value, Changed> = Statement::new("select app.change_session($1)");
+pub const PATCH: Statement<Value, Followed<Changed>> =
+    Statement::new("select app.at_home(app.change_session($1))");
 
 /// A session that was changed.
 #[derive(Deserialize)]
@@ -47,7 +50,9 @@ pub const PAIR: Function<Value, Exchanged> =
     Function::new("select app.pair($1::text::jsonb)::text");
 
 /// A new generation of device tokens.
-pub const ROLL: Statement<Value, Value> = Statement::new("select app.roll_session($1)");
+pub const ROLL: Statement<Value, Followed<Value>> =
+    Statement::new("select app.at_home(app.roll_session($1))");
 
 /// Closes for good.
-pub const REVOKE: Statement<Value, Value> = Statement::new("select app.revoke_session($1)");
+pub const REVOKE: Statement<Value, Followed<Value>> =
+    Statement::new("select app.at_home(app.revoke_session($1))");

@@ -96,8 +96,8 @@ pub async fn patch(
         timezone,
     };
     let done = ctx.pg.call_full(scope, &store::PATCH, &change).await?;
-    changed(ctx, done.tenant, id).await;
-    Ok(done)
+    changed(ctx, done.tenant, id, done.result.live.as_ref()).await;
+    done.try_map(|done| Ok(done.it))
 }
 
 /// Deletes a list; its guests and their history are kept, but no call shows them any more.

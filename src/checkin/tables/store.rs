@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::Table;
+use crate::checkin::Followed;
 use crate::platform::pg::Statement;
 
 /// A new list.
@@ -72,14 +73,14 @@ pub const GET: Statement<Target, Table> = Statement::new(
 );
 
 /// Changes what is given.
-pub const PATCH: Statement<Change, Table> = Statement::new(
+pub const PATCH: Statement<Change, Followed<Table>> = Statement::new(
     "update pulse_tables as t
         set name = coalesce($1->>'name', t.name),
             timezone = coalesce($1->>'timezone', t.timezone),
             updated_at = app.clock($1)
       where t.id = ($1->>'id')::uuid and t.deleted_at is null
         and app.expect_version(t.version, ($1->>'if_match')::int)
-     returning app.table_json(t)",
+     returning app.followed(app.table_json(t), t.id)",
 );
 
 /// Takes a list away; its guests and their history stay in the database. While it is scanned, it

@@ -57,15 +57,15 @@ pub async fn issue(
         Err(error) if error.code == REFUSED => {
             asked.review = true;
             let found = ctx.pg.call(&unkeyed(scope), &store::ISSUE, &asked).await?;
-            let wrong = found.wrong.iter().map(|w| (w.place, w.code.as_str()));
+            let wrong = found.it.wrong.iter().map(|w| (w.place, w.code.as_str()));
             return Err(named(wrong, "/row_ids").err().unwrap_or(error));
         }
         done => done?,
     };
-    if done.result.news {
-        changed(ctx, done.tenant, table_id).await;
+    if done.result.it.news {
+        changed(ctx, done.tenant, table_id, done.result.live.as_ref()).await;
     }
-    done.try_map(|issued| signed(ctx, table_id, issued))
+    done.try_map(|issued| signed(ctx, table_id, issued.it))
 }
 
 /// Tickets of a list, newest first.
@@ -109,15 +109,16 @@ pub async fn revoke(
         Err(error) if error.code == REFUSED => {
             asked.review = true;
             let found = ctx.pg.call(&unkeyed(scope), &store::REVOKE, &asked).await?;
-            let wrong = found.wrong.iter().map(|place| (*place, code));
+            let wrong = found.it.wrong.iter().map(|place| (*place, code));
             return Err(named(wrong, pointer).err().unwrap_or(error));
         }
         done => done?,
     };
-    if done.result.revoked > 0 {
-        changed(ctx, done.tenant, table_id).await;
+    let revoked = done.result.it.revoked;
+    if revoked > 0 {
+        changed(ctx, done.tenant, table_id, done.result.live.as_ref()).await;
     }
-    done.try_map(|store::Revoked { revoked, .. }| Ok(RevokedTickets { revoked }))
+    done.try_map(|_| Ok(RevokedTickets { revoked }))
 }
 
 /// The public keys of a list.
@@ -138,8 +139,8 @@ pub async fn rotate(
         key: new_key(ctx, table_id)?,
     };
     let done = ctx.pg.call_full(scope, &store::ROTATE, &asked).await?;
-    changed(ctx, done.tenant, table_id).await;
-    Ok(done)
+    changed(ctx, done.tenant, table_id, done.result.live.as_ref()).await;
+    done.try_map(|rotated| Ok(rotated.it))
 }
 
 /// A key nobody has yet, its private part sealed for this list and public part.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::wire::{Ticket, TicketKeys};
+use crate::checkin::Followed;
 use crate::platform::pg::Statement;
 
 /// What is to be issued.
@@ -130,14 +131,16 @@ pub struct Found {
 }
 
 /// Issues tickets.
-pub const ISSUE: Statement<Issue, Issued> = Statement::new("select app.issue_tickets($1)");
+pub const ISSUE: Statement<Issue, Followed<Issued>> =
+    Statement::new("select app.followed(app.issue_tickets($1), ($1->>'table_id')::uuid)");
 
 /// Takes tickets back.
-pub const REVOKE: Statement<Revoke, Revoked> = Statement::new("select app.revoke_tickets($1)");
+pub const REVOKE: Statement<Revoke, Followed<Revoked>> =
+    Statement::new("select app.followed(app.revoke_tickets($1), ($1->>'table_id')::uuid)");
 
 /// Makes another key sign.
-pub const ROTATE: Statement<Rotate, TicketKeys> =
-    Statement::new("select app.rotate_ticket_key($1)");
+pub const ROTATE: Statement<Rotate, Followed<TicketKeys>> =
+    Statement::new("select app.followed(app.rotate_ticket_key($1), ($1->>'table_id')::uuid)");
 
 /// The public keys of a list.
 pub const KEYS: Statement<Target, TicketKeys> =

@@ -39,7 +39,11 @@ fn draw_all(
     credential: &Credential,
     now_ms: u64,
 ) -> std::result::Result<(), u32> {
-    if let (Some(limit), Some(caller)) = (&config.rate_limit, caller(credential)) {
+    let own = match credential {
+        Credential::Anonymous { .. } => &config.guest_device_rate_limit,
+        _ => &config.rate_limit,
+    };
+    if let (Some(limit), Some(caller)) = (own, caller(credential)) {
         draw(buckets, limit, caller, now_ms)?;
     }
     match (&config.guest_rate_limit, guests(credential)) {
@@ -90,7 +94,7 @@ fn guests(credential: &Credential) -> Option<u64> {
     (!guest_key.is_empty()).then(|| hasher.finish())
 }
 
-/// Reads `RATE_LIMIT` and `GUEST_RATE_LIMIT`: `burst/per second`, for example `3000/300`; `off` for none.
+/// Reads `RATE_LIMIT` and its like: `burst/per second`, for example `3000/300`; `off` for none.
 pub fn parse(text: &str) -> Option<Limit> {
     let (burst, per_second) = text.split_once('/')?;
     let (capacity, per_second) = (burst.trim().parse().ok()?, per_second.trim().parse().ok()?);
@@ -119,8 +123,9 @@ mod tests {
     #[test]
     fn guests_of_one_key_share_a_limit_however_many_devices_they_name() {
         let config = Config {
-            rate_limit: parse("3/1"),
+            rate_limit: parse("1/1"),
             guest_rate_limit: parse("5/1"),
+            guest_device_rate_limit: parse("3/1"),
             ..Config::default()
         };
         let guest = |key: &str, device: u128| Credential::Anonymous {

@@ -21,6 +21,6 @@ pub use limit::count;
 pub use problem::Problem;
 pub use reply::{Answer, Body, Reply, created, json, no_content};
 pub(crate) use route::routes;
-pub use route::{Access, Module, Route, Routes};
+pub use route::{Access, Found, Module, Route, Routes};
 pub use serve::serve;
 pub use stream::{Upload, parts};

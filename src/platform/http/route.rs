@@ -68,6 +68,11 @@ impl Route {
             schemas: P::schemas,
         }
     }
+
+    /// The methods it answers, in capitals.
+    pub fn methods(&self) -> impl Iterator<Item = &'static str> {
+        self.methods.iter().map(method_name)
+    }
 }
 
 /// The routes of one module: a tag of the API document.
@@ -113,8 +118,7 @@ impl Routes {
         for (m, module) in modules.iter().enumerate() {
             for (r, route) in module.routes.iter().enumerate() {
                 let methods = by_path.entry(route.path.clone()).or_default();
-                for method in &route.methods {
-                    let name = method_name(method);
+                for name in route.methods() {
                     if methods.iter().any(|(taken, ..)| *taken == name) {
                         return Err(format!("two routes for {name} {}", route.path));
                     }

@@ -23,7 +23,9 @@ use crate::platform::log::{self, Level};
 
 /// A request that takes longer is logged as a warning.
 const SLOW_MS: i64 = 1_000;
-/// How much of a body nobody wanted is read all the same, so that the caller gets the answer.
+/// How much of a body nobody wanted is read all the same, in bytes, so that the caller gets the answer
+/// and keeps its connection: what an ordinary call may send. A file that was taken as an upload is read
+/// to the upload's own limit. Who sends more than that is cut off while still sending.
 const UNREAD: f64 = 1_048_576.0;
 const PROBLEM: &str = "application/problem+json";
 const JSON: &str = "application/json";

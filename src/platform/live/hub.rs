@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use rules::live::close::{self, Close};
 use rules::live::frame::{self, Event, Watcher};
-use rules::live::log::{Position, Recovery, recover};
+use rules::live::log::Position;
 use rules::live::session::{Access, Action, Identity, Session};
 use wasm_bindgen::prelude::*;
 use worker::js_sys::Array;
@@ -30,7 +30,7 @@ extern "C" {
     fn open_hub(state: &JsValue) -> JsValue;
     #[wasm_bindgen(js_name = acceptSocket)]
     fn accept_socket(hub: &JsValue, protocol: &str, attachment: &str) -> Array;
-    fn sockets(hub: &JsValue) -> Array;
+    pub(super) fn sockets(hub: &JsValue) -> Array;
     #[wasm_bindgen(js_name = attachmentOf)]
     fn attachment_of(socket: &JsValue) -> String;
     fn keep(socket: &JsValue, attachment: &str);
@@ -44,15 +44,23 @@ extern "C" {
     fn shut(hub: &JsValue, socket: &JsValue, code: u16, reason: &str);
     #[wasm_bindgen(js_name = lastSeen)]
     fn last_seen(hub: &JsValue, socket: &JsValue) -> f64;
-    fn present(hub: &JsValue, mark: &str) -> String;
+    pub(super) fn present(hub: &JsValue, mark: &str) -> String;
     fn publish(hub: &JsValue, channel: &str, text: &str);
 }
 
 /// The sockets of one object.
 pub struct Hub {
-    js: JsValue,
-    /// When each socket ends unless something happens, by its session's id.
-    deadlines: RefCell<HashMap<String, i64>>,
+    pub(super) js: JsValue,
+    /// The times of each open socket, by its session's id.
+    pub(super) times: RefCell<HashMap<String, Times>>,
+}
+
+/// What has to be looked at again, and when, in Unix milliseconds.
+pub(super) struct Times {
+    /// When the socket ends unless something happens.
+    pub(super) deadline: i64,
+    /// When its reader was confirmed, if that is a member of staff.
+    pub(super) confirmed: Option<i64>,
 }
 
 impl Hub {
@@ -60,7 +68,7 @@ impl Hub {
     pub fn open(state: &State) -> Self {
         let hub = Self {
             js: open_hub(state.as_raw()),
-            deadlines: RefCell::default(),
+            times: RefCell::default(),
         };
         for socket in sockets(&hub.js) {
             let Some(session) = session_of(&socket) else {
@@ -70,7 +78,7 @@ impl Hub {
             for channel in session.channels() {
                 join(&hub.js, &socket, channel);
             }
-            hub.note_deadline(&session);
+            hub.note_times(&session);
         }
         hub
     }
@@ -88,7 +96,7 @@ impl Hub {
         let protocol = if versioned { "pulse.v1" } else { "" };
         let pair = accept_socket(&self.js, protocol, &written(&session));
         let socket = pair.get(1);
-        self.note_deadline(&session);
+        self.note_times(&session);
         if let (true, Some(token)) = (versioned, offered.next()) {
             self.verify(&socket, 0, token, None, surface).await;
         }
@@ -112,6 +120,14 @@ impl Hub {
             self.keep(socket, &session);
             for channel in before.iter().filter(|channel| !session.has(channel)) {
                 leave(&self.js, socket, channel);
+            }
+        }
+        if let (Some(id), Some(who)) = (action.acts(), session.identity())
+            && who.confirmed_ms.is_some()
+        {
+            match self.confirmed(socket, who, now, surface).await {
+                Ok(confirmed) => session = confirmed,
+                Err(error) => return send(&self.js, socket, &refusal(id, &error)),
             }
         }
         match action {
@@ -170,6 +186,20 @@ impl Hub {
             Action::Answer(text) => send(&self.js, socket, &text),
             Action::Close(close) => self.close(socket, close),
         }
+    }
+
+    /// The session of a member of staff as it is after they were confirmed.
+    async fn confirmed(
+        &self,
+        socket: &JsValue,
+        who: &Identity,
+        now: DateTime<Utc>,
+        surface: &impl Surface,
+    ) -> Result<Session> {
+        surface.confirm(who, now).await?;
+        session_of(socket)
+            .filter(|session| self.times.borrow().contains_key(&session.id))
+            .ok_or_else(|| Error::unauthenticated("revoked"))
     }
 
     async fn verify(
@@ -254,21 +284,6 @@ impl Hub {
         frame::presence(id, channel, &watchers)
     }
 
-    /// The readers of a kind whose sockets are open and alive, with when each was last heard of.
-    pub fn present(&self, kind: &str, now: DateTime<Utc>) -> Vec<(Identity, DateTime<Utc>)> {
-        let now = now.timestamp_millis();
-        let open = present(&self.js, &format!("\"k\":\"{kind}\""));
-        let readers = open.lines().filter_map(|line| {
-            let (seen, attachment) = line.split_once(' ')?;
-            let seen = millis(seen.parse().ok()?);
-            let session: Session = serde_json::from_str(attachment).ok()?;
-            let who = session.identity().filter(|who| who.kind == kind)?;
-            let seen = rules::live::alive(seen, now).then_some(seen)?;
-            Some((who.clone(), DateTime::from_timestamp_millis(seen)?))
-        });
-        readers.collect()
-    }
-
     /// Sends an event to everyone who has its channel.
     pub fn publish(&self, channel: &str, event: &Happened) {
         if self.watched(channel) {
@@ -279,20 +294,6 @@ impl Hub {
     /// Whether anyone has the channel.
     pub fn watched(&self, channel: &str) -> bool {
         watchers(&self.js, channel) > 0
-    }
-
-    /// Looks again at who may be here: `stays` false closes the socket for good.
-    pub fn recheck(&self, stays: impl Fn(&Identity) -> bool) {
-        for socket in sockets(&self.js) {
-            let session = session_of(&socket);
-            if session
-                .as_ref()
-                .and_then(Session::identity)
-                .is_some_and(|who| !stays(who))
-            {
-                self.close(&socket, close::REVOKED);
-            }
-        }
     }
 
     /// Ends the sockets whose time is over.
@@ -307,7 +308,8 @@ impl Hub {
 
     /// When [`Hub::sweep`] is next needed.
     pub fn next_deadline(&self) -> Option<DateTime<Utc>> {
-        let earliest = self.deadlines.borrow().values().min().copied();
+        let times = self.times.borrow();
+        let earliest = times.values().map(|times| times.deadline).min();
         earliest.and_then(DateTime::from_timestamp_millis)
     }
 
@@ -325,25 +327,27 @@ impl Hub {
         session.as_ref().and_then(Session::identity).cloned()
     }
 
-    fn close(&self, socket: &JsValue, close: Close) {
+    pub(super) fn close(&self, socket: &JsValue, close: Close) {
         self.forget(socket);
         shut(&self.js, socket, close.code, close.reason);
     }
 
-    fn keep(&self, socket: &JsValue, session: &Session) {
+    pub(super) fn keep(&self, socket: &JsValue, session: &Session) {
         keep(socket, &written(session));
-        self.note_deadline(session);
+        self.note_times(session);
     }
 
-    fn note_deadline(&self, session: &Session) {
-        self.deadlines
-            .borrow_mut()
-            .insert(session.id.clone(), session.deadline_ms());
+    fn note_times(&self, session: &Session) {
+        let times = Times {
+            deadline: session.deadline_ms(),
+            confirmed: session.identity().and_then(|who| who.confirmed_ms),
+        };
+        self.times.borrow_mut().insert(session.id.clone(), times);
     }
 
     fn forget(&self, socket: &JsValue) {
         if let Some(session) = session_of(socket) {
-            self.deadlines.borrow_mut().remove(&session.id);
+            self.times.borrow_mut().remove(&session.id);
         }
     }
 }
@@ -357,11 +361,7 @@ fn subscribed(
     let channel = surface.channel(name)?;
     let missed = match asked {
         None => None,
-        Some(asked) => match recover(channel.kind, asked, &channel.position, channel.oldest) {
-            Recovery::All { after } if after == channel.position.offset => Some(Vec::new()),
-            Recovery::All { after } => Some(surface.events_after(name, after)?),
-            Recovery::Lost => None,
-        },
+        Some(asked) => channel.missed(asked, |after| surface.events_after(name, after))?,
     };
     let recovered = missed.is_some();
     let missed = missed.unwrap_or_default();
@@ -395,7 +395,7 @@ fn refusal(id: u64, error: &Error) -> String {
     )
 }
 
-fn session_of(socket: &JsValue) -> Option<Session> {
+pub(super) fn session_of(socket: &JsValue) -> Option<Session> {
     serde_json::from_str(&attachment_of(socket)).ok()
 }
 
@@ -407,6 +407,6 @@ fn written(session: &Session) -> String {
     clippy::cast_possible_truncation,
     reason = "milliseconds since 1970 are far below 2^53"
 )]
-fn millis(at: f64) -> i64 {
+pub(super) fn millis(at: f64) -> i64 {
     at as i64
 }

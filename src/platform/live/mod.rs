@@ -7,7 +7,9 @@
 //! Failure: a socket that fails is closed and recovers; it never disturbs the others.
 
 mod hub;
+mod readers;
 mod surface;
 
 pub use hub::Hub;
-pub use surface::{Channel, Happened, Known, Surface};
+pub use rules::live::log::Channel;
+pub use surface::{Happened, Known, Surface};

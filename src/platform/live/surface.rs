@@ -4,7 +4,7 @@
 //! Failure: an error is answered on the frame that asked; the socket lives.
 
 use chrono::{DateTime, Utc};
-use rules::live::log::{Kind, Position};
+use rules::live::log::Channel;
 use rules::live::session::{Access, Identity};
 
 use crate::platform::error::Result;
@@ -29,16 +29,6 @@ pub struct Happened {
     pub data: String,
 }
 
-/// Where a channel is.
-pub struct Channel {
-    /// Whether its events count or only the latest value does.
-    pub kind: Kind,
-    /// Its last event.
-    pub position: Position,
-    /// The oldest event it still has.
-    pub oldest: u64,
-}
-
 /// What an object shows on its sockets.
 #[expect(
     async_fn_in_trait,
@@ -47,6 +37,10 @@ pub struct Channel {
 pub trait Surface {
     /// Verifies a token.
     async fn identify(&self, token: &str, now: DateTime<Utc>) -> Result<Known>;
+
+    /// Makes sure that a member of staff is confirmed, before their socket does something. May ask
+    /// the database, and may close sockets, this one too. Not called for devices and guests.
+    async fn confirm(&self, reader: &Identity, now: DateTime<Utc>) -> Result<()>;
 
     /// Whether a channel exists and this reader may see it.
     fn access(&self, identity: &Identity, channel: &str) -> Access;

@@ -2,10 +2,12 @@
 //!
 //! Every admission that was decided with a connection must have had room at its place in the log:
 //! what was known of the guest then, in the order of the visits' times, must have left them outside.
+//! Whoever was turned away with a connection as one who was in already must have had none, and a
+//! code that is on the list, or was a guest's before, must not have been unknown.
 //! What devices let in without a connection stands; of a guest's visits those that are one too many
 //! follow from the visits alone, and exactly those must be marked as conflicts, after each entry.
 //!
-//! Invariant: a model of its own, for tickets of one person.
+//! Invariant: a model of its own, for tickets of one person and lists that lose nobody.
 //! Failure: each breach is a [`Fault`].
 
 use super::fault::{self, Fault, Promise};
@@ -38,10 +40,18 @@ pub struct Admissions {
 impl Admissions {
     /// Judges a whole log.
     pub fn of(log: &[Logged], rule: Rule) -> Self {
+        Self::of_list(log, rule, &HashSet::new())
+    }
+
+    /// The same, knowing codes that were on the list from the beginning.
+    pub fn of_list(log: &[Logged], rule: Rule, codes: &HashSet<String>) -> Self {
         let mut this = Self::default();
+        let mut known: HashSet<&str> = codes.iter().map(String::as_str).collect();
         let mut guests: HashMap<&str, Vec<&Logged>> = HashMap::new();
         let mut marked: HashSet<&str> = HashSet::new();
         for entry in log {
+            this.turned_away(&guests, &known, entry, rule);
+            known.extend(entry.barcode.as_deref().filter(|_| entry.row_id.is_some()));
             if let Effect::Annul = entry.effect {
                 this.annul(&mut guests, entry);
             }
@@ -64,16 +74,47 @@ impl Admissions {
         this
     }
 
-    /// As [`Admissions::of`]; any fault panics.
+    /// As [`Admissions::of_list`]; any fault panics.
     #[track_caller]
-    pub fn judge(log: &[Value], rule: Rule) -> Self {
-        let this = Self::of(&log::read(log), rule);
+    pub fn judge(log: &[Value], rule: Rule, codes: &HashSet<String>) -> Self {
+        let this = Self::of_list(&log::read(log), rule, codes);
         fault::none(&this.faults);
         this
     }
 
     fn fault(&mut self, promise: Promise, what: String) {
         self.faults.push(Fault::of(promise, what));
+    }
+
+    fn turned_away(
+        &mut self,
+        guests: &HashMap<&str, Vec<&Logged>>,
+        known: &HashSet<&str>,
+        entry: &Logged,
+        rule: Rule,
+    ) {
+        let seq = entry.seq;
+        // What a device said by itself follows from what it knew.
+        if entry.offline.is_some() {
+            return;
+        }
+        let unknown = entry.reason.as_deref() == Some("unknown_code");
+        if let Some(code) = entry.barcode.as_deref()
+            && unknown
+            && entry.effect == Effect::Refuse
+            && known.contains(code)
+        {
+            let what = format!("seq {seq} did not know {code}, which is a guest's");
+            self.fault(Promise::NoRefusal, what);
+        }
+        let guest = entry.row_id.as_deref();
+        let visits = guest.and_then(|guest| guests.get(guest));
+        let visits = visits.map_or(&[][..], Vec::as_slice);
+        if entry.effect == Effect::Repeat && has_room(visits, rule) {
+            let known: Vec<u64> = visits.iter().map(|visit| visit.seq).collect();
+            let what = format!("seq {seq} turned away who was outside by {known:?}");
+            self.fault(Promise::NoRefusal, what);
+        }
     }
 
     fn visit<'a>(&mut self, visits: &mut Vec<&'a Logged>, entry: &'a Logged, rule: Rule) {

@@ -20,6 +20,8 @@ pub enum Promise {
     Dense,
     /// Nobody is let in twice by those who could know.
     NoDouble,
+    /// Nobody who had room is turned away as one who was in, and nobody on the list as unknown.
+    NoRefusal,
     /// An entry that is one too many is marked, and no other is.
     Conflicts,
     /// Counters equal a replay of the log, in the object and in Postgres.
@@ -27,13 +29,14 @@ pub enum Promise {
 }
 
 /// Every promise.
-pub const PROMISES: [Promise; 8] = [
+pub const PROMISES: [Promise; 9] = [
     Promise::Kept,
     Promise::SameAnswer,
     Promise::Once,
     Promise::RealTime,
     Promise::Dense,
     Promise::NoDouble,
+    Promise::NoRefusal,
     Promise::Conflicts,
     Promise::Counters,
 ];
@@ -48,6 +51,7 @@ impl Promise {
             Self::RealTime => "answers out of real-time order",
             Self::Dense => "gaps in the log",
             Self::NoDouble => "double admissions",
+            Self::NoRefusal => "guests wrongly turned away",
             Self::Conflicts => "conflicts marked wrongly",
             Self::Counters => "counters that no replay gives",
         }

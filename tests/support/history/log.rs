@@ -56,6 +56,9 @@ pub struct Logged {
     pub reason: Option<String>,
     /// What it does.
     pub effect: Effect,
+    /// The code that was read, or given to a walk-in.
+    #[serde(default)]
+    pub barcode: Option<String>,
     /// The guest.
     #[serde(default)]
     pub row_id: Option<String>,

@@ -181,6 +181,69 @@ fn a_double_admission_with_a_connection_is_found_even_when_it_is_marked() {
 }
 
 #[test]
+fn a_guest_who_was_turned_away_as_one_who_was_in_is_found() {
+    let never = [scan(1, "a", "repeat", "10:00")];
+    assert_eq!(judged(&never, Rule::Once).0, [Promise::NoRefusal]);
+    let undone = [
+        scan(1, "a", "admit", "10:00"),
+        annul(2, "a1"),
+        scan(3, "a", "repeat", "10:02"),
+    ];
+    assert_eq!(judged(&undone, Rule::Once).0, [Promise::NoRefusal]);
+    let left = [
+        scan(1, "a", "admit", "10:00"),
+        scan(2, "a", "exit", "10:01"),
+        scan(3, "a", "repeat", "10:02"),
+    ];
+    assert_eq!(judged(&left, Rule::AfterExit).0, [Promise::NoRefusal]);
+    assert_eq!(judged(&left, Rule::Once), (vec![], 0));
+    // Somebody who came in later by the clock had become known first.
+    let other = [
+        scan(1, "b", "admit", "10:00"),
+        scan(2, "a", "repeat", "10:02"),
+    ];
+    assert_eq!(judged(&other, Rule::Once).0, [Promise::NoRefusal]);
+}
+
+#[test]
+fn a_code_that_is_a_guests_and_was_unknown_is_found() {
+    let coded = |mut entry: Value, code: &str| {
+        entry["barcode"] = json!(code);
+        entry
+    };
+    let unknown = |seq: u64, code: &str| {
+        let mut entry = coded(scan(seq, "", "refuse", "10:05"), code);
+        (entry["row_id"], entry["reason"]) = (Value::Null, json!("unknown_code"));
+        entry
+    };
+    let first = || coded(scan(1, "a", "admit", "10:00"), "A");
+    let codes = |codes: &[&str]| codes.iter().map(|code| (*code).to_owned()).collect();
+    let found = |log: &[Value], list: &[&str]| {
+        let judged = Admissions::of_list(&read(log), Rule::Once, &codes(list));
+        let promises = judged.faults.iter().map(|fault| fault.promise);
+        promises.collect::<Vec<_>>()
+    };
+    assert_eq!(found(&[first(), unknown(2, "X")], &["A"]), []);
+    assert_eq!(
+        found(&[unknown(1, "A")], &[]),
+        [],
+        "before it was anybody's"
+    );
+    assert_eq!(
+        found(&[first(), unknown(2, "A")], &[]),
+        [Promise::NoRefusal]
+    );
+    assert_eq!(found(&[unknown(1, "A")], &["A"]), [Promise::NoRefusal]);
+    let mut by_itself = unknown(2, "A");
+    by_itself["offline"] = json!("refused");
+    assert_eq!(
+        found(&[first(), by_itself], &["A"]),
+        [],
+        "a device knew less"
+    );
+}
+
+#[test]
 fn a_conflict_that_is_not_marked_and_a_mark_without_one_are_found() {
     let first = || scan(1, "a", "admit", "10:00");
     let unmarked = [first(), late(2, "a", "admit", "10:05")];

@@ -69,11 +69,13 @@ async function load(from) {
   setText(status, "Loading…");
   try {
     const page = await api.tables(from);
-    if (!from) byId("table-list").replaceChildren();
-    byId("table-list").append(...page.items.map(card));
+    // A list that was made meanwhile stands there already.
+    const list = byId("table-list");
+    const shown = new Set(Array.from(list.children, (node) => node.dataset.table));
+    list.append(...page.items.filter((table) => !shown.has(table.id)).map(card));
     cursor = page.next_cursor;
     byId("more-tables").hidden = !cursor;
-    setText(status, page.items.length || from ? "" : "No guest list yet: create one, then import a CSV file.");
+    setText(status, list.children.length ? "" : "No guest list yet: create one, then import a CSV file.");
   } catch (problem) {
     setText(status, problem.message);
   }

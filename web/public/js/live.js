@@ -141,14 +141,19 @@ export class Live {
   }
 
   #ping() {
-    this.#socket?.send("ping");
+    this.#say("ping");
     this.#timers.pong ??= setTimeout(() => this.#recoverAnew(), PONG_WITHIN);
+  }
+
+  /** A socket that is about to end takes nothing any more; its end is told by an event of its own. */
+  #say(text) {
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(text);
   }
 
   #ask(request, context) {
     const id = this.#nextId++;
     this.#asked.set(id, context);
-    this.#socket.send(JSON.stringify({ id, ...request }));
+    this.#say(JSON.stringify({ id, ...request }));
   }
 
   #subscribe(channel) {

@@ -6,6 +6,7 @@ import { byId, clock, el, words } from "./dom.js";
 
 const SIGNS = { accepted: "✓", duplicate: "!", refused: "✕" };
 const BUZZ = { accepted: 60, duplicate: [80, 60, 80], refused: [250, 80, 250] };
+const POPUP_MS = 2_500;
 
 /** The panel before the first scan. */
 export function showReady() {
@@ -23,6 +24,23 @@ export function showVerdict(scan, timeZone, again) {
   else if (scan.state !== "answered") panel.replaceChildren(...unanswered(scan, again));
   else panel.replaceChildren(...answered(scan, timeZone));
   if (scan.state === "answered" && !scan.undone) navigator.vibrate?.(BUZZ[shown]);
+}
+
+let popupEnds = 0;
+
+/** An admission over the whole screen, to be read from afar, until a touch, a key or the time ends it. */
+export function showPopup(scan, timeZone) {
+  const popup = byId("popup");
+  if (!popup.showPopover) return; // an old browser has the panel
+  popup.dataset.verdict = "accepted";
+  popup.replaceChildren(...answered(scan, timeZone));
+  popup.showPopover();
+  clearTimeout(popupEnds);
+  popupEnds = setTimeout(hidePopup, POPUP_MS);
+}
+
+export function hidePopup() {
+  byId("popup").hidePopover?.();
 }
 
 function kindOf(scan) {
@@ -49,6 +67,8 @@ function answered(scan, timeZone) {
     guest?.category ? el("p", { class: "category" }, guest.category) : null,
     first && answer.verdict !== "accepted" ? el("p", { class: "first" }, `First entry ${clock(first.at, timeZone)}${first.gate ? ` at ${first.gate}` : ""}`) : null,
     answer.explanation && !plain ? el("p", { class: "why" }, answer.explanation) : null,
+    answer.arrived && guest?.party > 1 ? el("p", { class: "first" }, `${answer.arrived} of ${guest.party} have come`) : null,
+    scan.here === "waiting" ? el("p", { class: "why" }, "Decided on this phone, without a connection.") : null,
     ...(answer.warnings ?? []).map((warning) => el("p", { class: "attention" }, WARNINGS[warning] ?? words(warning))),
     guest?.attention_note ? el("p", { class: "attention" }, guest.attention_note) : null,
   ].filter(Boolean);
@@ -58,6 +78,8 @@ const WARNINGS = {
   clock_skew: "The clock of this device is wrong by more than 30 seconds.",
   capacity_reached: "The venue is over its capacity.",
   not_inside: "This guest was not inside.",
+  duplicate_conflict: "This ticket was let in twice.",
+  admitted_offline: "Let in without a connection.",
 };
 
 function unanswered(scan, again) {
@@ -81,11 +103,25 @@ function whatIsWrong(problem) {
   return problem.errors.map(({ pointer, message }) => `${words(pointer?.split("/").pop() ?? "")}: ${message}`).join(" ");
 }
 
+/** What the phone could decide by itself, and what it has still to tell. */
+export function showList(list, timeZone) {
+  const state = list.ready ? (list.online ? "current" : "alone") : "none";
+  const said = {
+    current: "The guest list is on this phone: scans go on without a connection.",
+    alone: `No connection. Decided here, by the list of ${clock(list.asOf ?? undefined, timeZone) || "an earlier day"}.`,
+    none: list.online ? "" : "No connection, and no guest list on this phone: scans wait.",
+  }[state];
+  const rest = list.waiting ? ` ${list.waiting} ${list.waiting === 1 ? "scan" : "scans"} to report.` : "";
+  const line = byId("list-state");
+  line.dataset.state = state;
+  if (line.textContent !== said + rest) line.textContent = said + rest;
+}
+
 /** One line of the history; `timeZone` is the event's. */
 export function historyEntry(scan, timeZone, again) {
   const verdict = scan.state === "answered" ? scan.answer.verdict : null;
   const reason = verdict && verdict !== "accepted" ? words(scan.answer.reason) : null;
-  const details = [scan.undone ? "Undone" : (reason ?? stateText(scan)), scan.answer?.guest?.category, scan.answer?.guest ? scan.body.barcode : null];
+  const details = [scan.undone ? "Undone" : (reason ?? stateText(scan)), hereText(scan), scan.answer?.guest?.category, scan.answer?.guest ? scan.body.barcode : null];
   return el(
     "li",
     { class: scan.undone ? "undone" : null, "data-verdict": verdict, "data-state": scan.state },
@@ -95,6 +131,13 @@ export function historyEntry(scan, timeZone, again) {
     el("span", { class: "detail" }, details.filter(Boolean).join(" · ")),
     scan.state === "failed" && scan.problem?.lost ? el("button", { type: "button", onclick: () => again(scan) }, "Send again") : null,
   );
+}
+
+/** Of a scan that was decided on this phone. */
+function hereText({ here, conflict }) {
+  if (conflict) return `let in twice: first ${conflict.device ? `at ${conflict.device}` : "elsewhere"}`;
+  if (here === "waiting") return "to be reported";
+  return here === "reported" ? "reported" : here;
 }
 
 function stateText(scan) {

@@ -1,15 +1,18 @@
-// The scanner page: start at a table and gate, then scan by hand, wedge or camera.
+// The scanner page: start at a table and gate, then scan by hand, wedge or camera, with a connection or without.
 //
 // Invariant: the code field always takes the next key, so a keyboard-wedge scanner never misses.
-// Failure: a scanner that the server no longer knows goes back to the start and says why.
+// Failure: a scanner that the server no longer knows forgets its list, goes back to the start and says why.
 
 import * as api from "./api.js";
 import * as camera from "./camera.js";
 import { Door } from "./door.js";
 import { byId, checkForm, el, setText, submitting, values } from "./dom.js";
-import { forget as forgetPairing, fromLink, remember, remembered } from "./pairing.js";
+import { List, bringLeftBehind, leftBehind } from "./list.js";
+import { forget as forgetPairing, fromLink, remember, remembered, settings } from "./pairing.js";
+import { ask } from "./questions.js";
+import { report } from "./report.js";
 import { session, signInAddress } from "./session.js";
-import { historyEntry, showReady, showVerdict } from "./scanner-view.js";
+import { hidePopup, historyEntry, showList, showPopup, showReady, showVerdict } from "./scanner-view.js";
 
 const HISTORY = 100;
 const FORGOTTEN = new Set([401, 410]);
@@ -17,13 +20,16 @@ const FORGOTTEN = new Set([401, 410]);
 const code = byId("code");
 const scans = [];
 let door = null;
+let list = null;
 let pairing = null;
+let stopReports = null;
 let stopCamera = null;
 let formats = [];
 
 start();
 
 async function start() {
+  navigator.serviceWorker?.register("/scanner-worker.js").catch((error) => console.warn("not kept for work without a connection:", error));
   const wanted = new URLSearchParams(location.search).get("table");
   wire();
   try {
@@ -31,6 +37,7 @@ async function start() {
   } catch (problem) {
     return setUp(wanted, problem.message);
   }
+  if (pairing?.guest && !pairing.guest.name) return introduce();
   if (pairing && (!wanted || wanted === pairing.table_id)) return work();
   if (!session()) return location.replace(signInAddress());
   await setUp(wanted);
@@ -39,6 +46,7 @@ async function start() {
 function wire() {
   byId("setup-table").addEventListener("change", loadGates);
   byId("setup-form").addEventListener("submit", onStart);
+  byId("guest-form").addEventListener("submit", onGuest);
   byId("scan-form").addEventListener("submit", onSubmit);
   byId("leave").addEventListener("click", onLeave);
   byId("undo").addEventListener("click", onUndo);
@@ -47,7 +55,9 @@ function wire() {
   byId("walk-in-form").addEventListener("submit", onWalkIn);
   byId("camera-toggle").addEventListener("click", onCamera);
   for (const radio of document.getElementsByName("direction")) radio.addEventListener("change", focusCode);
+  byId("popup").addEventListener("click", hidePopup);
   document.addEventListener("keydown", catchKeys);
+  document.addEventListener("visibilitychange", learnSettings);
   addEventListener("beforeunload", (event) => {
     if (scans.some((scan) => scan.state === "sending" || scan.state === "waiting")) event.preventDefault();
   });
@@ -60,8 +70,11 @@ async function setUp(wanted, note) {
   setText(byId("where"), "Scanner");
   setText(byId("where-gate"), "");
   tell(note ?? null);
+  byId("guest-form").hidden = true;
   byId("setup-form").hidden = !session();
   if (!session()) return;
+  bringRest();
+  ready(false);
   byId("setup-name").value ||= `Scanner ${Math.floor(100 + Math.random() * 900)}`;
   try {
     const found = await allTables();
@@ -74,6 +87,32 @@ async function setUp(wanted, note) {
     if (problem.status === 401) return location.replace(signInAddress());
     tell(problem.message);
   }
+}
+
+/** Scans of a scanner of this browser that was shut out: whoever may, brings them. */
+async function bringRest() {
+  for (const rest of await leftBehind()) {
+    const said = `${rest.count} ${rest.count === 1 ? "scan" : "scans"} of an earlier scanner of this phone`;
+    await bringLeftBehind(rest, api.call).then(
+      () => tell(`${said} were reported.`),
+      (problem) => tell(`${said} could not be reported: ${problem.message} A manager who signs in here can.`),
+    );
+  }
+}
+
+/** A guest's phone asks once who scans with it: it is kept with each check-in. */
+function introduce() {
+  byId("setup").hidden = byId("guest-form").hidden = false;
+  byId("setup-form").hidden = true;
+  byId("guest-name").focus();
+}
+
+function onGuest(event) {
+  event.preventDefault();
+  const form = byId("guest-form");
+  if (!checkForm(form)) return;
+  pairing = remember({ ...pairing, guest: values(form) });
+  work();
 }
 
 async function allTables() {
@@ -94,7 +133,13 @@ function tell(text) {
   setText(note, text ?? "");
 }
 
+/** Whether scanning can be started: not before the lists and gates to choose from are there. */
+function ready(yes) {
+  byId("setup-form").querySelector("[type=submit]").disabled = !yes;
+}
+
 async function loadGates() {
+  ready(false);
   const select = byId("setup-gate");
   const tableId = byId("setup-table").value;
   let gates = [];
@@ -109,6 +154,7 @@ async function loadGates() {
   if (byId("setup-table").value !== tableId) return; // the choice changed meanwhile
   tell(note);
   select.replaceChildren(el("option", { value: "" }, "No gate"), ...gates.map((gate) => el("option", { value: gate.name }, gate.name)));
+  ready(true);
 }
 
 async function onStart(event) {
@@ -133,14 +179,26 @@ async function work() {
   setText(byId("where"), pairing.table);
   setText(byId("where-gate"), [pairing.gate, pairing.name].filter(Boolean).join(" · "));
   document.title = `${pairing.table} · Scanner`;
-  door = new Door(pairing, onChange);
+  list = new List(pairing, { change: onList, reported: onReported, shutOut: (problem) => shutOut(problem) });
+  door = new Door(pairing, list, onChange);
   scans.length = 0;
+  list.open();
+  stopReports = report(pairing, () => list.status());
   showReady();
   paintHistory();
   focusCode();
+  learnSettings();
   formats = await camera.readable();
   byId("camera-toggle").hidden = formats.length === 0;
   byId("camera-none").hidden = formats.length > 0;
+}
+
+// What the organiser changes holds from the next look at the page.
+async function learnSettings() {
+  if (!pairing || document.hidden) return;
+  const asked = pairing;
+  const learned = await settings(asked);
+  if (learned && pairing === asked) remember(Object.assign(pairing, { popup: learned.show_popup }));
 }
 
 // On a phone the on-screen keyboard would cover the verdict, so focus waits for the first key there.
@@ -149,6 +207,7 @@ function focusCode() {
 }
 
 function catchKeys(event) {
+  hidePopup();
   const elsewhere = event.target.closest?.("input:not([type=radio]), select, textarea, dialog");
   if (!door || elsewhere || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key.length === 1 && event.key !== " ") code.focus();
@@ -156,19 +215,27 @@ function catchKeys(event) {
 
 const direction = () => document.querySelector("[name=direction]:checked").value;
 
+/** How many of a group's ticket go, for one scan; all that may when nothing is said. */
+function people() {
+  const field = byId("people");
+  const count = Number.parseInt(field.value, 10);
+  field.value = "";
+  return count > 0 ? count : undefined;
+}
+
 function onSubmit(event) {
   event.preventDefault();
   const text = code.value.trim();
   code.value = "";
   focusCode();
   if (!text) return;
-  const scan = door.scan(text, direction());
+  const scan = door.scan(text, direction(), people());
   setText(byId("scan-hint"), scan ? "" : "Same code as a moment ago: not scanned again.");
 }
 
 // The camera sees a ticket many times a second; only the first sighting is a scan.
 function onSighting(text) {
-  if (door?.scan(text.trim(), direction())) setText(byId("scan-hint"), "");
+  if (door?.scan(text.trim(), direction(), people())) setText(byId("scan-hint"), "");
 }
 
 function onChange(scan) {
@@ -176,10 +243,37 @@ function onChange(scan) {
     scans.unshift(scan);
     scans.length = Math.min(scans.length, HISTORY);
   }
-  if (FORGOTTEN.has(scan.problem?.status) && scan.state === "failed") return forget(scan.problem.message);
+  if (FORGOTTEN.has(scan.problem?.status) && scan.state === "failed") return shutOut(scan.problem);
   // The panel belongs to the latest scan; an answer to an older one shows in the history.
   if (scan === scans[0] || scan.undone) showVerdict(scan, pairing.timezone, again);
+  if (scan === scans[0]) popUp(scan);
   paintHistory();
+  if (scan.state === "answered" && scan.answer.reason === "incomplete" && scan === scans[0]) askFirst(scan);
+}
+
+async function askFirst(scan) {
+  const answers = await ask(scan.answer.guest?.name ?? scan.label, scan.answer.questions);
+  if (answers && door) door.answer(scan, answers);
+  code.blur(); // Chromium gives a field the focus back without its caret
+  focusCode();
+}
+
+function onList() {
+  if (list) showList(list, pairing.timezone);
+}
+
+function onReported(item, result) {
+  const scan = scans.find((one) => one.nonce === item.nonce);
+  if (!scan) return;
+  scan.here = result.status < 300 ? "reported" : `refused: ${result.error?.detail ?? result.status}`;
+  scan.conflict = result.answer?.check_in?.conflict ?? null;
+  paintHistory();
+}
+
+function popUp(scan) {
+  const admitted = scan.state === "answered" && scan.answer.verdict === "accepted" && scan.direction === "entry";
+  if (admitted && !scan.undone && pairing.popup !== false) showPopup(scan, pairing.timezone);
+  else hidePopup();
 }
 
 function again(scan) {
@@ -235,17 +329,30 @@ async function onCamera() {
   button.setAttribute("aria-pressed", String(Boolean(stopCamera)));
 }
 
+/** Shut out for good: the list goes, at once. */
+async function shutOut(problem) {
+  if (!door) return;
+  await list.wipe().catch((error) => console.warn("the list was not wiped:", error));
+  forget(problem.message);
+}
+
 function forget(note) {
+  hidePopup();
+  list?.close();
+  stopReports?.();
   stopCamera?.();
   stopCamera = null;
   forgetPairing();
   const tableId = pairing?.table_id;
-  door = pairing = null;
+  door = list = pairing = null;
   if (!session() && !note) return location.replace(`/?next=${encodeURIComponent("/pulse-scanner")}`);
   return setUp(tableId, note);
 }
 
-function onLeave() {
+async function onLeave() {
+  const waiting = list?.waiting ?? 0;
+  if (waiting && !confirm(`${waiting} scans are not reported yet. They stay on this phone until a manager signs in here. Stop all the same?`)) return;
+  await list?.wipe().catch(() => {});
   if (session() && pairing.session_id) api.closeScanner(pairing.session_id).catch(() => {}); // it also ages out by itself
   forget(null);
 }

@@ -11,7 +11,7 @@ use super::http::{Head, Reply};
 use super::load::{self, Caller, Pace};
 use super::report::{Report, Table};
 use super::rig::{self, Baseline, Ground, Product, Side};
-use super::{fanout, lag, memory, restart, ways};
+use super::{fanout, lag, memory, restart, roster, ways};
 use crate::project::Project;
 use crate::say::Step;
 use anyhow::{Result, bail};
@@ -345,6 +345,7 @@ async fn measure(
         lag::run(&subject, scale, report).await?;
         memory::run(product, baseline, scale, report).await?;
         restart::run(product, &subject, scale, report).await?;
+        roster::run(product, baseline, scale, report).await?;
     }
     Ok(())
 }

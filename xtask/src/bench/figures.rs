@@ -72,6 +72,11 @@ impl Slices {
         }
     }
 
+    /// This less another, slice by slice.
+    pub fn less(&self, other: &Self) -> Self {
+        Self(self.0.iter().zip(&other.0).map(|(a, b)| a - b).collect())
+    }
+
     /// This over another, slice by slice: neighbours in time see the same noise.
     pub fn over(&self, other: &Self) -> Self {
         Self(
@@ -189,6 +194,7 @@ mod tests {
         let over = ours.over(&theirs);
         assert_eq!((over.median(), over.range()), (2.0, (1.0, 3.0)));
         assert_eq!(ratio(&over), "2.00 (1.00–3.00)");
+        assert_eq!(ours.less(&theirs).0, [1.0, 6.0, 0.0]);
         assert_eq!(Slices(vec![1.0, 2.0]).median(), 1.5);
     }
 

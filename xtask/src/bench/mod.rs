@@ -16,6 +16,7 @@ mod memory;
 pub mod report;
 mod restart;
 pub mod rig;
+mod roster;
 mod socket;
 mod sockets;
 mod statements;

@@ -1,7 +1,8 @@
-//! The same scans sent other ways: one a frame over sockets, and many at once over HTTP and sockets.
+//! The same scans sent other ways: one a request, one a frame over sockets, and many at once over HTTP
+//! and sockets.
 //!
-//! Invariant: the baseline takes single scans over HTTP in the same turns, because it knows nothing
-//! else; every scan of a batch counts as one.
+//! Invariant: all ways are measured in turns, and the baseline takes single scans over HTTP in the same
+//! turns, because it knows nothing else; every scan of a batch counts as one.
 //! Failure: an answer that is not an admission of every scan ends the bench.
 
 use super::Scale;
@@ -154,7 +155,16 @@ pub async fn closed(
     Ok((latencies, scans, started.elapsed()))
 }
 
-async fn slice(subject: &Subject, way: Way, count: usize, time: Duration) -> Result<Figures> {
+/// One slice of the product; without a way, of single scans over HTTP.
+async fn slice(
+    subject: &Subject,
+    way: Option<Way>,
+    count: usize,
+    time: Duration,
+) -> Result<Figures> {
+    let Some(way) = way else {
+        return subject.slice(0, count, Pace::Closed, time).await;
+    };
     let before = subject.sides[0].cpu()?;
     let (mut latencies, scans, took) = closed(subject, way, count, time, |_| {}).await?;
     subject.recorded().await?;
@@ -185,37 +195,41 @@ pub async fn run(
     let mut table = Table::new(&title, &columns);
     let (mut best_rate, mut worst_cpu) = (0.0_f64, 0.0_f64);
     // What batches gain does not depend on the disk: they wait for it once for many scans.
-    let ways: &[Way] = match ground {
-        Ground::Disk => &[Way::Frames, Way::Posted, Way::Batches],
-        Ground::Memory => &[Way::Frames],
+    let ways: &[Option<Way>] = match ground {
+        Ground::Disk => &[
+            None,
+            Some(Way::Frames),
+            Some(Way::Posted),
+            Some(Way::Batches),
+        ],
+        Ground::Memory => &[None, Some(Way::Frames)],
     };
-    for &way in ways {
-        for level in LEVELS {
-            let step = Step::begin(format!("{level} × {}", way.shown()));
-            let mut series = [Series::default(), Series::default()];
-            for round in 0..scale.slices {
-                for side in [round % 2, (round + 1) % 2] {
-                    let figures = match side {
-                        0 => slice(subject, way, level, scale.slice).await?,
-                        _ => subject.slice(1, level, Pace::Closed, scale.slice).await?,
-                    };
-                    series[side].add(figures);
+    for level in LEVELS {
+        let step = Step::begin(format!("{level} connections, every way"));
+        let mut ours: Vec<Series> = ways.iter().map(|_| Series::default()).collect();
+        let mut theirs = Series::default();
+        for round in 0..scale.slices {
+            // Who goes first changes, so that none always follows the same other one.
+            for turn in 0..=ways.len() {
+                let place = (round + turn) % (ways.len() + 1);
+                match (ways.get(place), ours.get_mut(place)) {
+                    (Some(&way), Some(series)) => {
+                        series.add(slice(subject, way, level, scale.slice).await?);
+                    }
+                    _ => theirs.add(subject.slice(1, level, Pace::Closed, scale.slice).await?),
                 }
             }
-            let [ours, theirs] = &series;
+        }
+        step.done("");
+        for (&way, ours) in ways.iter().zip(&ours) {
             let (rate, cpu) = (ours.rate.over(&theirs.rate), ours.cpu.over(&theirs.cpu));
-            step.done(format!(
-                "{} scans/s, {} of the baseline; CPU {}",
-                whole(ours.rate.median()),
-                ratio(&rate),
-                ratio(&cpu)
-            ));
             match way {
-                Way::Frames => worst_cpu = worst_cpu.max(cpu.median()),
-                _ => best_rate = best_rate.max(ours.rate.median()),
+                None => {}
+                Some(Way::Frames) => worst_cpu = worst_cpu.max(cpu.median()),
+                Some(_) => best_rate = best_rate.max(ours.rate.median()),
             }
             table.row([
-                way.shown(),
+                way.map_or_else(|| "HTTP, one a request".to_owned(), Way::shown),
                 level.to_string(),
                 whole(ours.rate.median()),
                 whole(theirs.rate.median()),

@@ -33,6 +33,9 @@ cargo xtask <command>
                   FILTER (names of host, e2e and fault tests)
                   --only STEP (repeatable)  --skip STEP  --list  --keep (leave the stack's folder)
                   --dev (steps with a running stack build the Worker unoptimised: quicker to repeat)
+                  --require-all (a step that cannot run on this machine is a failure)
+                  --database-url URL (a server on this machine instead of the embedded one; databases
+                  are made there and dropped)
   demo          a realistic event against a running Pulse, compared with its dashboard at the end
                   --guests N (5000)  --scanners N (20)  --rate N a second (50)  --seconds N
                   --offline N (3; scanners that lose their connection for a while)

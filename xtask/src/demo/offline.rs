@@ -13,8 +13,8 @@ use crate::bench::http::{Connection, Head, Target};
 use anyhow::{Context, Result, bail};
 use chrono::Utc;
 use pulse_tests::clock::{rfc3339, seconds_from_now};
+use rules::checkin::Direction;
 use rules::checkin::{Actor, ActorKind, Caller, Config, Ids, Journal, Row, ScanIn, State, WalkIn};
-use rules::checkin::{Direction, Offline};
 use serde_json::{Value, json};
 use std::time::Duration;
 use uuid::Uuid;
@@ -117,13 +117,9 @@ impl Disconnected {
         let decided = self
             .journal
             .scan(body.clone(), &self.caller, ids, Utc::now());
-        let entry = decided
-            .map_err(|invalid| anyhow::anyhow!("{invalid:?}"))?
-            .entry;
-        body.offline = Some(Offline {
-            verdict: entry.verdict,
-            reason: entry.reason,
-        });
+        let decided = decided.map_err(|invalid| anyhow::anyhow!("{invalid:?}"))?;
+        let seq = decided.entry.seq;
+        let body = self.journal.report(body, seq).context("just decided")?;
         self.queue.push(Queued {
             exit: scan.exit,
             walk_in: body.walk_in.is_some(),

@@ -3,9 +3,11 @@
 //! ```text
 //! POST /worker/kill           SIGKILL to node and workerd, back on the same port and state
 //! POST /worker/wipe-objects   the same, with what the objects stored deleted in between
+//! POST /worker/vars           {name: value, …}: starts again with these variables over its own
 //! POST /worker/evict          {name?|id?, class?, sockets?: "hibernate"|"close"}
 //! GET  /worker/cpu            {utime_ms, stime_ms, rss_kb} of workerd
 //! GET  /worker/objects        {class: [id, …]}
+//! POST /worker/log            {containing: [text, …]}: the lines of the log that hold any of them
 //! POST /pg/stop /pg/start     immediate shutdown with the proxy cut; recovery
 //! POST /pg/pause /pg/resume   SIGSTOP and SIGCONT
 //! POST /pg/lose-answers       {containing, count}: Postgres does the work, nobody hears of it
@@ -105,8 +107,20 @@ async fn carry_out(stack: &Stack, method: &str, path: &str, body: &Value) -> Res
     match (method, path) {
         ("POST", "/worker/kill") => took(stack.kill_worker(false).await?),
         ("POST", "/worker/wipe-objects") => took(stack.kill_worker(true).await?),
+        ("POST", "/worker/vars") => {
+            let vars = serde_json::from_value(body.clone())?;
+            took(stack.restart_with(vars).await?)
+        }
         ("POST", "/worker/evict") => order(stack, "/evict", body).await,
         ("GET", "/worker/objects") => order(stack, "/objects", body).await,
+        ("POST", "/worker/log") => {
+            let wanted: Vec<String> = serde_json::from_value(body["containing"].clone())?;
+            let log = std::fs::read(stack.log())?;
+            let log = String::from_utf8_lossy(&log);
+            let holds = |line: &&str| wanted.iter().any(|text| line.contains(text.as_str()));
+            let lines: Vec<&str> = log.lines().filter(holds).collect();
+            Ok(json!({ "lines": lines }))
+        }
         ("GET", "/worker/cpu") => Ok(serde_json::to_value(stack.usage().await?)?),
         ("POST", "/cron") => order(stack, "/cron", body).await,
         ("POST", "/queue") => order(stack, "/queue", body).await,

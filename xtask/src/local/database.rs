@@ -51,6 +51,13 @@ impl Address {
         Ok(Self(url))
     }
 
+    /// Another database of the same server, as the same role.
+    pub fn with_database(&self, name: &str) -> Self {
+        let mut url = self.0.clone();
+        url.set_path(name);
+        Self(url)
+    }
+
     /// The same role and database on a port of this machine, without TLS.
     pub fn through(&self, port: u16) -> Result<Self> {
         let mut url = self.0.clone();
@@ -190,6 +197,7 @@ mod tests {
             (app.password().as_str(), app.database().as_str()),
             ("p@ss/word", "pulse")
         );
+        assert_eq!(app.with_database("other").place(), "db.example:6432/other");
         assert!(
             app.through(99)
                 .unwrap()

@@ -11,6 +11,7 @@ pub mod guard;
 pub mod migrations;
 pub mod postgres;
 pub mod runtime;
+pub mod scratch;
 pub mod secrets;
 pub mod seed;
 pub mod stack;

@@ -23,7 +23,7 @@ use anyhow::{Context, Result};
 use pulse_tests::authority::Authority;
 use pulse_tests::proxy::{Proxy, ProxyOptions};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
@@ -93,7 +93,7 @@ pub struct Stack {
     bouncer: Mutex<Option<Bouncer>>,
     tunnel: Mutex<Option<Guarded>>,
     /// Held while the stack lives.
-    _folder: Folder,
+    folder: Folder,
 }
 
 impl Stack {
@@ -200,7 +200,7 @@ impl Stack {
             proxy,
             bouncer: Mutex::new(bouncer),
             tunnel: Mutex::new(tunnel),
-            _folder: options.folder,
+            folder: options.folder,
         };
         stack.answers().await?;
         step.done(&stack.url);
@@ -248,6 +248,11 @@ impl Stack {
         Ok(environment)
     }
 
+    /// What the Worker and its runtime logged since the stack was started.
+    pub fn log(&self) -> PathBuf {
+        self.folder.path.join("runtime.log")
+    }
+
     /// CPU time and memory of workerd; Linux only.
     pub async fn usage(&self) -> Result<Usage> {
         self.runtime.lock().await.usage()
@@ -267,6 +272,17 @@ impl Stack {
         if wipe {
             runtime.wipe()?;
         }
+        runtime.start_again().await?;
+        drop(runtime);
+        self.answers().await?;
+        Ok(started.elapsed())
+    }
+
+    /// Starts the runtime again, on the same port and state, with variables over those it has.
+    pub async fn restart_with(&self, vars: BTreeMap<String, String>) -> Result<Duration> {
+        let started = Instant::now();
+        let mut runtime = self.runtime.lock().await;
+        runtime.config.vars.extend(vars);
         runtime.start_again().await?;
         drop(runtime);
         self.answers().await?;

@@ -4,7 +4,7 @@
 //! Failure: a test run that ends badly without a failed test (it does not compile, it crashed)
 //! counts as one failure.
 
-use super::Tally;
+use super::{Tally, node};
 use crate::project::Project;
 use anyhow::{Context, Result};
 use std::io::{BufRead, BufReader, Write};
@@ -62,6 +62,9 @@ pub fn host(project: &Project, filter: Option<&str>) -> Result<Tally> {
     let mut tally = test(project, &first, filter, &[], &[])?;
     let second = ["--package", "pulse-tests", "--test", "architecture"];
     tally.add(&test(project, &second, filter, &[], &[])?);
+    if filter.is_none() {
+        tally.add(&node::run(project)?);
+    }
     Ok(tally)
 }
 

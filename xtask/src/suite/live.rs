@@ -5,11 +5,13 @@
 //! Failure: a stack that does not start fails every step that needs it; its folder is kept for a
 //! look when anything failed.
 
-use super::{Tally, browser, cargo, schemathesis};
+use super::{Tally, browser, cargo, commands, schemathesis};
 use crate::command::build::{self, Profile};
 use crate::local::bouncer;
 use crate::local::control;
+use crate::local::database::Address;
 use crate::local::folder::Folder;
+use crate::local::scratch::Scratch;
 use crate::local::stack::{self, Options, Pooler, Stack};
 use crate::project::Project;
 use crate::say;
@@ -36,9 +38,12 @@ pub struct Live {
     project: Project,
     profile: Profile,
     keep: bool,
+    /// A server to use instead of one for each stack.
+    server: Option<Address>,
     runtime: Option<Runtime>,
     shared: Option<Running>,
     folders: Vec<PathBuf>,
+    databases: Vec<Scratch>,
 }
 
 /// A stack with its control server, and what tests need to know about it.
@@ -49,14 +54,16 @@ struct Running {
 
 impl Live {
     /// Starts nothing yet.
-    pub fn new(project: &Project, profile: Profile, keep: bool) -> Self {
+    pub fn new(project: &Project, profile: Profile, keep: bool, server: Option<Address>) -> Self {
         Self {
             project: project.clone(),
             profile,
             keep,
+            server,
             runtime: None,
             shared: None,
             folders: Vec::new(),
+            databases: Vec::new(),
         }
     }
 
@@ -69,6 +76,9 @@ impl Live {
 
     /// The fault tests, one at a time: each breaks the stack for all.
     pub fn faults(&mut self, filter: Option<&str>) -> Result<Tally> {
+        if self.server.is_some() {
+            return Ok(Tally::missing("they stop a server of their own"));
+        }
         let environment = self.shared()?;
         let scope = ["--package", "pulse-tests", "--test", "faults"];
         cargo::test(
@@ -89,6 +99,13 @@ impl Live {
         browser::run(&self.project, &chromium, &environment)
     }
 
+    /// The project's other commands, some of them against the running stack.
+    pub fn commands(&mut self) -> Result<Tally> {
+        let url = self.url()?;
+        let project = self.project.clone();
+        self.runtime()?.block_on(commands::run(&project, &url))
+    }
+
     /// Generated requests.
     pub fn schemathesis(&mut self) -> Result<Tally> {
         let program = match schemathesis::ensure(&self.project) {
@@ -96,8 +113,7 @@ impl Live {
             Err(error) => return Ok(Tally::missing(format!("{error:#}"))),
         };
         let environment = self.shared()?;
-        let url = environment.iter().find(|(name, _)| *name == "PULSE_URL");
-        let url = url.map(|(_, url)| url.clone()).unwrap_or_default();
+        let url = self.url()?;
         let project = self.project.clone();
         self.runtime()?
             .block_on(schemathesis::run(&project, &program, &url, &environment))
@@ -120,9 +136,13 @@ impl Live {
 
     /// Stops what runs; deletes the folders unless they are wanted.
     pub fn end(mut self, passed: bool) {
-        if let (Some(running), Some(runtime)) = (self.shared.take(), self.runtime.take()) {
-            runtime.block_on(running.stack.stop());
-            drop(running);
+        if let Some(runtime) = self.runtime.take() {
+            if let Some(running) = self.shared.take() {
+                runtime.block_on(running.stack.stop());
+            }
+            for database in self.databases.drain(..) {
+                runtime.block_on(database.drop());
+            }
             // The control server holds the stack too.
             runtime.shutdown_timeout(std::time::Duration::from_secs(1));
         }
@@ -146,6 +166,15 @@ impl Live {
             .unwrap_or_default())
     }
 
+    /// Where the shared stack answers.
+    fn url(&mut self) -> Result<String> {
+        self.shared()?;
+        let running = self.shared.as_ref();
+        Ok(running
+            .map(|running| running.stack.url.clone())
+            .unwrap_or_default())
+    }
+
     fn start(&mut self, pooler: Pooler) -> Result<Running> {
         build::worker(&self.project, self.profile)?;
         let folder = Folder::fresh(&self.project, "test")?;
@@ -155,7 +184,8 @@ impl Live {
         let authority = folder.path.to_string_lossy().into_owned();
         let node = self.project.node().to_string_lossy().into_owned();
         let jwks = format!("http://127.0.0.1:{}/jwks.json", tools::free_port()?);
-        let mut vars = stack::local_vars("test", "warn");
+        // Every request is logged, so that tests can see what is not.
+        let mut vars = stack::local_vars("test", "info");
         let more = [
             ("TEST_CLOCK", "1"),
             ("CORS_ORIGINS", ORIGIN),
@@ -169,11 +199,20 @@ impl Live {
         for (name, value) in more.into_iter().chain(SUPABASE) {
             vars.insert(name.to_owned(), value.to_owned());
         }
+        let database = match self.server.clone() {
+            Some(server) => {
+                let database = self.runtime()?.block_on(Scratch::create(&server))?;
+                let address = database.address.clone();
+                self.databases.push(database);
+                Some(address)
+            }
+            None => None,
+        };
         let project = self.project.clone();
         let options = Options {
             folder,
             port: 0,
-            database: None,
+            database,
             durable: false,
             pooler,
             crons: false,

@@ -1,24 +1,33 @@
 //! The migrations on an empty server: two at once, then again, then with a file that changed.
 //!
-//! Invariant: the server is a throw-away one; nothing else is touched.
+//! Invariant: the server is a throw-away one, or the database on a given one is; nothing else is
+//! touched.
 //! Failure: each expectation that does not hold is one failed check.
 
 use super::Tally;
 use crate::command::block_on;
+use crate::local::database::Address;
 use crate::local::folder::Folder;
 use crate::local::migrations::{APP_ROLE, migrate, read};
 use crate::local::postgres::Embedded;
+use crate::local::scratch::Scratch;
 use crate::project::Project;
 use crate::say;
 use anyhow::{Context, Result, bail};
 use std::path::Path;
 
 /// The step.
-pub fn run(project: &Project) -> Result<Tally> {
+pub fn run(project: &Project, server: Option<&Address>) -> Result<Tally> {
     let folder = Folder::fresh(project, "migrate")?;
     let result = block_on(async {
+        if let Some(server) = server {
+            let database = Scratch::create(server).await?;
+            let result = checks(project, &folder.path, &database.address).await;
+            database.drop().await;
+            return result;
+        }
         let mut server = Embedded::start(project, &folder.path, false).await?;
-        let result = checks(project, &folder.path, &server).await;
+        let result = checks(project, &folder.path, &server.owner()?).await;
         server.stop().await;
         result
     });
@@ -26,20 +35,19 @@ pub fn run(project: &Project) -> Result<Tally> {
     result
 }
 
-async fn checks(project: &Project, folder: &Path, server: &Embedded) -> Result<Tally> {
-    let owner = server.owner()?;
+async fn checks(project: &Project, folder: &Path, owner: &Address) -> Result<Tally> {
     let files = project.at("migrations");
     let total = read(&files)?.len();
     let mut tally = Tally::default();
 
     let (one, two) = tokio::join!(
-        migrate(&owner, &files, Some("secret")),
-        migrate(&owner, &files, None)
+        migrate(owner, &files, Some("secret")),
+        migrate(owner, &files, None)
     );
     let (one, two) = (one?, two?);
     let applied = one.applied.len() + two.applied.len();
     tally.add(&check("two at once apply each file once", applied == total));
-    let again = migrate(&owner, &files, None).await?;
+    let again = migrate(owner, &files, None).await?;
     tally.add(&check(
         "a second run applies nothing",
         again.applied.is_empty(),
@@ -71,7 +79,7 @@ async fn checks(project: &Project, folder: &Path, server: &Embedded) -> Result<T
         changed.join(&first.name),
         format!("{}\n-- changed\n", first.sql),
     )?;
-    let refused = migrate(&owner, &changed, None)
+    let refused = migrate(owner, &changed, None)
         .await
         .err()
         .map(|error| format!("{error:#}"));
@@ -83,7 +91,7 @@ async fn checks(project: &Project, folder: &Path, server: &Embedded) -> Result<T
         changed.join("9999_breaks.sql"),
         "create table half_done (); select 1/0;",
     )?;
-    let refused = migrate(&owner, &changed, None)
+    let refused = migrate(owner, &changed, None)
         .await
         .err()
         .map(|error| format!("{error:#}"));
@@ -107,7 +115,8 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-fn check(what: &str, holds: bool) -> Tally {
+/// Says whether something holds, and counts it.
+pub fn check(what: &str, holds: bool) -> Tally {
     if holds {
         say::note(what)
     } else {

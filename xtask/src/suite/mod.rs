@@ -2,18 +2,22 @@
 //!
 //! Invariant: a step that fails does not hide the others; what cannot run on this machine is said
 //! loudly and is no success.
-//! Failure: exit code 1 when anything failed. The last line is `N passed, N failed`.
+//! Failure: exit code 1 when anything failed; with `--require-all` a step that cannot run has failed.
+//! The last line is `N passed, N failed`.
 
 mod browser;
 mod browser_rules;
 mod cargo;
+mod commands;
 mod live;
 mod migrations;
+mod node;
 mod schemathesis;
 mod worker;
 
 use crate::args::{Args, Usage};
 use crate::command::build::Profile;
+use crate::local::database::Address;
 use crate::project::Project;
 use crate::say::{self, paint, time};
 use crate::tools;
@@ -23,12 +27,12 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 /// A step by its name, and what it is.
-const STEPS: [(&str, &str); 12] = [
+const STEPS: [(&str, &str); 13] = [
     ("fmt", "formatting"),
     ("clippy", "lints, for this machine and for wasm"),
     (
         "host",
-        "tests of the rules, the Worker's library, xtask and the architecture",
+        "tests of the rules, the Worker's library and boundary, xtask and the architecture",
     ),
     (
         "migrate",
@@ -45,6 +49,10 @@ const STEPS: [(&str, &str); 12] = [
     ("deploy", "wrangler.toml against the code"),
     ("e2e", "end-to-end tests through the strict proxy"),
     ("browser", "the pages in a real browser"),
+    (
+        "commands",
+        "demo, openapi, cases, and a stack on DATABASE_URL",
+    ),
     (
         "schemathesis",
         "generated requests against the API document",
@@ -87,6 +95,14 @@ impl Tally {
         }
     }
 
+    /// The same, with a step that could not run as a failure where all are required.
+    fn judged(mut self, require_all: bool) -> Self {
+        if require_all && self.missing.is_some() {
+            self.failed = self.failed.max(1);
+        }
+        self
+    }
+
     fn add(&mut self, other: &Self) {
         self.passed += other.passed;
         self.failed += other.failed;
@@ -102,10 +118,13 @@ pub fn run(project: &Project, mut args: Args) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let keep = args.flag("--keep");
+    let require_all = args.flag("--require-all");
     let profile = match args.flag("--dev") {
         true => Profile::Dev,
         false => Profile::Release,
     };
+    let server = args.option("--database-url")?;
+    let server = server.map(|url| Address::parse(&url)).transpose()?;
     let only = chosen(&mut args, "--only")?;
     let skip = chosen(&mut args, "--skip")?;
     let filter = args.word();
@@ -124,15 +143,20 @@ pub fn run(project: &Project, mut args: Args) -> Result<ExitCode> {
         picked && !skip.iter().any(|step| step == name)
     };
     tools::ensure(project)?;
-    let mut live = Live::new(project, profile, keep);
+    let mut live = Live::new(project, profile, keep, server.clone());
     let mut rows = Vec::new();
     for (name, what) in STEPS.into_iter().filter(|(name, _)| wanted(name)) {
         eprintln!("\n{} {what}", paint("1", &format!("── {name}:")));
         let started = Instant::now();
-        let tally = step(project, &mut live, name, filter.as_deref()).unwrap_or_else(|error| {
+        let outcome = match name {
+            "migrate" => migrations::run(project, server.as_ref()),
+            _ => step(project, &mut live, name, filter.as_deref()),
+        };
+        let tally = outcome.unwrap_or_else(|error| {
             say::failure(&error);
             Tally::one(false)
         });
+        let tally = tally.judged(require_all);
         if let Some(why) = &tally.missing {
             say::warn(format!("NOT RUN: {why}"));
         }
@@ -162,12 +186,12 @@ fn step(project: &Project, live: &mut Live, name: &str, filter: Option<&str>) ->
         "fmt" => cargo::fmt(project),
         "clippy" => cargo::clippy(project),
         "host" => cargo::host(project, filter),
-        "migrate" => migrations::run(project),
         "wasm" => worker::run(project),
         "browser-rules" => browser_rules::run(project),
         "deploy" => crate::deploy::check(project),
         "e2e" => live.e2e(filter),
         "browser" => live.browser(),
+        "commands" => live.commands(),
         "schemathesis" => live.schemathesis(),
         "faults" => live.faults(filter),
         _ => live.pgbouncer(filter),
@@ -201,5 +225,27 @@ fn summary(rows: &[(&str, Tally, Duration)]) -> ExitCode {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_that_could_not_run_is_no_success_where_all_are_required() {
+        let ends = |tally: Tally, require_all| {
+            let fine = ("fine", Tally::one(true), Duration::ZERO);
+            let row = ("step", tally.judged(require_all), Duration::ZERO);
+            summary(&[fine, row])
+        };
+        for (tally, here, everywhere) in [
+            (Tally::one(true), ExitCode::SUCCESS, ExitCode::SUCCESS),
+            (Tally::missing("none"), ExitCode::SUCCESS, ExitCode::FAILURE),
+            (Tally::one(false), ExitCode::FAILURE, ExitCode::FAILURE),
+        ] {
+            assert_eq!(ends(tally.clone(), false), here, "{tally:?}");
+            assert_eq!(ends(tally.clone(), true), everywhere, "{tally:?}");
+        }
     }
 }

@@ -31,7 +31,7 @@ pub fn ensure(project: &Project) -> Result<PathBuf> {
     if ready.is_file() {
         return Ok(program);
     }
-    if run::output(Command::new("python3").args(["-m", "venv", "--help"])).is_none() {
+    if run::output(Command::new("python3").args(["-c", "import ensurepip, venv"])).is_none() {
         bail!("there is no python3 with venv; Debian, Ubuntu: apt-get install python3-venv");
     }
     let step = Step::begin(format!(

@@ -20,26 +20,29 @@ const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
 /// Refuses to start what would end with a full disk.
 pub fn require_space(project: &Project, lacking: &[&str]) -> Result<()> {
-    let needed = if lacking.is_empty() {
-        SPACE_READY
-    } else {
-        SPACE_FIRST
-    };
     for place in [&project.root, &project.cache] {
-        let Some(free) = free_mib(place) else {
-            continue;
-        };
-        if free < needed {
-            let why = match lacking {
-                [] => "the local stacks need it".to_owned(),
-                _ => format!("to be fetched and built: {}", lacking.join(", ")),
-            };
-            bail!(
-                "{} has {free} MiB free, {needed} MiB are needed ({why}); free some space, or move \
-                 the tools with PULSE_CACHE and the build with CARGO_TARGET_DIR",
-                place.display()
-            );
+        if let Some(free) = free_mib(place) {
+            enough(place, free, lacking)?;
         }
+    }
+    Ok(())
+}
+
+/// Is so much free space, in MiB, enough in a place?
+fn enough(place: &Path, free: u64, lacking: &[&str]) -> Result<()> {
+    let (needed, why) = match lacking {
+        [] => (SPACE_READY, "the local stacks need it".to_owned()),
+        _ => {
+            let what = lacking.join(", ");
+            (SPACE_FIRST, format!("to be fetched and built: {what}"))
+        }
+    };
+    if free < needed {
+        bail!(
+            "{} has {free} MiB free, {needed} MiB are needed ({why}); free some space, or move \
+             the tools with PULSE_CACHE and the build with CARGO_TARGET_DIR",
+            place.display()
+        );
     }
     Ok(())
 }
@@ -117,5 +120,32 @@ mod tests {
         let error = require_port(port).unwrap_err().to_string();
         assert!(error.contains(&format!("port {port} is taken")), "{error}");
         assert!(error.contains("--port"), "{error}");
+    }
+
+    #[test]
+    fn a_full_disk_is_told_before_anything_is_fetched() {
+        let place = Path::new("/project");
+        let refusal =
+            |free, lacking: &[&str]| enough(place, free, lacking).unwrap_err().to_string();
+        let first = refusal(SPACE_FIRST - 1, &["npm packages", "worker-build"]);
+        for part in [
+            "/project has 4095 MiB free",
+            "4096 MiB are needed",
+            "npm packages, worker-build",
+            "PULSE_CACHE",
+        ] {
+            assert!(first.contains(part), "{part}: {first}");
+        }
+        let later = refusal(SPACE_READY - 1, &[]);
+        assert!(later.contains("512 MiB are needed"), "{later}");
+        enough(place, SPACE_READY, &[]).unwrap();
+        enough(place, SPACE_FIRST, &["npm packages"]).unwrap();
+    }
+
+    #[test]
+    fn free_space_is_read_where_the_project_is() {
+        let here = free_mib(Path::new(env!("CARGO_MANIFEST_DIR")));
+        assert!(here.is_some_and(|free| free > 0), "{here:?}");
+        assert_eq!(free_mib(Path::new("/nowhere/at/all")), None);
     }
 }
