@@ -14,6 +14,7 @@ mod lag;
 mod load;
 mod memory;
 pub mod report;
+mod reports;
 mod restart;
 pub mod rig;
 mod roster;
@@ -63,8 +64,8 @@ pub fn run(project: &Project, mut args: Args) -> Result<ExitCode> {
     let date = args.option("--date")?;
     let machine = args.option("--machine")?;
     args.done()?;
-    if !matches!(bench.as_str(), "checkin" | "core") {
-        return Err(Usage("bench needs checkin or core".to_owned()).into());
+    if !matches!(bench.as_str(), "checkin" | "core" | "reports") {
+        return Err(Usage("bench needs checkin, core or reports".to_owned()).into());
     }
     if scram && bench != "core" {
         return Err(Usage("--scram is for bench core".to_owned()).into());
@@ -77,6 +78,7 @@ pub fn run(project: &Project, mut args: Args) -> Result<ExitCode> {
         let measured = async {
             match bench.as_str() {
                 "core" => core::run(project, &scale, scram).await,
+                "reports" => reports::run(project, &scale).await,
                 _ => checkin::run(project, &scale).await,
             }
         };
