@@ -1,7 +1,7 @@
 //! Case files of kind `cron`: expressions with their runs, and what must be refused.
 //!
-//! Invariant: a case is `next` (the runs after an instant, in order), `invalid` (an expression) or
-//! `timezone_invalid` (a zone). Zones that `meta.timezone_invalid` lists are cases too.
+//! Invariant: a case is `next` (the runs after an instant, in order), `invalid` (an expression, or
+//! its zone) or `timezone_invalid` (a zone). Zones that `meta.timezone_invalid` lists are cases too.
 //! Failure: a file of another form is refused as a whole.
 //!
 //! ```json
@@ -55,6 +55,7 @@ enum Claim {
     },
     Invalid {
         expr: String,
+        tz: Option<String>,
     },
     TimezoneInvalid {
         tz: String,
@@ -109,9 +110,11 @@ fn wrong(claim: Claim) -> Option<String> {
             }
             differs(expect, runs)
         }
-        Claim::Invalid { expr } => Cron::parse(&expr)
-            .is_ok()
-            .then(|| format!("{expr:?} was taken")),
+        Claim::Invalid { expr, tz } => {
+            let zone = tz.as_deref().map(Zone::parse).transpose();
+            let taken = Cron::parse(&expr).is_ok() && zone.is_ok();
+            taken.then(|| format!("{expr:?} was taken"))
+        }
         Claim::TimezoneInvalid { tz } => Zone::parse(&tz)
             .is_ok()
             .then(|| format!("{tz:?} was taken")),
