@@ -236,7 +236,8 @@ fn nothing_of_mixtures_survives() {
             } else {
                 part.get(..cut).unwrap_or(part)
             });
-            dirty.push_str(*random.pick(&glue));
+            let joint: &str = random.pick::<&str>(&glue);
+            dirty.push_str(joint);
         }
         harmless(&dirty, &made(&dirty).html);
         harmless(&dirty, &document::html::sanitise(&dirty));
