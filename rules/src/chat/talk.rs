@@ -30,7 +30,7 @@ impl Default for Limits {
         Self {
             rounds: 16,
             tokens: 200_000,
-            answer_tokens: 6_000,
+            answer_tokens: 16_000,
             bytes: 400_000,
             calls: 40,
         }
