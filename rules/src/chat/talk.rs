@@ -30,7 +30,7 @@ impl Default for Limits {
         Self {
             rounds: 16,
             tokens: 200_000,
-            answer_tokens: 6_000,
+            answer_tokens: 16_000,
             bytes: 400_000,
             calls: 40,
         }
@@ -199,7 +199,7 @@ impl Talk {
     /// Ends the round; from the last one on nothing but a report is taken.
     pub fn round_over(&mut self, time_left: bool) -> Result<(), Failed> {
         let spent = self.usage.read + self.usage.written;
-        let over = self.rounds >= self.limits.rounds + AGAIN + 1;
+        let over = self.rounds > self.limits.rounds + AGAIN;
         if over || spent > self.limits.tokens * 2 {
             return Err(Failed::for_good(
                 "model_does_not_finish",

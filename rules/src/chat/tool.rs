@@ -13,7 +13,10 @@ use crate::report::dataset;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tool {
     /// Which sources there are.
-    ListSources,
+    ListSources {
+        /// Only those that mention this.
+        search: Option<String>,
+    },
     /// What a source holds.
     DescribeSource {
         /// Its name.
@@ -30,7 +33,7 @@ pub enum Tool {
 
 const NAMES: &str = "list_sources, describe_source and run_query";
 
-/// The tools as a request lists them.
+/// The tools as a request lists them. Schemas are plain: some servers refuse what others ignore.
 pub fn definitions() -> Value {
     let tool = |name: &str, description: &str, properties: Value, required: &[&str]| {
         json!({"type": "function", "function": {
@@ -38,7 +41,6 @@ pub fn definitions() -> Value {
             "description": description,
             "parameters": {
                 "type": "object", "properties": properties, "required": required,
-                "additionalProperties": false,
             },
         }})
     };
@@ -46,7 +48,7 @@ pub fn definitions() -> Value {
         tool(
             "list_sources",
             "Lists the sources of data that can be queried.",
-            json!({}),
+            json!({"search": {"type": "string", "description": "Only sources that mention this word."}}),
             &[],
         ),
         tool(
@@ -59,8 +61,7 @@ pub fn definitions() -> Value {
             "run_query",
             "Runs one read-only SELECT over the sources and answers its rows.",
             json!({
-                "name": {"type": "string", "pattern": "^[a-z][a-z0-9_]{0,39}$",
-                    "description": "What the result is called in the report, for example admissions_by_day."},
+                "name": {"type": "string", "description": "What the result is called in the report: a lower-case letter, then lower-case letters, digits and _, for example admissions_by_day."},
                 "sql": {"type": "string", "description": "The query, in the SQL of Postgres."},
             }),
             &["name", "sql"],
@@ -70,7 +71,9 @@ pub fn definitions() -> Value {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Nothing {}
+struct Search {
+    search: Option<String>,
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -88,7 +91,9 @@ struct Query {
 /// What a call asks for, or what to tell the model.
 pub fn read(call: &Call) -> Result<Tool, String> {
     match call.name.as_str() {
-        "list_sources" => arguments::<Nothing>(call).map(|_| Tool::ListSources),
+        "list_sources" => {
+            arguments::<Search>(call).map(|Search { search }| Tool::ListSources { search })
+        }
         "describe_source" => {
             arguments::<Named>(call).map(|Named { name }| Tool::DescribeSource { name })
         }
@@ -143,8 +148,10 @@ mod tests {
 
     #[test]
     fn calls_are_read() {
-        assert_eq!(of("list_sources", ""), Ok(Tool::ListSources));
-        assert_eq!(of("list_sources", "{}"), Ok(Tool::ListSources));
+        for arguments in ["", "{}", r#"{"search":null}"#] {
+            let all = Tool::ListSources { search: None };
+            assert_eq!(of("list_sources", arguments), Ok(all));
+        }
         let name = "guests".to_owned();
         assert_eq!(
             of("describe_source", r#"{"name":"guests"}"#),

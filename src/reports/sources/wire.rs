@@ -81,6 +81,11 @@ pub struct Asked {
 }
 
 impl Source {
+    /// The source in one line.
+    pub fn line(&self) -> String {
+        format!("{}: {}", self.name, self.description)
+    }
+
     /// As the guard knows it.
     pub(super) fn named(&self) -> sql_guard::Source {
         sql_guard::Source {

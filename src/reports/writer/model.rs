@@ -44,6 +44,7 @@ pub async fn write(
             Next::Ask => {}
             Next::Run(calls) => {
                 for call in &calls {
+                    time.left()?;
                     let told = match talk.admit() {
                         Ok(()) => tools.run(call).await?,
                         Err(told) => told,

@@ -48,16 +48,28 @@ impl<'a> Tools<'a> {
             Err(told) => return Ok(error(&told)),
         };
         Ok(match asked {
-            Tool::ListSources => self.list().await?,
+            Tool::ListSources { search } => self.list(search.as_deref()).await?,
             Tool::DescribeSource { name } => self.describe(&name).await?,
             Tool::RunQuery { name, sql } => self.query(&name, &sql).await?,
         })
     }
 
-    async fn list(&self) -> Result<Told> {
+    async fn list(&self, search: Option<&str>) -> Result<Told> {
+        let known = sources::known(self.ctx).await?;
+        let word = search.unwrap_or_default().to_lowercase();
+        let all: Vec<_> = known.iter().map(|source| source.line()).collect();
+        let found: Vec<_> = all
+            .iter()
+            .filter(|line| line.to_lowercase().contains(&word))
+            .collect();
+        // A word that nothing mentions must not look like a database without sources.
         let mut text = String::new();
-        for source in sources::known(self.ctx).await?.iter() {
-            let _ = writeln!(text, "{}: {}", source.name, source.description);
+        if found.is_empty() {
+            let _ = writeln!(text, "No source mentions it. All sources:");
+        }
+        let none = found.is_empty();
+        for line in all.iter().filter(|line| none || found.contains(line)) {
+            let _ = writeln!(text, "{line}");
         }
         Ok(Told::both(text.trim_end()))
     }
