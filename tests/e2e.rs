@@ -49,3 +49,4 @@ mod unpaid;
 mod webhooks;
 mod webhooks_sent;
 mod writes;
+mod zz_hold;
