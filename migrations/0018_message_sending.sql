@@ -30,7 +30,7 @@ begin
         settled_at = case when r.outcome <> 'pending' then now() end, last_status = r.status, last_error = r.error %5$s
       from jsonb_to_recordset($1) as r (id uuid, fence bigint, outcome text, after_ms bigint, at timestamptz,
         duration_ms integer, status integer, answer text, error text, health text, pause_ms bigint, unclear boolean,
-        provider_id text)
+        bounced boolean, provider_id text)
       where d.id = r.id and d.fence = r.fence and d.status in ('pending', 'sending', 'unknown')
         and (d.lease_until is not null or d.status = 'unknown')
       returning d.tenant_id, d.%3$I as endpoint, d.attempts, r.*),
@@ -170,7 +170,15 @@ begin
     v_settled := app.settle_attempts('message_deliveries', 'message_attempts', 'channels', 'channel_id', p -> 'results',
       $sql$case when r.outcome = 'failed' and d.unclear_since < d.claimed_at then 'unknown' else r.outcome end$sql$,
       $sql$, unclear_since = case when r.unclear or d.unclear_since < d.claimed_at then d.unclear_since end,
+        bounce = case when r.bounced then 'hard' else d.bounce end,
+        bounced_at = case when r.bounced then now() else d.bounced_at end,
         provider_id = coalesce(r.provider_id, d.provider_id)$sql$);
+    insert into suppressions (id, tenant_id, address, reason, note)
+    select app.new_id(), d.tenant_id, lower(d.recipient), 'bounce', left(r ->> 'answer', 500)
+    from jsonb_array_elements(p -> 'results') r
+    join message_deliveries d on d.id = (r ->> 'id')::uuid and d.fence = (r ->> 'fence')::bigint
+    where (r ->> 'bounced')::boolean and d.recipient <> ''
+    on conflict do nothing;
     perform app.note_health('channels', v_settled, app.millis(p -> 'give_up_ms'));
   end if;
 

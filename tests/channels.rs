@@ -122,7 +122,7 @@ async fn every_wrong_setting_is_named() {
     let post = |body: Value| tenant.client().post("/api/channels", &body);
     let wrong = json!({"kind": "smtp", "name": " ", "default": true,
         "settings": {"host": "mail server", "port": "465", "pasword": "x", "username": "ada"}});
-    let reply = post(wrong).await.problem(422, "invalid");
+    let mut reply = post(wrong).await.problem(422, "invalid");
     for pointer in [
         "/name",
         "/settings/host",
@@ -131,7 +131,7 @@ async fn every_wrong_setting_is_named() {
         "/settings/from",
         "/settings/password",
     ] {
-        reply.points_at(pointer);
+        reply = reply.points_at(pointer);
     }
     let twilio = json!({"kind": "twilio", "name": "SMS", "default": true,
         "settings": {"account_sid": "AC0", "auth_token": "t", "from": "+1 415 555 0123"}});

@@ -66,3 +66,4 @@ mod writer_faults;
 mod writer_model;
 mod writer_settings;
 mod writes;
+mod zz_hold;

@@ -156,15 +156,10 @@ async fn messages_are_found_by_source_channel_status_and_recipient() {
     let posted = Posted::with(&tenant, json!({"recipients": recipients})).await;
     posted.settled("sent", 2).await;
     posted.settled("failed", 1).await;
-    let count = |filter: String| async move {
+    let count = async |filter: &str| {
         let path = format!("/api/messages?{filter}");
-        tenant
-            .client()
-            .get(&path)
-            .await
-            .expect_status(200)
-            .list_at("/items")
-            .len()
+        let found = tenant.client().get(&path).await.expect_status(200);
+        found.list_at("/items").len()
     };
     let source = &posted.source_id;
     for (filter, expected) in [
@@ -175,7 +170,7 @@ async fn messages_are_found_by_source_channel_status_and_recipient() {
         ("recipient=ADA@example.org".to_owned(), 1),
         ("recipient=eve@example.org".to_owned(), 0),
     ] {
-        assert_eq!(count.clone()(filter.clone()).await, expected, "{filter}");
+        assert_eq!(count(&filter).await, expected, "{filter}");
     }
 }
 

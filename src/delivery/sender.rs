@@ -158,6 +158,7 @@ impl<O: Outbox> Run<O> {
             answer: report.answer,
             error: report.error,
             unclear: report.outcome == Outcome::Unclear,
+            bounced: report.outcome == Outcome::Bounced,
             provider_id: report.provider_id,
         };
         (settled, claim.bytes)

@@ -40,6 +40,8 @@ pub struct Settled {
     pub error: Option<String>,
     /// Whether it may have arrived without our knowing.
     pub unclear: bool,
+    /// Whether there is no such recipient.
+    pub bounced: bool,
     /// What the provider calls it.
     pub provider_id: Option<String>,
 }

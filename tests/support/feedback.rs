@@ -146,7 +146,7 @@ impl Sns {
             .collect();
         let key = self.key.clone();
         let signature = match version {
-            1 => signature(&pkcs1v15::SigningKey::<rsa::sha1::Sha1>::new(key), &signed),
+            1 => signature(&pkcs1v15::SigningKey::<rsa_sha1::Sha1>::new(key), &signed),
             _ => signature(
                 &pkcs1v15::SigningKey::<rsa::sha2::Sha256>::new(key),
                 &signed,

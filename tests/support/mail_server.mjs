@@ -10,6 +10,7 @@
 //   "greet_never"             accepts the connection and says nothing
 //   "greet:554"               refuses the connection
 //   "auth:535" "mail:553" "rcpt:550" "data:452"   refuses there with this code
+//   "rcpt:550:5.1.1 nobody"   the same with these words
 //   "drop_in_data"            ends the connection in the middle of the message
 //   "lose_answer"             takes the message and ends the connection before it answers
 //   "answer_never"            takes the message and never answers
@@ -28,10 +29,10 @@ function plan(session) {
 
 /** The error of a plan such as "rcpt:550", if the session's is one for this command. */
 function refusal(session, command) {
-  const [where, code] = plan(session).split(":");
+  const [where, code, words] = plan(session).split(":");
   if (where !== command) return null;
   say({ refused: { command, code: Number(code) } });
-  return Object.assign(new Error(`refused by plan ${plan(session)}`), { responseCode: Number(code) });
+  return Object.assign(new Error(words ?? `refused by plan ${plan(session)}`), { responseCode: Number(code) });
 }
 
 /** Ends the connection of a session at once. */

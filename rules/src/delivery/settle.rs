@@ -36,6 +36,8 @@ pub enum Outcome {
     Later(Option<Duration>),
     /// This one will not be taken, whenever it comes.
     Never,
+    /// Nor anything else for this recipient, whom there is not.
+    Bounced,
     /// The endpoint does not let us in.
     Barred,
     /// The endpoint wants nothing any more.
@@ -81,11 +83,15 @@ pub enum Question {
     Mail,
 }
 
-/// What a mail server's answer means (RFC 5321 §4.2.1): 4xx is for now, 5xx for good.
-pub fn smtp(code: u16, question: Question) -> Outcome {
+/// What a mail server's answer means (RFC 5321 §4.2.1): 4xx is for now, 5xx for good. Whether there
+/// is no such recipient, only an enhanced status tells (RFC 3463): many refuse with 550 for spam.
+pub fn smtp(code: u16, text: &str, question: Question) -> Outcome {
+    const NOBODY: [&str; 5] = ["5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10"];
+    let enhanced = text.split([' ', '\n']).next().unwrap_or_default();
     match (code, question) {
         (200..=299, _) => Outcome::Taken,
         (500..=599, Question::Entry) => Outcome::Barred,
+        (500..=599, Question::Mail) if NOBODY.contains(&enhanced) => Outcome::Bounced,
         (500..=599, Question::Mail) => Outcome::Never,
         _ => Outcome::Later(None),
     }
@@ -171,7 +177,7 @@ pub fn settle(outcome: Outcome, step: usize, random: u64, policy: &Policy) -> Ne
     };
     let (asked, at_last) = match outcome {
         Outcome::Taken => return over(Status::Delivered, Health::Well),
-        Outcome::Never => return over(Status::Failed, Health::Unsaid),
+        Outcome::Never | Outcome::Bounced => return over(Status::Failed, Health::Unsaid),
         Outcome::Gone => return over(Status::Failed, Health::Gone),
         // Neither the address nor the credentials will become others by waiting.
         Outcome::Barred | Outcome::Withheld => return over(Status::Failed, Health::Failing),
@@ -235,15 +241,28 @@ mod tests {
 
     #[test]
     fn a_mail_server_refuses_for_good_with_5xx_and_for_now_with_4xx() {
-        assert_eq!(smtp(250, Question::Mail), Outcome::Taken);
+        assert_eq!(smtp(250, "2.0.0 Ok", Question::Mail), Outcome::Taken);
         for code in [421, 450, 451, 452, 454] {
-            assert_eq!(smtp(code, Question::Mail), Outcome::Later(None), "{code}");
-            assert_eq!(smtp(code, Question::Entry), Outcome::Later(None), "{code}");
+            assert_eq!(smtp(code, "no", Question::Mail), Outcome::Later(None), "{code}");
+            assert_eq!(smtp(code, "no", Question::Entry), Outcome::Later(None), "{code}");
         }
         for code in [500, 530, 535, 550, 553, 554] {
-            assert_eq!(smtp(code, Question::Mail), Outcome::Never, "{code}");
-            assert_eq!(smtp(code, Question::Entry), Outcome::Barred, "{code}");
+            assert_eq!(smtp(code, "no", Question::Mail), Outcome::Never, "{code}");
+            assert_eq!(smtp(code, "no", Question::Entry), Outcome::Barred, "{code}");
         }
+    }
+
+    #[test]
+    fn only_an_enhanced_status_says_that_there_is_no_such_recipient() {
+        let outcome = |text| smtp(550, text, Question::Mail);
+        for text in ["5.1.1 <x@y.z>: no such user", "5.1.1", "5.1.10\nnone", "5.1.2 no host"] {
+            assert_eq!(outcome(text), Outcome::Bounced, "{text}");
+        }
+        for text in ["", "no such user 5.1.1", "5.1.11 x", "5.7.1 spam", "5.2.2 full"] {
+            assert_eq!(outcome(text), Outcome::Never, "{text}");
+        }
+        let from = smtp(550, "5.1.1 who are you", Question::Entry);
+        assert_eq!(from, Outcome::Barred);
     }
 
     #[test]
@@ -288,6 +307,7 @@ mod tests {
             let failed = |health| (Status::Failed, health, false);
             assert_eq!(after(Outcome::Gone, 0, policy), failed(Health::Gone));
             assert_eq!(after(Outcome::Never, 0, policy), failed(Health::Unsaid));
+            assert_eq!(after(Outcome::Bounced, 0, policy), failed(Health::Unsaid));
             assert_eq!(after(Outcome::Barred, 0, policy), failed(Health::Failing));
             assert_eq!(after(Outcome::Withheld, 0, policy), failed(Health::Failing));
             assert_eq!(

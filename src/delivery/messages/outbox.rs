@@ -55,7 +55,7 @@ impl Messages {
     pub fn of(ctx: &Ctx, tenant: Uuid) -> Self {
         Self {
             tenant,
-            default_kind: deployment::kind(ctx),
+            default_kind: deployment::kind(&ctx.config),
             last: Mutex::new(None),
         }
     }
@@ -96,7 +96,7 @@ impl Messages {
 /// What a channel is, with its credentials opened.
 fn opened(ctx: &Ctx, sealed: &channels::Sealed) -> Result<(Kind, Map<String, Value>)> {
     match sealed.kind {
-        Kind::Default => deployment::opened(ctx),
+        Kind::Default => deployment::opened(&ctx.config),
         kind => Ok((kind, sealed.open(ctx)?)),
     }
 }

@@ -56,6 +56,12 @@ impl Answered {
         self.text.contains(word)
     }
 
+    /// The number at `/code` of the body, as text.
+    pub fn code(&self) -> String {
+        let code = self.json.pointer("/code").and_then(Value::as_u64);
+        code.map(|code| code.to_string()).unwrap_or_default()
+    }
+
     /// The report with what the provider calls the message.
     pub fn called(self, id: Option<String>) -> Report {
         let taken = self.report.outcome == Outcome::Taken;

@@ -109,7 +109,8 @@ impl Channel for Cloudflare {
                 let bounced = answer.json.pointer("/result/permanent_bounces/0").is_some();
                 let refused = answer.json.get("success") == Some(&Value::Bool(false));
                 match answer.report.outcome {
-                    Outcome::Taken if bounced || refused => answer.means(Outcome::Never),
+                    Outcome::Taken if bounced => answer.means(Outcome::Bounced),
+                    Outcome::Taken if refused => answer.means(Outcome::Never),
                     _ => answer.called(None),
                 }
             }

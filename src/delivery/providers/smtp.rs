@@ -210,7 +210,7 @@ fn report(error: SmtpError, told: &Told) -> Report {
             actual,
             message,
             ..
-        }) => answered(settle::smtp(actual, question(during)), actual, &message),
+        }) => answered(settle::smtp(actual, &message, question(during)), actual, &message),
         SmtpError::Auth(AuthError::Rejected { code, message, .. }) => {
             answered(Outcome::Barred, code, &message)
         }
@@ -277,19 +277,22 @@ mod tests {
         told
     }
 
-    fn refused(during: SmtpOp, actual: u16) -> SmtpError {
+    fn refused(during: SmtpOp, actual: u16, message: &str) -> SmtpError {
         SmtpError::Protocol(ProtocolError::UnexpectedCode {
             during,
             expected_class: 2,
             actual,
             enhanced: None,
-            message: "no".to_owned(),
+            message: message.to_owned(),
         })
     }
 
     #[test]
     fn a_refusal_is_about_us_or_about_the_mail() {
-        let outcome = |during, code| report(refused(during, code), &told(true, false)).outcome;
+        let say = |during, code, text| report(refused(during, code, text), &told(true, false));
+        let outcome = |during, code| say(during, code, "no").outcome;
+        let nobody = say(SmtpOp::RcptTo, 550, "5.1.1 no such user");
+        assert_eq!(nobody.outcome, Outcome::Bounced);
         assert_eq!(outcome(SmtpOp::Greeting, 554), Outcome::Barred);
         assert_eq!(outcome(SmtpOp::MailFrom, 553), Outcome::Barred);
         assert_eq!(outcome(SmtpOp::RcptTo, 550), Outcome::Never);

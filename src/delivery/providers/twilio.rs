@@ -6,6 +6,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use rules::delivery::facts::twilio::is_dead;
+use rules::delivery::settle::Outcome;
 use serde::Deserialize;
 
 use super::api::{self, Post, cut};
@@ -63,6 +65,9 @@ impl Channel for Twilio {
             body: &body,
         };
         match api::post(ctx, &request).await {
+            Ok(answer) if answer.status == 400 && is_dead(&answer.code()) => {
+                answer.means(Outcome::Bounced)
+            }
             Ok(answer) => {
                 let id = answer.at("/sid");
                 answer.called(id)

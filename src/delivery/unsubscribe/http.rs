@@ -4,6 +4,7 @@
 //! Failure: 404 for a link that is none.
 
 use super::page;
+use crate::platform::boundary;
 use crate::platform::http::{Access, Answer, Call, Route, routes};
 
 /// The routes.
@@ -30,5 +31,7 @@ async fn look(call: Call<'_>) -> Answer {
     params(("token" = String, Path)),
     responses((status = 200, body = String, content_type = "text/html")))]
 async fn act(call: Call<'_>) -> Answer {
+    // A body that nobody reads may cost the caller the answer.
+    let _ = boundary::drain(call.request, 65_536.0).await;
     Ok(page::done(&super::act(call.ctx, call.part("token")).await?))
 }

@@ -15,6 +15,11 @@ const DEAD: [&str; 5] = ["30005", "30006", "21211", "21614", "21612"];
 /// The recipient answered STOP.
 const STOPPED: &str = "21610";
 
+/// Whether a code says that there is no such number to send to.
+pub fn is_dead(code: &str) -> bool {
+    DEAD.contains(&code)
+}
+
 /// What is signed.
 pub fn signed(url: &str, form: &[(String, String)]) -> String {
     let mut fields: Vec<_> = form.iter().collect();
@@ -37,7 +42,7 @@ pub fn read(form: &[(String, String)], delivery: Option<Uuid>, now: DateTime<Utc
     let event = match field("MessageStatus")? {
         "delivered" => Event::Delivered,
         "undelivered" | "failed" if code == STOPPED => Event::Unsubscribed,
-        "undelivered" | "failed" if DEAD.contains(&code) => Event::Bounced,
+        "undelivered" | "failed" if is_dead(code) => Event::Bounced,
         "undelivered" | "failed" => Event::Deferred,
         _ => return None,
     };
@@ -81,6 +86,7 @@ mod tests {
         };
         assert_eq!(event("delivered", ""), Some(Event::Delivered));
         assert_eq!(event("undelivered", "30005"), Some(Event::Bounced));
+        assert!(is_dead("21614") && !is_dead("30003") && !is_dead(""));
         assert_eq!(event("undelivered", "30003"), Some(Event::Deferred));
         assert_eq!(event("failed", "21610"), Some(Event::Unsubscribed));
         assert_eq!(event("failed", ""), Some(Event::Deferred));
