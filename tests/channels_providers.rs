@@ -272,7 +272,10 @@ async fn cloudflare_gets_an_email_and_says_who_bounced() {
     settings["base_url"] = json!(double.base());
     let channel = Channel::with(&tenant, "cloudflare_email", settings).await;
     let failed = channel.post("ada@example.org").await.ends("failed").await;
-    assert_eq!((&failed["last_status"], &failed["bounce"]), (&json!(200), &json!("hard")));
+    assert_eq!(
+        (&failed["last_status"], &failed["bounce"]),
+        (&json!(200), &json!("hard"))
+    );
 }
 
 #[tokio::test]

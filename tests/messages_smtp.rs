@@ -242,14 +242,22 @@ async fn an_address_that_the_server_does_not_know_gets_nothing_more() {
         .plans(["rcpt:550:5.1.1 nobody here", "take"])
         .start();
     let channel = channel(&tenant, &server, tls()).await;
-    let failed = channel.post("Nobody@example.org").await.ends("failed").await;
+    let failed = channel
+        .post("Nobody@example.org")
+        .await
+        .ends("failed")
+        .await;
     assert_eq!(failed["bounce"], "hard");
     let listed = tenant.client().get("/api/suppressions").await;
     let all = listed.list_at("/items");
     assert_eq!(all.len(), 1);
     assert_eq!(all[0]["address"], "nobody@example.org");
     assert_eq!(all[0]["note"], "5.1.1 nobody here");
-    channel.post("nobody@example.org").await.ends("suppressed").await;
+    channel
+        .post("nobody@example.org")
+        .await
+        .ends("suppressed")
+        .await;
     channel.post("ada@example.org").await.ends("sent").await;
 }
 

@@ -34,16 +34,25 @@ fn wait(job: &Reply) -> TimeDelta {
 /// Makes a job that waits for its next attempt due, and lets the minute find it.
 async fn bring(job: &Job) {
     let now = "due_at = now(), wake_at = now()";
-    assert!(job.set(now, "state = 'running' and lease_until is null").await);
+    assert!(
+        job.set(now, "state = 'running' and lease_until is null")
+            .await
+    );
     Control::here().cron("* * * * *").await;
 }
 
 #[tokio::test]
 async fn a_model_writes_a_report_and_the_conversation_is_kept() {
-    let script = [queries("lists", SQL), says("# Lists\n\nThere is one list with 0 guests.")];
+    let script = [
+        queries("lists", SQL),
+        says("# Lists\n\nThere is one list with 0 guests."),
+    ];
     let (report, chat) = by_model(script, json!({})).await;
     let sent = report.publish().await.sent().await;
-    assert!(sent.text_at("/payload/report").contains("0 guests"), "{sent}");
+    assert!(
+        sent.text_at("/payload/report").contains("0 guests"),
+        "{sent}"
+    );
     let roles: Vec<_> = sent
         .list_at("/payload/messages")
         .iter()
@@ -59,7 +68,10 @@ async fn a_model_writes_a_report_and_the_conversation_is_kept() {
 
 #[tokio::test]
 async fn a_figure_that_a_model_made_up_holds_a_strict_report() {
-    let script = [queries("lists", SQL), says("# Lists\n\nThere were 12,345 guests.")];
+    let script = [
+        queries("lists", SQL),
+        says("# Lists\n\nThere were 12,345 guests."),
+    ];
     let (report, _chat) = by_model(script, json!({"strict": true})).await;
     let held = report.publish().await.is("held").await;
     assert_eq!(held.at("/untraced"), 1, "{held}");
@@ -72,9 +84,18 @@ async fn a_writer_that_is_away_is_tried_again_and_every_attempt_is_shown() {
     let (report, chat) = by_model(script, json!({})).await;
     let job = report.publish().await;
     let failed = job.tried(1).await;
-    assert_eq!((failed.at("/state"), failed.at("/stage")), (json!("running"), json!("generate")));
-    assert!(failed.at("/error").is_string() && failed.at("/errorCode").is_string(), "{failed}");
-    assert!((TimeDelta::zero()..=TimeDelta::seconds(62)).contains(&wait(&failed)), "{failed}");
+    assert_eq!(
+        (failed.at("/state"), failed.at("/stage")),
+        (json!("running"), json!("generate"))
+    );
+    assert!(
+        failed.at("/error").is_string() && failed.at("/errorCode").is_string(),
+        "{failed}"
+    );
+    assert!(
+        (TimeDelta::zero()..=TimeDelta::seconds(62)).contains(&wait(&failed)),
+        "{failed}"
+    );
     // The first wait may be over by itself already.
     if job.show().await.list_at("/attempts").len() == 1 {
         bring(&job).await;
@@ -82,16 +103,23 @@ async fn a_writer_that_is_away_is_tried_again_and_every_attempt_is_shown() {
     let again = job.tried(2).await;
     if again.list_at("/attempts").len() == 2 && again.at("/nextAttemptAt").is_string() {
         assert!(wait(&again) <= TimeDelta::seconds(122), "{again}");
-        job.set("due_at = now(), wake_at = now()", "lease_until is null").await;
+        job.set("due_at = now(), wake_at = now()", "lease_until is null")
+            .await;
         Control::here().cron("* * * * *").await;
     }
     let sent = job.sent().await;
-    assert_eq!((sent.at("/error"), sent.at("/errorCode")), (Value::Null, Value::Null));
+    assert_eq!(
+        (sent.at("/error"), sent.at("/errorCode")),
+        (Value::Null, Value::Null)
+    );
     let attempts = sent.list_at("/attempts");
     assert_eq!(attempts.len(), 5, "{sent}");
     for failed in &attempts[..2] {
         assert_eq!(failed["stage"], "generate");
-        assert!(failed["code"].is_string() && failed["error"].is_string(), "{failed}");
+        assert!(
+            failed["code"].is_string() && failed["error"].is_string(),
+            "{failed}"
+        );
         assert!(failed["durationMs"].is_number(), "{failed}");
     }
     assert_eq!(chat.requests().len(), 3);
@@ -105,7 +133,10 @@ async fn a_writer_that_asks_for_time_gets_it() {
     let job = report.publish().await;
     let failed = job.tried(1).await;
     let waits = wait(&failed);
-    assert!((TimeDelta::seconds(1_799)..=TimeDelta::seconds(1_830)).contains(&waits), "{failed}");
+    assert!(
+        (TimeDelta::seconds(1_799)..=TimeDelta::seconds(1_830)).contains(&waits),
+        "{failed}"
+    );
     Control::here().cron("* * * * *").await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(chat.requests().len(), 1);
@@ -152,7 +183,10 @@ async fn a_run_that_is_canceled_while_it_is_written_writes_nothing_more() {
     job.order("cancel").await.expect_status(200);
     tokio::time::sleep(Duration::from_secs(6)).await;
     let canceled = job.show().await;
-    assert_eq!((canceled.at("/result"), canceled.at("/payload")), (json!("canceled"), Value::Null));
+    assert_eq!(
+        (canceled.at("/result"), canceled.at("/payload")),
+        (json!("canceled"), Value::Null)
+    );
     assert_eq!(canceled.at("/attempts/0/code"), "canceled");
     assert!(outbox(&report.tenant, "Morning").await.is_empty());
 }
@@ -166,10 +200,17 @@ async fn a_run_that_takes_long_keeps_its_lease() {
     })
     .await;
     // As if it had been claimed almost a lease ago.
-    let old = "lease_until = now() + interval '17 seconds', wake_at = now() + interval '17 seconds'";
+    let old =
+        "lease_until = now() + interval '17 seconds', wake_at = now() + interval '17 seconds'";
     assert!(job.set(old, "state = 'running'").await);
     tokio::time::sleep(Duration::from_secs(17)).await;
-    assert!(job.set("updated_at = now()", "lease_until > now() + interval '20 seconds'").await);
+    assert!(
+        job.set(
+            "updated_at = now()",
+            "lease_until > now() + interval '20 seconds'"
+        )
+        .await
+    );
     Control::here().cron("* * * * *").await;
     let sent = job.sent().await;
     assert_eq!(chat.requests().len(), 1);

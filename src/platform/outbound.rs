@@ -194,16 +194,10 @@ async fn follow(ctx: &Ctx, outgoing: &Outgoing<'_>, signal: &AbortSignal) -> Res
     let policy = policy(&ctx.config);
     let ask = async |url: &str| {
         let response = once(url, outgoing, signal).await?;
-        let location = response.headers().get("location").ok().flatten();
+        let location = header(&response, "location");
         Ok((response.status_code(), location, response))
     };
-    let mut response = walk(outgoing.url, outgoing.redirects, &policy, ask).await?;
-    let retry_after = response.headers().get("retry-after").ok().flatten();
-    Ok(Incoming {
-        status: response.status_code(),
-        retry_after,
-        body: bounded(&mut response, outgoing.limit).await?,
-    })
+    walk(outgoing.url, outgoing.redirects, &policy, ask).await
 }
 
 /// Asks one address after the other until one does not redirect. Each is judged before it is asked;

@@ -77,7 +77,9 @@ async fn settled(tenant: &Tenant, jobs: u64) {
 
 /// Many reports of a tenant, all due.
 async fn crowd() -> Tenant {
-    let to: Vec<_> = (0..RECIPIENTS).map(|n| format!("r{n}@example.org")).collect();
+    let to: Vec<_> = (0..RECIPIENTS)
+        .map(|n| format!("r{n}@example.org"))
+        .collect();
     let report = about_lists(json!({"recipients": to})).await;
     report.make_due().await;
     let database = session(&report.tenant).await;
@@ -173,7 +175,9 @@ async fn a_thousand_due_reports_are_run_once_though_every_message_comes_twice() 
     for part in jobs.chunks(100) {
         control.queue("REPORTS", part).await;
         let deliveries = json!({"kind": "deliveries", "tenant": tenant.id});
-        control.queue("JOBS", &[deliveries.clone(), deliveries]).await;
+        control
+            .queue("JOBS", &[deliveries.clone(), deliveries])
+            .await;
     }
     settled(&tenant, u64::from(DUE)).await;
     complete(&tenant).await;
@@ -230,7 +234,10 @@ async fn a_tick_that_does_not_hear_what_it_claimed_leaves_its_jobs_to_the_minute
     let control = Control::here();
     control.lose_answers("claim_reports", 1).await;
     let client = Client::at_url(&pulse_tests::stack::variable("PULSE_CONTROL"));
-    let _ = client.post("/cron", &json!({"cron": "* * * * *"})).attempt().await;
+    let _ = client
+        .post("/cron", &json!({"cron": "* * * * *"}))
+        .attempt()
+        .await;
     let jobs = report.jobs("").await;
     assert_eq!(jobs.len(), 1);
     let job = report.job(jobs[0]["id"].as_str().expect("an id"));
@@ -261,7 +268,10 @@ async fn a_worker_that_was_thought_dead_writes_nothing() {
     taken.await;
     tokio::time::sleep(Duration::from_secs(3)).await;
     let shown = job.show().await;
-    assert_eq!((shown.at("/state"), shown.at("/stage")), (json!("running"), json!("render")));
+    assert_eq!(
+        (shown.at("/state"), shown.at("/stage")),
+        (json!("running"), json!("render"))
+    );
     let sent = rescued(&job).await;
     assert_eq!(tries(&sent, "generate"), 1, "{sent}");
     assert_eq!(outbox(&report.tenant, "Morning").await.len(), 1);

@@ -243,8 +243,16 @@ mod tests {
     fn a_mail_server_refuses_for_good_with_5xx_and_for_now_with_4xx() {
         assert_eq!(smtp(250, "2.0.0 Ok", Question::Mail), Outcome::Taken);
         for code in [421, 450, 451, 452, 454] {
-            assert_eq!(smtp(code, "no", Question::Mail), Outcome::Later(None), "{code}");
-            assert_eq!(smtp(code, "no", Question::Entry), Outcome::Later(None), "{code}");
+            assert_eq!(
+                smtp(code, "no", Question::Mail),
+                Outcome::Later(None),
+                "{code}"
+            );
+            assert_eq!(
+                smtp(code, "no", Question::Entry),
+                Outcome::Later(None),
+                "{code}"
+            );
         }
         for code in [500, 530, 535, 550, 553, 554] {
             assert_eq!(smtp(code, "no", Question::Mail), Outcome::Never, "{code}");
@@ -255,10 +263,21 @@ mod tests {
     #[test]
     fn only_an_enhanced_status_says_that_there_is_no_such_recipient() {
         let outcome = |text| smtp(550, text, Question::Mail);
-        for text in ["5.1.1 <x@y.z>: no such user", "5.1.1", "5.1.10\nnone", "5.1.2 no host"] {
+        for text in [
+            "5.1.1 <x@y.z>: no such user",
+            "5.1.1",
+            "5.1.10\nnone",
+            "5.1.2 no host",
+        ] {
             assert_eq!(outcome(text), Outcome::Bounced, "{text}");
         }
-        for text in ["", "no such user 5.1.1", "5.1.11 x", "5.7.1 spam", "5.2.2 full"] {
+        for text in [
+            "",
+            "no such user 5.1.1",
+            "5.1.11 x",
+            "5.7.1 spam",
+            "5.2.2 full",
+        ] {
             assert_eq!(outcome(text), Outcome::Never, "{text}");
         }
         let from = smtp(550, "5.1.1 who are you", Question::Entry);

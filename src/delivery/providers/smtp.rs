@@ -210,7 +210,11 @@ fn report(error: SmtpError, told: &Told) -> Report {
             actual,
             message,
             ..
-        }) => answered(settle::smtp(actual, &message, question(during)), actual, &message),
+        }) => answered(
+            settle::smtp(actual, &message, question(during)),
+            actual,
+            &message,
+        ),
         SmtpError::Auth(AuthError::Rejected { code, message, .. }) => {
             answered(Outcome::Barred, code, &message)
         }

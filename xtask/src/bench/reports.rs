@@ -161,13 +161,21 @@ impl<'a> Bench<'a> {
         Ok(Reads {
             index_scans: of("s.idx_scan").await?,
             whole_scans: of("s.seq_scan").await?,
-            blocks: of("io.heap_blks_hit + io.heap_blks_read + io.idx_blks_hit + io.idx_blks_read").await?,
+            blocks: of("io.heap_blks_hit + io.heap_blks_read + io.idx_blks_hit + io.idx_blks_read")
+                .await?,
         })
     }
 
     /// Ticks that find nothing to do, with few reports and with many.
     async fn idle(&mut self, report: &mut Report) -> Result<()> {
-        let columns = ["reports", "ms a tick", "CPU-ms", "index scans", "whole scans", "blocks read"];
+        let columns = [
+            "reports",
+            "ms a tick",
+            "CPU-ms",
+            "index scans",
+            "whole scans",
+            "blocks read",
+        ];
         let mut table = Table::new("A minute in which nothing is due", &columns);
         let next_year = Utc::now() + TimeDelta::days(365);
         let mut scans = 0.0;
@@ -210,13 +218,20 @@ impl<'a> Bench<'a> {
         let count = DUE / self.shorter;
         // Time to make them, then the turn of a minute.
         let at = (Utc::now() + TimeDelta::seconds(45)).with_second(0);
-        let at = at.and_then(|at| at.with_nanosecond(0)).context("a minute")? + TimeDelta::minutes(1);
+        let at = at
+            .and_then(|at| at.with_nanosecond(0))
+            .context("a minute")?
+            + TimeDelta::minutes(1);
         self.copies(count, at).await?;
-        let left = (at - Utc::now()).to_std().context("the reports took too long to make")?;
+        let left = (at - Utc::now())
+            .to_std()
+            .context("the reports took too long to make")?;
         tokio::time::sleep(left).await;
         let step = Step::begin("all due at once");
         let ticked = self.tick().await?;
-        let made = self.number("select to_jsonb(count(*)) from report_jobs").await?;
+        let made = self
+            .number("select to_jsonb(count(*)) from report_jobs")
+            .await?;
         let each = "select to_jsonb(count(distinct config_id)) from report_jobs";
         if made != i64::try_from(count)? || self.number(each).await? != made {
             bail!("{made} jobs for {count} occurrences");
@@ -226,12 +241,21 @@ impl<'a> Bench<'a> {
         step.done(format!("{} / {} ms", ms(p50), ms(p99)));
         let rate = made as f64 / ticked.took.as_secs_f64();
         let jobs = self.written().await?;
-        let mut table = Table::new(&format!("{} reports due at once", whole(count as f64)), &["what", "found"]);
-        table.row(["lateness to the claim, p50 / p99".to_owned(), format!("{} / {} ms", ms(p50), ms(p99))]);
+        let mut table = Table::new(
+            &format!("{} reports due at once", whole(count as f64)),
+            &["what", "found"],
+        );
+        table.row([
+            "lateness to the claim, p50 / p99".to_owned(),
+            format!("{} / {} ms", ms(p50), ms(p99)),
+        ]);
         table.row(["claims a second".to_owned(), whole(rate)]);
         let cpu = ticked.cpu.as_secs_f64() * 1e6 / made as f64;
         table.row(["CPU-µs a claim".to_owned(), whole(cpu)]);
-        table.row(["jobs a second, written and sent".to_owned(), format!("{jobs:.1}")]);
+        table.row([
+            "jobs a second, written and sent".to_owned(),
+            format!("{jobs:.1}"),
+        ]);
         report.table(table);
         report.aim(
             "p99 of the lateness of 10,000 reports that are due at once ≤ 60 s",
