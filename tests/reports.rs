@@ -5,13 +5,17 @@
 
 use chrono::TimeDelta;
 use pulse_tests::prelude::*;
-use pulse_tests::report::{Report, daily};
+use pulse_tests::report::{Report, daily, session};
 use uuid::Uuid;
 
 #[tokio::test]
 async fn a_report_is_made_with_its_next_run_and_its_schedule_in_words() {
     let tenant = Tenant::new().await;
-    let client = tenant.client().at(time("2026-06-01T12:00:00Z"));
+    let client = tenant
+        .key("manager")
+        .await
+        .0
+        .at(time("2026-06-01T12:00:00Z"));
     let mut body = daily();
     body["description"] = json!("Who came");
     let made = client.post("/api/pulse", &body).await.expect_status(201);
@@ -65,7 +69,7 @@ async fn the_next_run_follows_the_schedule_and_nothing_else() {
     let tenant = Tenant::new().await;
     let report = Report::new(&tenant).await;
     let now = time("2027-03-01T00:00:00Z");
-    let (client, path) = (report.client().at(now), report.path());
+    let (client, path) = (report.at(now), report.path());
     let put = |body: Value| {
         let call = client.call("PUT", &path).json(&body);
         async move { call.await.expect_status(200) }
@@ -224,7 +228,7 @@ async fn a_schedule_that_is_none_is_refused_and_the_message_names_the_field() {
         ("60 * * * *", "minute"),
         ("* 24 * * *", "hour"),
         ("0 0 32 * *", "day"),
-        ("0 0 30 2 *", "never"),
+        ("0 0 30 2 *", "no such date"),
         ("@reboot", "@reboot"),
     ] {
         let mut body = daily();
@@ -240,8 +244,7 @@ async fn a_schedule_that_is_none_is_refused_and_the_message_names_the_field() {
 async fn a_tenant_has_a_thousand_reports_at_most() {
     let tenant = Tenant::new().await;
     let report = Report::new(&tenant).await;
-    let database = pulse_tests::database::Database::admin().await;
-    database.as_tenant(&tenant.id).await;
+    let database = session(&tenant).await;
     database
         .run(&format!(
             "insert into report_configs (id, tenant_id, name, prompt, cron, tzdata)
@@ -279,7 +282,6 @@ async fn a_paused_report_has_no_next_run_until_it_is_resumed() {
     );
     let later = next + TimeDelta::days(3);
     let resume = report
-        .client()
         .at(later)
         .call("POST", &format!("{}/resume", report.path()));
     let resumed = resume.await.expect_status(200);

@@ -193,17 +193,16 @@ async fn a_run_that_is_canceled_while_it_is_written_writes_nothing_more() {
 
 #[tokio::test]
 async fn a_run_that_takes_long_keeps_its_lease() {
-    let (report, chat) = by_model([says("Slow.").after_ms(20_000)], json!({})).await;
+    let (report, chat) = by_model([says("Slow.").after_ms(8_500)], json!({})).await;
     let job = report.publish().await;
     within(Duration::from_secs(30), "the model is asked", || async {
         (!chat.requests().is_empty()).then_some(())
     })
     .await;
     // As if it had been claimed almost a lease ago.
-    let old =
-        "lease_until = now() + interval '17 seconds', wake_at = now() + interval '17 seconds'";
+    let old = "lease_until = now() + interval '6 seconds', wake_at = now() + interval '6 seconds'";
     assert!(job.set(old, "state = 'running'").await);
-    tokio::time::sleep(Duration::from_secs(17)).await;
+    tokio::time::sleep(Duration::from_millis(6_500)).await;
     assert!(
         job.set(
             "updated_at = now()",

@@ -5,9 +5,8 @@
 
 use chrono::TimeDelta;
 use pulse_tests::control::Control;
-use pulse_tests::database::Database;
 use pulse_tests::prelude::*;
-use pulse_tests::report::{FAILS, FINDS_NOTHING, LISTS, Report, kept, outbox};
+use pulse_tests::report::{FAILS, FINDS_NOTHING, LISTS, Report, kept, outbox, session};
 use std::collections::BTreeSet;
 use tokio_postgres::types::Type;
 
@@ -210,7 +209,7 @@ async fn a_condition_that_the_data_cannot_answer_keeps_nothing_back_and_is_told(
 
 /// A strict report by a template that claims what no query found.
 async fn claimed() -> Report {
-    let report = about_lists(json!({"strict": true})).await;
+    let report = about_lists(json!({"strict": true, "prompt": "How was it?"})).await;
     let body = "# Guests\n\nThere were 4711 guests.\n\n```sql name=lists\nselect name, guests from guest_tables\n```";
     let template = json!({"name": "Boast", "body": body});
     let made = report
@@ -374,7 +373,7 @@ async fn a_report_that_fails_too_often_in_a_row_is_paused_and_its_owner_told() {
     assert_eq!(report.show().await.at("/failures"), 0);
     let resumed = report.order("resume").await.expect_status(200);
     assert!(resumed.at("/nextRunAt").is_string());
-    report.run_next().await.sent().await;
+    report.publish().await.sent().await;
 }
 
 #[tokio::test]
@@ -440,8 +439,7 @@ async fn what_cannot_be_handed_over_is_not_written_again() {
     let job = report.publish().await;
     let held = job.is("held").await;
     let written = held.at("/payload");
-    let database = Database::admin().await;
-    database.as_tenant(&report.tenant.id).await;
+    let database = session(&report.tenant).await;
     let subject = |text: &'static str| {
         let (database, id) = (&database, &job.id);
         async move {
@@ -612,8 +610,7 @@ async fn every_change_of_a_run_is_an_event_of_the_channel_reports() {
     let report = about_lists(json!({})).await;
     let job = report.publish().await;
     job.sent().await;
-    let database = Database::admin().await;
-    database.as_tenant(&report.tenant.id).await;
+    let database = session(&report.tenant).await;
     let sql = "select coalesce(jsonb_agg(jsonb_build_array(\"offset\", type, data) order by \"offset\"), '[]')
                from realtime_events where channel = $1";
     let events = database.json(sql, &[(&"reports", Type::TEXT)]).await;

@@ -231,7 +231,7 @@ async fn a_dispatch_by_the_operator_reaches_every_tenant_through_the_queue() {
 async fn a_dispatch_by_a_member_is_one_tick_of_their_tenant() {
     let report = Report::new(&Tenant::new().await).await;
     let next = report.next().await;
-    let client = report.client().at(next);
+    let client = report.at(next);
     let done = client.call("POST", "/api/pulse/dispatch-ticks").await;
     let done = done.expect_status(200);
     let numbers = ["/total", "/successful", "/failed"].map(|field| done.at(field));

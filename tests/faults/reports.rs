@@ -10,7 +10,7 @@ use chrono::Utc;
 use pulse_tests::control::Control;
 use pulse_tests::database::Database;
 use pulse_tests::prelude::*;
-use pulse_tests::report::{Job, LISTS, Report, outbox};
+use pulse_tests::report::{Job, LISTS, Report, outbox, session};
 use pulse_tests::stack::within;
 use std::time::Duration;
 use tokio_postgres::types::Type;
@@ -26,13 +26,6 @@ async fn about_lists(extra: Value) -> Report {
     let mut body = json!({"prompt": LISTS});
     pulse_tests::event::merge(&mut body, extra);
     Report::with(&tenant, body).await
-}
-
-/// A session that sees the rows of a tenant.
-async fn session(tenant: &Tenant) -> Database {
-    let database = Database::admin().await;
-    database.as_tenant(&tenant.id).await;
-    database
 }
 
 async fn number(database: &Database, sql: &str) -> u64 {

@@ -34,6 +34,8 @@ pub struct Report {
     pub tenant: Tenant,
     /// Its id.
     pub id: String,
+    /// Somebody whose credential is good at any time.
+    timeless: Client,
 }
 
 /// A report every morning at nine, New York time, to one recipient.
@@ -61,12 +63,18 @@ impl Report {
         Self {
             tenant: tenant.clone(),
             id: made.expect_status(201).text_at("/id"),
+            timeless: tenant.key("manager").await.0,
         }
     }
 
     /// The admin's client.
     pub fn client(&self) -> &Client {
         self.tenant.client()
+    }
+
+    /// A manager at a time of choice, however far.
+    pub fn at(&self, now: DateTime<Utc>) -> Client {
+        self.timeless.at(now)
     }
 
     /// The path of the report.
@@ -97,8 +105,7 @@ impl Report {
 
     /// Ticks its tenant at a time; answers what the tick says.
     pub async fn tick_at(&self, now: DateTime<Utc>) -> Reply {
-        let client = self.client().at(now);
-        let ticked = client.call("POST", "/api/pulse/tick").await;
+        let ticked = self.at(now).call("POST", "/api/pulse/tick").await;
         ticked.expect_status(200)
     }
 
@@ -144,8 +151,7 @@ impl Report {
 
     /// Makes a run of it that nobody works on, past the API.
     pub async fn busy(&self) -> Job {
-        let database = Database::admin().await;
-        database.as_tenant(&self.tenant.id).await;
+        let database = session(&self.tenant).await;
         let sql = "insert into report_jobs (id, tenant_id, config_id, origin, as_of, due_at)
                    select app.new_id(), tenant_id, id, 'manual', now(), now() + interval '1 hour'
                      from report_configs where id = $1::text::uuid
@@ -267,9 +273,16 @@ pub async fn kept(tenant: &Tenant, item: &Value) -> Value {
     tenant.client().get(&path).await.expect_status(200).json()
 }
 
-async fn write(tenant: &Tenant, sql: &str, id: &str) -> u64 {
+/// A session that sees and changes what the Worker may of a tenant.
+pub async fn session(tenant: &Tenant) -> Database {
     let database = Database::admin().await;
+    database.run("set role pulse_app").await;
     database.as_tenant(&tenant.id).await;
+    database
+}
+
+async fn write(tenant: &Tenant, sql: &str, id: &str) -> u64 {
+    let database = session(tenant).await;
     let count = database.json(sql, &[(&id, Type::TEXT)]).await;
     count.as_u64().expect("a count")
 }

@@ -25,7 +25,7 @@ use crate::platform::scope::Scope;
 use wire::{ReportIn, ReportPatch, ReportsQuery, Stored};
 
 /// How often a change is made again on top of somebody else's.
-const TRIES: usize = 4;
+const TRIES: usize = 10;
 
 /// Adds a report.
 pub async fn create(ctx: &Ctx, scope: &Scope, input: ReportIn) -> Result<Called<Report>> {

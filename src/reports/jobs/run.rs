@@ -31,7 +31,7 @@ use crate::reports::notices;
 /// How long a claim holds.
 const LEASE: Duration = Duration::from_secs(60);
 /// How often it is renewed while the report is written.
-const RENEW: Duration = Duration::from_secs(15);
+const RENEW: Duration = Duration::from_secs(5);
 /// How long Postgres is asked to take what was done.
 const INSIST: TimeDelta = TimeDelta::seconds(45);
 /// The pause before it is asked once more.

@@ -355,6 +355,7 @@ pub fn local_vars(environment: &str, log_level: &str) -> BTreeMap<String, String
         ("ENVIRONMENT", environment),
         ("OUTBOUND_ALLOW_PRIVATE", "1"),
         ("JURISDICTIONS", ""),
+        ("HOSTING", ""),
         ("LOG_LEVEL", log_level),
     ];
     vars.into_iter()
