@@ -222,5 +222,6 @@ async fn a_member_confirmed_before_goes_on_scanning_while_postgres_is_away() {
         .await;
     control.start_postgres().await;
     Answer::of(known).accepted();
-    unknown.problem_of(503);
+    // The object knows whose table it is without asking.
+    unknown.problem_of(404);
 }
