@@ -1,5 +1,7 @@
 // Runs the browser tests against a running Pulse: PULSE_URL names it, CHROMIUM_BIN the browser.
 // Arguments choose tests by a part of their names. Exit status 1 when a test fails, 2 when none can run.
+//
+// A browser that ended by itself, or does not close its pages, is replaced; the test it ended is run once more.
 
 import { existsSync } from "node:fs";
 import { errors, launch, pictures, url } from "./support.mjs";
@@ -11,6 +13,7 @@ import { tests as live } from "./live.mjs";
 import { tests as offline } from "./offline.mjs";
 
 const LIMIT = 60_000;
+const CLOSES_WITHIN = 10_000;
 const chromium = process.env.CHROMIUM_BIN;
 
 if (!url || !chromium || !existsSync(chromium)) {
@@ -20,31 +23,60 @@ if (!url || !chromium || !existsSync(chromium)) {
 
 const wanted = process.argv.slice(2);
 const chosen = Object.entries({ ...front, ...door, ...devices, ...live, ...offline, ...docs }).filter(([name]) => wanted.every((part) => name.includes(part)));
-const browser = await launch();
 const started = Date.now();
 const failed = [];
+let browser = await launch();
 
-for (const [name, test] of chosen) {
-  errors.length = 0;
-  const begun = Date.now();
+/** What `work` comes to, or an error when it takes longer. */
+async function within(ms, work) {
   let timer;
+  const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error(`not done within ${ms / 1000} s`)), ms)));
+  return Promise.race([work, late]).finally(() => clearTimeout(timer));
+}
+
+/** What went wrong, or nothing. */
+async function attempt(test) {
+  errors.length = 0;
   try {
-    const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error(`not done within ${LIMIT / 1000} s`)), LIMIT)));
-    await Promise.race([test(browser), late]);
-    if (errors.length) throw new Error(`errors in the console:\n${errors.join("\n")}`);
-    console.log(`ok    ${name} (${Date.now() - begun} ms)`);
+    await within(LIMIT, test(browser));
+    return errors.length ? new Error(`errors in the console:\n${errors.join("\n")}`) : null;
   } catch (error) {
-    failed.push(name);
-    const pages = browser.contexts().flatMap((context) => context.pages());
-    await Promise.all(pages.map((page, i) => page.screenshot({ path: `${pictures}failed-${failed.length}-${i}.png` }).catch(() => {})));
-    console.log(`FAIL  ${name}\n${String(error.stack ?? error).replace(/^/gm, "      ")}`);
-  } finally {
-    clearTimeout(timer);
-    await Promise.all(browser.contexts().map((context) => context.close()));
+    return error;
   }
 }
 
-await browser.close();
+/** Closes what a test opened. */
+async function tidy() {
+  const contexts = browser.contexts();
+  await within(CLOSES_WITHIN, Promise.all(contexts.map((context) => context.close()))).catch(() => replace("does not close its pages"));
+  if (!browser.isConnected()) await replace("ended by itself");
+}
+
+async function replace(why) {
+  console.log(`      the browser ${why}: another one is started`);
+  within(CLOSES_WITHIN, browser.close()).catch(() => {}); // what is left of it ends with this process
+  browser = await launch();
+}
+
+for (const [name, test] of chosen) {
+  const begun = Date.now();
+  let error = await attempt(test);
+  if (error && !browser.isConnected()) {
+    await replace("ended by itself");
+    error = await attempt(test);
+  }
+  if (error) {
+    failed.push(name);
+    const pages = browser.contexts().flatMap((context) => context.pages());
+    await Promise.all(pages.map((page, i) => page.screenshot({ path: `${pictures}failed-${failed.length}-${i}.png`, timeout: 5_000 }).catch(() => {})));
+    console.log(`FAIL  ${name}\n${String(error.stack ?? error).replace(/^/gm, "      ")}`);
+  } else {
+    console.log(`ok    ${name} (${Date.now() - begun} ms)`);
+  }
+  await tidy();
+}
+
+await within(CLOSES_WITHIN, browser.close()).catch(() => {});
 const seconds = ((Date.now() - started) / 1000).toFixed(1);
 console.log(`\nbrowser: ${chosen.length - failed.length} passed, ${failed.length} failed in ${seconds} s; pictures in ${pictures}`);
 process.exit(failed.length || !chosen.length ? 1 : 0);
