@@ -197,7 +197,7 @@ fn a_guest_who_was_turned_away_as_one_who_was_in_is_found() {
     ];
     assert_eq!(judged(&left, Rule::AfterExit).0, [Promise::NoRefusal]);
     assert_eq!(judged(&left, Rule::Once), (vec![], 0));
-    // Somebody who came in later by the clock had become known first.
+    // That another guest is in is no reason.
     let other = [
         scan(1, "b", "admit", "10:00"),
         scan(2, "a", "repeat", "10:02"),
