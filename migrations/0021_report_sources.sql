@@ -1,8 +1,9 @@
 -- Report sources: what reports may be written about, as views, the one function that queries them.
 --
 -- Invariant: a query sees one tenant, thrice over: the views are read under row-level security, each is
--- filtered by the tenant's id as a literal, and neither role behind it can reach anything else or change
--- anything. The text that runs was written by the Worker's guard (rules::sql_guard), not by whoever asked.
+-- filtered by the tenant's id as a literal, and neither role behind it can reach anything else. It is one
+-- statement and changes nothing: Postgres takes it as a cursor, in a transaction that is read only. The text
+-- that runs was written by the Worker's guard (rules::sql_guard), not by whoever asked.
 -- Failure: PU422 at /sql for a query that fails (query_failed), would cost too much (query_too_costly), or
 -- answers what cannot be shown; one that takes too long ends its connection (25P04, from Postgres 17 on).
 --
@@ -322,6 +323,22 @@ create function app.report_sources(p jsonb default '{}') returns jsonb language 
 $$;
 grant execute on function app.report_sources(jsonb) to pulse_app;
 
+-- What Postgres would do for a query. As for a cursor: a text that is several statements is refused. A plan
+-- shows every call, by its own name: what runs texts, or changes what the policies go by, is not called here.
+create function app.query_plan(p_sql text) returns jsonb
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  v_plan json;
+begin
+  for v_plan in execute 'explain (format json, verbose) ' || p_sql loop
+    if v_plan::text ~ '\m(set_config|ts_stat|ts_rewrite|\w+_to_xml\w*)\(' then
+      perform app.fail('PU422', 'function_not_allowed', 'This calls what a query must not call.', '/sql');
+    end if;
+    return v_plan -> 0 -> 'Plan';
+  end loop;
+end
+$$;
+
 -- Reads rows that are JSON arrays already, up to a number and a size. Stable: Postgres runs nothing that
 -- changes anything for such a function, whatever the text says.
 create function app.read_rows(p_sql text, p_rows integer, p_bytes integer) returns jsonb
@@ -371,7 +388,6 @@ declare
   v_aliases text;
   v_types   regtype[];
   v_run     text;
-  v_plan    json;
   v_cost    numeric;
   v_limit   integer;
   v_answer  jsonb;
@@ -404,7 +420,12 @@ begin
   v_query := format('%s select * from (%s) query', v_with, p ->> 'sql');
 
   begin
-    execute v_query || ' limit 0' into v_empty;
+    -- Until this block ends; nothing in it can take it back. Every text runs as a cursor, which takes one statement.
+    perform set_config('transaction_read_only', 'on', true);
+    perform app.query_plan(v_query);
+    for v_empty in execute v_query || ' limit 0' loop
+      exit;
+    end loop;
     select array_agg(k.name order by k.place) into v_names
     from json_object_keys(row_to_json(v_empty)) with ordinality k (name, place);
     if coalesce(cardinality(v_names), 0) not between 1 and c_columns then
@@ -414,9 +435,13 @@ begin
     end if;
 
     select string_agg('c' || n, ', ' order by n) into v_aliases from generate_subscripts(v_names, 1) n;
-    execute format('select array[%s] from (values (1)) one left join (%s) query (%s) on false',
+    v_run := format('select array[%s] from (values (1)) one left join (%s) query (%s) on false',
       (select string_agg(format('pg_typeof(c%s)', n), ', ' order by n) from generate_subscripts(v_names, 1) n),
-      v_query, v_aliases) into v_types;
+      v_query, v_aliases);
+    perform app.query_plan(v_run);
+    for v_types in execute v_run loop
+      exit;
+    end loop;
     select format('The column %s is of the type %s, which cannot be shown; cast it to text.', v_names[n], v_types[n])
     into v_message from generate_subscripts(v_names, 1) n where app.column_kind(v_types[n]) is null limit 1;
     if v_message is not null then
@@ -434,8 +459,7 @@ begin
            when v_types[n] in ('interval'::regtype, 'time') then format('c%s::text', n)
            else 'c' || n end, ', ' order by n) from generate_subscripts(v_names, 1) n),
       v_query, v_aliases, v_limit + 1);
-    execute 'explain (format json) ' || v_run into v_plan;
-    v_cost := (v_plan -> 0 -> 'Plan' ->> 'Total Cost')::numeric;
+    v_cost := (app.query_plan(v_run) ->> 'Total Cost')::numeric;
     if v_cost > c_cost then
       perform app.fail('PU422', 'query_too_costly', format('This would cost about %s units of work; %s are allowed. '
         'Narrow it down, for example by time or by table_id, or join on more columns.', round(v_cost), c_cost), '/sql');
@@ -458,9 +482,10 @@ begin
 end
 $$;
 
-revoke all on function app.read_rows(text, integer, integer), app.run_query(jsonb) from public;
+revoke all on function app.query_plan(text), app.read_rows(text, integer, integer), app.run_query(jsonb) from public;
 grant execute on function app.run_query(jsonb) to pulse_app;
 grant create on schema app to pulse_report_reader; -- needed to be given functions in it
+alter function app.query_plan(text) owner to pulse_report_reader;
 alter function app.read_rows(text, integer, integer) owner to pulse_report_reader;
 alter function app.run_query(jsonb) owner to pulse_report_reader;
 revoke create on schema app from pulse_report_reader;

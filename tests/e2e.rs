@@ -66,4 +66,3 @@ mod writer_faults;
 mod writer_model;
 mod writer_settings;
 mod writes;
-mod zz_hold;

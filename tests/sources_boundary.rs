@@ -61,22 +61,24 @@ async fn a_text_that_got_past_the_guard_changes_nothing() {
         "with x as (insert into public.pulse_tables (tenant_id, name) values (null, 'x') returning 1) select * from x",
         "with x as (update report.guests set name = 'x' returning 1) select * from x",
         "with x as (delete from report.guests returning 1) select * from x",
-        "select 1 as a) query; drop view report.guests; select * from (select 1 as a",
         "select 1 as a for update",
         "select name from guests for update",
+        "select lo_create(0)::text as a",
+        "select lo_from_bytea(0, 'x')::text as a",
+        "select set_config('transaction_read_only', 'off', true) as a",
+        "select query_to_xml('drop view report.guests', true, true, '')::text as a",
     ] {
         let told = unguarded(&event.tenant, sql, &["guests"]).await;
         let refused = match &told {
             Err(told) => {
                 told.contains("permission denied")
-                    || told.contains("syntax error")
                     || told.contains("not allowed")
+                    || told.contains("must not call")
+                    || told.contains("read-only transaction")
                     || told.contains("WITH clause")
-                    || told.contains("cannot open")
                     || told.contains("FOR UPDATE")
                     || told.contains("cannot delete from view")
                     || told.contains("cannot update view")
-                    || told.contains("does not exist")
             }
             // A lock that cannot be taken by a function that may not lock is no change.
             Ok(_) => sql.ends_with("for update"),
@@ -88,6 +90,71 @@ async fn a_text_that_got_past_the_guard_changes_nothing() {
         .get(&format!("/pulse/tables/{}/rows", event.table))
         .await;
     assert_eq!(rows.at("/items/0/name"), "Ada");
+}
+
+#[tokio::test]
+async fn a_text_that_got_past_the_guard_is_one_statement() {
+    let tenant = Tenant::new().await;
+    // What belongs to the role that runs it could be dropped by it.
+    for statement in [
+        "drop view report.guests",
+        "drop function app.run_query(jsonb)",
+        "grant execute on function app.run_query(jsonb) to public",
+        "alter function app.run_query(jsonb) security invoker",
+        "create temp table kept as select 1 as a",
+        "do 'begin end'",
+        "select 2 as b",
+    ] {
+        for sql in [
+            format!("select 1 as a) query; {statement}; select * from (select 1 as a"),
+            format!("select 1 as a) query; {statement} --"),
+            format!("{statement}) query --"),
+        ] {
+            let told = unguarded(&tenant, &sql, &[]).await.expect_err(&sql);
+            assert!(
+                told.contains("cannot open multi-query plan") || told.contains("syntax error"),
+                "{sql}\n{told}"
+            );
+        }
+    }
+    let sound = unguarded(&tenant, "select 1 as a", &[]).await;
+    assert_eq!(sound.expect("a result")["rows"], json!([[1]]));
+}
+
+#[tokio::test]
+async fn what_a_text_that_got_past_the_guard_fails_with_is_its_own() {
+    let mine = Event::with_guests(["Ada"]).open().await;
+    let other = Event::with_guests(["Eve"]).open().await;
+    let set = format!("set_config('app.tenant_id', '{}', true)", other.tenant.id);
+    let hidden = set.replace("set_config", "pg_catalog.U&\"set\\005fconfig\"");
+    let quoted = set.replace('\'', "''");
+    for sql in [
+        format!(
+            "with x as materialized (select {set} as a) select cast(g.name as int) as n from x cross join report.guests g"
+        ),
+        format!(
+            "with x as materialized (select {hidden} as a) select cast(g.name as int) as n from x cross join report.guests g"
+        ),
+        format!(
+            "with x as materialized (select query_to_xml('select {quoted}', true, true, '')::text as a) \
+             select cast(g.name || x.a as int) as n from x cross join report.guests g"
+        ),
+        format!(
+            "select 1 as a) query cross join (select {set}) x cross join lateral (select cast(g.name as int) from report.guests g) y --"
+        ),
+    ] {
+        let told = unguarded(&mine.tenant, &sql, &["guests"])
+            .await
+            .expect_err(&sql);
+        assert!(told.contains("must not call"), "{sql}\n{told}");
+    }
+    let told = unguarded(
+        &mine.tenant,
+        "select cast(name as int) as n from guests",
+        &["guests"],
+    );
+    let told = told.await.expect_err("no number");
+    assert!(told.contains("Ada"), "{told}");
 }
 
 #[tokio::test]
@@ -148,7 +215,7 @@ async fn the_roles_behind_it_can_do_nothing_else() {
     );
     assert_eq!(powers.await, [""; 0]);
     let reader = names(
-        "select coalesce(jsonb_agg(c.oid::regclass::text order by 1), '[]') from pg_class c
+        "select coalesce(jsonb_agg(c.oid::regclass::text), '[]') from pg_class c
          where c.relnamespace in ('public'::regnamespace, 'app'::regnamespace, 'report'::regnamespace)
            and c.relkind in ('r', 'p', 'v', 'm', 'f')
            and (has_any_column_privilege('pulse_report_reader', c.oid, 'select, insert, update, references')
@@ -165,12 +232,13 @@ async fn the_roles_behind_it_can_do_nothing_else() {
     );
     assert_eq!(writes.await, [""; 0]);
     let functions = names(
-        "select coalesce(jsonb_agg(p.proname order by 1), '[]') from pg_proc p
+        "select coalesce(jsonb_agg(p.proname order by p.proname), '[]') from pg_proc p
          where p.pronamespace = 'app'::regnamespace and has_function_privilege('pulse_report_reader', p.oid, 'execute')",
     );
     let known = [
         "column_kind",
         "fail",
+        "query_plan",
         "read_rows",
         "run_query",
         "staff_tenant",
@@ -178,7 +246,7 @@ async fn the_roles_behind_it_can_do_nothing_else() {
     ];
     assert_eq!(functions.await, known);
     let secrets = names(
-        "select coalesce(jsonb_agg(attrelid::regclass || '.' || attname order by 1), '[]') from pg_attribute
+        "select coalesce(jsonb_agg(attrelid::regclass || '.' || attname), '[]') from pg_attribute
          where attrelid::regclass::text in ('users', 'sessions', 'api_keys', 'webhook_endpoints', 'pulse_rows',
                                             'report_writers', 'channels', 'report_jobs', 'message_deliveries')
            and attname in ('email', 'barcode', 'data', 'attention_note', 'password_hash', 'key_hash', 'secret',

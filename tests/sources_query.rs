@@ -218,7 +218,8 @@ async fn days_begin_in_the_zone_asked_for_and_now_is_when_it_was_asked() {
     let tenant = Tenant::new().await;
     let sql = "select date_trunc('day', timestamptz '2026-06-01T23:30:00Z') as day, now() as now, \
                current_date as today";
-    let at = tenant.client().at(time("2026-06-01T22:15:00Z"));
+    let at = tenant.key("manager").await.0;
+    let at = at.at(time("2026-06-01T22:15:00Z"));
     for (zone, day, now, today) in [
         (
             None,

@@ -83,7 +83,8 @@ async fn a_template_is_filled_with_what_the_prompt_finds() {
 #[tokio::test]
 async fn now_is_the_time_the_report_is_about() {
     let tenant = Tenant::new().await;
-    let client = tenant.client().at(time("2026-06-01T22:15:00Z"));
+    let client = tenant.key("manager").await.0;
+    let client = client.at(time("2026-06-01T22:15:00Z"));
     let prompt = "```sql name=now\nselect current_date as today, now() as now\n```";
     let reply = attempt(&client, prompt).await.expect_status(200);
     assert_eq!(

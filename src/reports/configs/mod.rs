@@ -14,12 +14,12 @@ pub use wire::Report;
 use rules::page::Page;
 use rules::report::config;
 use rules::schedule::Schedule;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::schedule::timed;
 use crate::platform::ctx::Ctx;
-use crate::platform::error::Result;
+use crate::platform::error::{Error, Result};
 use crate::platform::pg::Called;
 use crate::platform::scope::Scope;
 use wire::{ReportIn, ReportPatch, ReportsQuery, Stored};
@@ -32,8 +32,9 @@ pub async fn create(ctx: &Ctx, scope: &Scope, input: ReportIn) -> Result<Called<
     let (stored, schedule) = input.check()?;
     let id = ctx.new_id();
     let mut new = written(ctx, id, &stored)?;
-    new["most"] = config::PER_TENANT.into();
+    put(&mut new, "most", json!(config::PER_TENANT));
     plan(ctx, &mut new, id, &schedule);
+    let new = new.into();
     let done = ctx.pg.call_full(scope, &store::INSERT, &new).await?;
     done.try_map(|report| Ok(report.told(ctx)))
 }
@@ -91,8 +92,12 @@ fn changed(ctx: &Ctx, before: &Report, if_match: Option<i64>, input: ReportPatch
     if stored.reschedules(before) {
         plan(ctx, &mut change, before.id, &schedule);
     }
-    change["if_match"] = if_match.unwrap_or(before.version).into();
-    Ok(change)
+    put(
+        &mut change,
+        "if_match",
+        json!(if_match.unwrap_or(before.version)),
+    );
+    Ok(change.into())
 }
 
 /// Removes a report, with its runs; what was sent stays in the outbox.
@@ -126,32 +131,51 @@ pub async fn resume(
         .pg
         .call(&reading, &store::GET, &json!({"id": report}))
         .await?;
-    let mut which = json!({"id": report, "now": rules::time::render(ctx.now)});
-    which["if_match"] = if_match.unwrap_or(before.version).into();
-    which["enabled"] = before.enabled.into();
+    let mut which = Map::new();
+    put(&mut which, "id", json!(report));
+    put(&mut which, "now", json!(rules::time::render(ctx.now)));
+    put(
+        &mut which,
+        "if_match",
+        json!(if_match.unwrap_or(before.version)),
+    );
+    put(&mut which, "enabled", json!(before.enabled));
     plan(ctx, &mut which, report, &before.timed()?);
+    let which = which.into();
     let done = ctx.pg.call_full(scope, &store::RESUME, &which).await?;
     done.try_map(|report| Ok(report.told(ctx)))
 }
 
-fn written(ctx: &Ctx, id: Uuid, stored: &Stored) -> Result<Value> {
-    let mut written = serde_json::to_value(stored)?;
-    written["id"] = json!(id);
-    written["now"] = rules::time::render(ctx.now).into();
+fn written(ctx: &Ctx, id: Uuid, stored: &Stored) -> Result<Map<String, Value>> {
+    let Value::Object(mut written) = serde_json::to_value(stored)? else {
+        return Err(Error::internal("a report is an object"));
+    };
+    put(&mut written, "id", json!(id));
+    put(&mut written, "now", json!(rules::time::render(ctx.now)));
     Ok(written)
 }
 
+fn put(fields: &mut Map<String, Value>, name: &str, value: Value) {
+    fields.insert(name.to_owned(), value);
+}
+
 /// Adds the next run, if there is to be one.
-fn plan(ctx: &Ctx, change: &mut Value, id: Uuid, schedule: &Schedule) {
-    let next = match change["enabled"] == true {
+fn plan(ctx: &Ctx, change: &mut Map<String, Value>, id: Uuid, schedule: &Schedule) {
+    let next = match change.get("enabled") == Some(&Value::Bool(true)) {
         true => timed::first(id, schedule, ctx.now),
         false => None,
     };
     let next = next.as_ref();
-    change["next_run_at"] = json!(next.map(|next| rules::time::render(next.at)));
-    change["next_nominal"] = json!(next.map(|next| &next.nominal));
-    change["due_at"] = json!(next.map(|next| rules::time::render(next.due)));
-    change["tzdata"] = rules::cron::tzdata_version().into();
+    let at = next.map(|next| rules::time::render(next.at));
+    let due = next.map(|next| rules::time::render(next.due));
+    put(change, "next_run_at", json!(at));
+    put(
+        change,
+        "next_nominal",
+        json!(next.map(|next| &next.nominal)),
+    );
+    put(change, "due_at", json!(due));
+    put(change, "tzdata", json!(rules::cron::tzdata_version()));
 }
 
 impl Report {

@@ -145,7 +145,7 @@ pub async fn write(ctx: &Ctx, asked: &Asked<'_>) -> core::result::Result<Written
         skipped: skipped.ok().flatten(),
         warning,
         writer: draft.writer,
-        usage: serde_json::to_value(&draft.usage).unwrap_or_default(),
+        usage: serde_json::to_value(draft.usage).unwrap_or_default(),
     })
 }
 

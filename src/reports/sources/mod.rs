@@ -73,8 +73,11 @@ pub async fn query(ctx: &Ctx, scope: &Scope, input: QueryIn) -> Result<Dataset> 
     run(ctx, scope, &query).await
 }
 
+/// Sources, and when they were read.
+type Read = (DateTime<Utc>, Rc<Vec<Source>>);
+
 thread_local! {
-    static KNOWN: RefCell<Option<(DateTime<Utc>, Rc<Vec<Source>>)>> = const { RefCell::new(None) };
+    static KNOWN: RefCell<Option<Read>> = const { RefCell::new(None) };
 }
 
 /// The sources as this isolate knows them.

@@ -22,10 +22,10 @@ use wire::{Template, TemplateIn, TemplatePatch, TemplatesQuery};
 /// Adds a template.
 pub async fn create(ctx: &Ctx, scope: &Scope, input: TemplateIn) -> Result<Called<Template>> {
     let mut new = input.check()?;
-    new["id"] = json!(ctx.new_id());
-    new["most"] = config::TEMPLATES.into();
-    new["now"] = render(ctx.now).into();
-    ctx.pg.call_full(scope, &store::INSERT, &new).await
+    new.insert("id".to_owned(), json!(ctx.new_id()));
+    new.insert("most".to_owned(), json!(config::TEMPLATES));
+    new.insert("now".to_owned(), render(ctx.now).into());
+    ctx.pg.call_full(scope, &store::INSERT, &new.into()).await
 }
 
 /// Templates, newest first.

@@ -95,12 +95,18 @@ pub struct TemplatesQuery {
 
 impl TemplateIn {
     /// What is stored, checked.
-    pub(super) fn check(self) -> Result<Value> {
+    pub(super) fn check(self) -> Result<Map<String, Value>> {
         let mut invalid = Invalid::default();
         let name = invalid.take(name::parse("/name", &self.name, config::NAME));
         let about = invalid.take(about(self.description.as_deref()));
         let body = invalid.take(body(&self.body));
-        Ok(invalid.or(json!({"name": name, "description": about.flatten(), "body": body}))?)
+        let fields = [
+            ("name", json!(name)),
+            ("description", json!(about.flatten())),
+            ("body", json!(body)),
+        ];
+        let fields = fields.map(|(name, value)| (name.to_owned(), value));
+        Ok(invalid.or(fields.into_iter().collect())?)
     }
 }
 
