@@ -80,6 +80,11 @@ create index report_configs_due_idx on report_configs (due_at, id) where due_at 
 create index report_configs_tenant_due_idx on report_configs (tenant_id, due_at, id) where due_at is not null;
 create index report_configs_template_idx on report_configs (tenant_id, template_id) where template_id is not null;
 
+-- Whether a job is under way: not finished, and not waiting for a reviewer.
+create function app.report_job_open(p_state text, p_review text) returns boolean
+language sql immutable parallel safe as $$ select p_state <> 'finished' and p_review is distinct from 'pending' $$;
+grant execute on function app.report_job_open(text, text) to pulse_app, pulse_definer;
+
 create table report_jobs (
   id            uuid not null constraint report_jobs_pkey primary key,
   tenant_id     uuid not null,
@@ -110,6 +115,7 @@ create table report_jobs (
   usage         jsonb,
   email_sent    boolean not null default false,
   email_sent_at timestamptz,
+  review        text,
   reviewed_by   uuid,
   reviewed_at   timestamptz,
   created_by    uuid,
@@ -122,12 +128,14 @@ create table report_jobs (
   constraint report_jobs_config_fkey foreign key (tenant_id, config_id)
     references report_configs (tenant_id, id) on delete cascade,
   constraint report_jobs_origin_check check (origin in ('schedule', 'manual', 'backfill')),
-  constraint report_jobs_state_check check (state in ('created', 'running', 'held', 'finished')),
+  constraint report_jobs_state_check check (state in ('created', 'running', 'finished')),
   constraint report_jobs_result_check check (result in ('success', 'error', 'canceled')
                                              and (result is null) = (state <> 'finished')),
   constraint report_jobs_stage_check check (stage in ('generate', 'render', 'deliver')),
   constraint report_jobs_skipped_check check (skipped in ('empty', 'condition', 'no_recipients', 'delivery_off')),
-  constraint report_jobs_wake_check check (wake_at is null or state in ('created', 'running'))
+  constraint report_jobs_review_check check (review in ('pending', 'approved', 'rejected')
+                                             and (review <> 'pending' or state = 'running' and lease_until is null)),
+  constraint report_jobs_wake_check check (wake_at is null or state <> 'finished' and review is distinct from 'pending')
 ) with (fillfactor = 70); -- each is updated a few times: claimed, stored, finished
 comment on column report_jobs.scheduled_for is 'The nominal instant of the occurrence; null when somebody asked for the run.';
 comment on column report_jobs.as_of is 'The instant that the report is about.';
@@ -139,9 +147,11 @@ comment on column report_jobs.lease_until is 'Somebody works on it; after that t
 comment on column report_jobs.fence is 'Grows with every claim; only the latest claim may write.';
 comment on column report_jobs.skipped is 'Why a report that was written is not sent.';
 comment on column report_jobs.warning is 'What went wrong without keeping the report from being sent.';
+comment on column report_jobs.review is
+  'pending: it is written and waits for a reviewer, and for nothing else; null: nobody needs to look at it.';
 comment on column report_jobs.data is 'The query results that the report is made of.';
 create index report_jobs_config_idx on report_jobs (config_id, id);
-create index report_jobs_unfinished_idx on report_jobs (config_id) where state in ('created', 'running');
+create index report_jobs_unfinished_idx on report_jobs (config_id) where state <> 'finished';
 create index report_jobs_wake_idx on report_jobs (wake_at) where wake_at is not null;
 create index report_jobs_stale_idx on report_jobs (created_at) where state <> 'finished';
 create index report_jobs_finished_idx on report_jobs (finished_at) where state = 'finished';
@@ -226,7 +236,7 @@ grant insert on realtime_events to pulse_definer;
 
 create function app.report_job_event(j report_jobs) returns jsonb language sql stable as $$
   select jsonb_build_object('tenant_id', j.tenant_id, 'data', jsonb_build_object('id', j.id, 'pulseConfigId', j.config_id,
-    'state', j.state, 'result', j.result, 'stage', j.stage, 'emailSent', j.email_sent, 'error', j.error))
+    'state', j.state, 'result', j.result, 'stage', j.stage, 'review', j.review, 'emailSent', j.email_sent, 'error', j.error))
 $$;
 create function app.emit_new_report_jobs() returns trigger
 language plpgsql security definer set search_path = pg_catalog, public, app, pg_temp as $$
@@ -244,8 +254,8 @@ language plpgsql security definer set search_path = pg_catalog, public, app, pg_
 declare
   events jsonb := (
     select jsonb_agg(app.report_job_event(n) order by n.id) from fresh n join stale o on o.id = n.id
-    where (o.state, o.result, o.stage, o.email_sent, o.error)
-          is distinct from (n.state, n.result, n.stage, n.email_sent, n.error));
+    where (o.state, o.result, o.stage, o.review, o.email_sent, o.error)
+          is distinct from (n.state, n.result, n.stage, n.review, n.email_sent, n.error));
 begin
   if events is not null then
     perform app.emit_all('reports', 'report_job', events);
@@ -285,10 +295,10 @@ begin
     'scheduledFor', app.utc(j.scheduled_for), 'asOf', app.utc(j.as_of), 'deliver', j.deliver, 'buffered', j.buffered,
     'state', j.state, 'result', j.result, 'stage', j.stage, 'skipped', j.skipped, 'warning', j.warning, 'error', j.error,
     'errorCode', j.error_code, 'attemptCount', j.attempts,
-    'nextAttemptAt', case when j.state in ('created', 'running') and j.lease_until is null and not j.buffered
+    'nextAttemptAt', case when app.report_job_open(j.state, j.review) and j.lease_until is null and not j.buffered
                      then app.utc(j.due_at) end,
     'untraced', j.untraced, 'writer', j.writer, 'emailSent', j.email_sent, 'emailSentAt', app.utc(j.email_sent_at),
-    'reviewedAt', app.utc(j.reviewed_at), 'startedAt', app.utc(j.started_at), 'finishedAt', app.utc(j.finished_at),
+    'review', j.review, 'reviewedAt', app.utc(j.reviewed_at), 'startedAt', app.utc(j.started_at), 'finishedAt', app.utc(j.finished_at),
     'createdAt', app.utc(j.created_at), 'updatedAt', app.utc(j.updated_at));
 end
 $$;

@@ -6,6 +6,7 @@
 mod badges;
 mod catalogue;
 mod channels;
+mod channels_places;
 mod channels_providers;
 mod checkin_config;
 mod checkin_door;
@@ -43,8 +44,10 @@ mod policies;
 mod questions;
 mod reports;
 mod reports_retry;
+mod reports_review;
 mod reports_runs;
 mod reports_ticks;
+mod reports_upkeep;
 mod roster;
 mod roster_pushes;
 mod several_tables;

@@ -73,7 +73,7 @@ async fn a_figure_that_a_model_made_up_holds_a_strict_report() {
         says("# Lists\n\nThere were 12,345 guests."),
     ];
     let (report, _chat) = by_model(script, json!({"strict": true})).await;
-    let held = report.publish().await.is("held").await;
+    let held = report.publish().await.held().await;
     assert_eq!(held.at("/untraced"), 1, "{held}");
     assert!(outbox(&report.tenant, "Morning").await.is_empty());
 }

@@ -10,18 +10,9 @@ use pulse_tests::report::{FAILS, FINDS_NOTHING, LISTS, Report, kept, outbox, ses
 use std::collections::BTreeSet;
 use tokio_postgres::types::Type;
 
-/// A tenant with one guest list, and a report about it.
-async fn about_lists(extra: Value) -> Report {
-    let tenant = Tenant::new().await;
-    tenant.table("UTC").await;
-    let mut body = json!({"prompt": LISTS});
-    pulse_tests::event::merge(&mut body, extra);
-    Report::with(&tenant, body).await
-}
-
 #[tokio::test]
 async fn a_report_is_written_sent_and_shown_with_every_attempt() {
-    let report = about_lists(json!({})).await;
+    let report = Report::about_lists(json!({})).await;
     let job = report.publish().await;
     let sent = job.sent().await;
     assert_eq!(
@@ -72,7 +63,7 @@ async fn a_report_is_written_sent_and_shown_with_every_attempt() {
 async fn a_preview_is_what_is_sent_to_the_byte() {
     let chart =
         "```sql name=lists chart=bar x=name y=guests\nselect name, guests from guest_tables\n```";
-    let report = about_lists(json!({"prompt": chart, "attachCsv": true})).await;
+    let report = Report::about_lists(json!({"prompt": chart, "attachCsv": true})).await;
     let at = report.next().await;
     let job = report.run_next().await;
     job.sent().await;
@@ -132,7 +123,7 @@ async fn a_preview_is_what_is_sent_to_the_byte() {
 #[tokio::test]
 async fn each_recipient_gets_one_message_however_often_the_job_is_brought() {
     let to = ["ada@example.org", "bob@example.org", "cleo@example.org"];
-    let report = about_lists(json!({"recipients": to})).await;
+    let report = Report::about_lists(json!({"recipients": to})).await;
     let job = report.publish().await;
     let message = json!({"kind": "report_job", "tenant": report.tenant.id, "job": job.id});
     let twice = [message.clone(), message.clone()];
@@ -164,7 +155,7 @@ async fn a_report_that_is_not_worth_sending_is_kept_and_says_why() {
         (json!({"sendIf": "lists.guests > 100"}), "condition"),
         (json!({"recipients": null}), "no_recipients"),
     ] {
-        let report = about_lists(extra).await;
+        let report = Report::about_lists(extra).await;
         let done = report.publish().await.finished().await;
         assert_eq!(
             (done.at("/result"), done.at("/skipped")),
@@ -186,13 +177,18 @@ async fn a_report_that_is_not_worth_sending_is_kept_and_says_why() {
         json!({"sendIf": "lists.guests < 100"}),
         json!({"prompt": FINDS_NOTHING}),
     ] {
-        about_lists(extra).await.publish().await.sent().await;
+        Report::about_lists(extra)
+            .await
+            .publish()
+            .await
+            .sent()
+            .await;
     }
 }
 
 #[tokio::test]
 async fn a_condition_that_the_data_cannot_answer_keeps_nothing_back_and_is_told() {
-    let report = about_lists(json!({"sendIf": "nothing.here > 1"})).await;
+    let report = Report::about_lists(json!({"sendIf": "nothing.here > 1"})).await;
     let sent = report.publish().await.sent().await;
     assert_eq!(sent.at("/skipped"), Value::Null);
     assert!(sent.text_at("/warning").contains("column"), "{sent}");
@@ -207,90 +203,9 @@ async fn a_condition_that_the_data_cannot_answer_keeps_nothing_back_and_is_told(
     assert!(message.starts_with("Line 1, column "), "{message}");
 }
 
-/// A strict report by a template that claims what no query found.
-async fn claimed() -> Report {
-    let report = about_lists(json!({"strict": true, "prompt": "How was it?"})).await;
-    let body = "# Guests\n\nThere were 4711 guests.\n\n```sql name=lists\nselect name, guests from guest_tables\n```";
-    let template = json!({"name": "Boast", "body": body});
-    let made = report
-        .client()
-        .post("/api/pulse-templates", &template)
-        .await;
-    let id = made.expect_status(201).text_at("/id");
-    report
-        .change(json!({"templateId": id}))
-        .await
-        .expect_status(200);
-    report
-}
-
-#[tokio::test]
-async fn a_strict_report_with_a_figure_that_nothing_explains_is_held_until_somebody_approves() {
-    let report = claimed().await;
-    let preview = report.order("preview").await.expect_status(200);
-    assert_eq!(preview.at("/held"), true);
-    let job = report.publish().await;
-    let held = job.is("held").await;
-    assert_eq!(
-        (held.at("/untraced"), held.at("/emailSent")),
-        (json!(1), json!(false))
-    );
-    let figures = held.list_at("/figures/figures");
-    let bold = figures
-        .iter()
-        .find(|one| one["traced"].is_null())
-        .expect("one without a trace");
-    assert_eq!(bold["text"], "4711");
-    job.order("run").await.problem(409, "held");
-    let page = report
-        .client()
-        .get(&format!("{}/report.html", job.path()))
-        .await;
-    assert!(page.expect_status(200).text().contains("4711"));
-    // One that waits for a review keeps nothing else back.
-    report.run_next().await.is("held").await;
-    job.order("approve").await.expect_status(200);
-    let sent = job.sent().await;
-    assert!(sent.at("/reviewedAt").is_string());
-    assert_eq!(sent.at("/result"), "success");
-    let stages: Vec<_> = sent
-        .list_at("/attempts")
-        .iter()
-        .map(|one| one["stage"].clone())
-        .collect();
-    assert_eq!(
-        stages.iter().filter(|stage| **stage == "generate").count(),
-        1,
-        "{sent}"
-    );
-    job.order("approve").await.problem(409, "not_held");
-    assert_eq!(outbox(&report.tenant, "Morning").await.len(), 1);
-}
-
-#[tokio::test]
-async fn a_held_report_that_is_rejected_is_not_sent() {
-    let report = claimed().await;
-    let job = report.publish().await;
-    job.is("held").await;
-    let rejected = job.order("reject").await.expect_status(200);
-    assert_eq!(
-        (rejected.at("/state"), rejected.at("/result")),
-        (json!("finished"), json!("canceled"))
-    );
-    assert_eq!(rejected.at("/errorCode"), "rejected");
-    job.order("reject").await.problem(409, "not_held");
-    job.order("run").await.problem(409, "already_finished");
-    assert!(outbox(&report.tenant, "Morning").await.is_empty());
-    report
-        .change(json!({"strict": false}))
-        .await
-        .expect_status(200);
-    report.publish().await.sent().await;
-}
-
 #[tokio::test]
 async fn a_run_that_nobody_wants_any_more_is_canceled() {
-    let report = about_lists(json!({})).await;
+    let report = Report::about_lists(json!({})).await;
     let job = report.busy().await;
     let canceled = job.order("cancel").await.expect_status(200);
     assert_eq!(
@@ -304,7 +219,7 @@ async fn a_run_that_nobody_wants_any_more_is_canceled() {
 
 #[tokio::test]
 async fn a_run_is_worked_on_at_once_when_somebody_asks() {
-    let report = about_lists(json!({})).await;
+    let report = Report::about_lists(json!({})).await;
     let job = report.busy().await;
     let done = job.order("run").await.expect_status(200);
     assert_eq!(
@@ -318,7 +233,7 @@ async fn a_run_is_worked_on_at_once_when_somebody_asks() {
 
 #[tokio::test]
 async fn a_report_that_fails_too_often_in_a_row_is_paused_and_its_owner_told() {
-    let report = about_lists(json!({"prompt": FAILS, "pauseAfter": 2})).await;
+    let report = Report::about_lists(json!({"prompt": FAILS, "pauseAfter": 2})).await;
     let first = report.run_next().await.finished().await;
     assert_eq!(
         (first.at("/result"), first.at("/stage")),
@@ -378,7 +293,7 @@ async fn a_report_that_fails_too_often_in_a_row_is_paused_and_its_owner_told() {
 
 #[tokio::test]
 async fn occurrences_of_the_past_are_run_once_each_as_of_their_time_and_not_sent() {
-    let report = about_lists(json!({"cronTimezone": "UTC"})).await;
+    let report = Report::about_lists(json!({"cronTimezone": "UTC"})).await;
     let to = report.next().await - TimeDelta::days(1);
     let range = json!({"from": rfc3339(to - TimeDelta::days(3)), "to": rfc3339(to)});
     let made = report
@@ -434,133 +349,8 @@ async fn occurrences_of_the_past_are_run_once_each_as_of_their_time_and_not_sent
 }
 
 #[tokio::test]
-async fn what_cannot_be_handed_over_is_not_written_again() {
-    let report = claimed().await;
-    let job = report.publish().await;
-    let held = job.is("held").await;
-    let written = held.at("/payload");
-    let database = session(&report.tenant).await;
-    let subject = |text: &'static str| {
-        let (database, id) = (&database, &job.id);
-        async move {
-            let sql = "with c as (update report_documents set subject = $2 where job_id = $1::text::uuid returning 1)
-                       select to_jsonb(count(*)) from c";
-            let changed = database
-                .json(sql, &[(id, Type::TEXT), (&text, Type::TEXT)])
-                .await;
-            assert_eq!(changed, 1);
-        }
-    };
-    subject("").await;
-    job.order("approve").await.expect_status(200);
-    let failed = job.tried(4).await;
-    assert_eq!(
-        (failed.at("/state"), failed.at("/stage")),
-        (json!("running"), json!("deliver"))
-    );
-    assert_eq!(failed.at("/errorCode"), "delivery_failed");
-    assert!(failed.at("/nextAttemptAt").is_string(), "{failed}");
-    subject("Mended").await;
-    assert!(
-        job.set("due_at = now(), wake_at = now()", "state = 'running'")
-            .await
-    );
-    Control::here().cron("* * * * *").await;
-    let sent = job.sent().await;
-    assert_eq!(sent.at("/payload"), written);
-    let generated = sent.list_at("/attempts");
-    let generated = generated
-        .iter()
-        .filter(|one| one["stage"] == "generate")
-        .count();
-    assert_eq!(generated, 1, "{sent}");
-    assert_eq!(outbox(&report.tenant, "Mended").await.len(), 1);
-}
-
-#[tokio::test]
-async fn a_job_whose_worker_is_gone_is_taken_by_another_when_the_lease_has_run_out() {
-    let report = about_lists(json!({})).await;
-    let job = report.busy().await;
-    let gone =
-        "state = 'running', due_at = now(), fence = 7, lease_until = now() + interval '1 hour',
-                wake_at = now() + interval '1 hour'";
-    assert!(job.set(gone, "state = 'created'").await);
-    let message = json!({"kind": "report_job", "tenant": report.tenant.id, "job": job.id});
-    Control::here().queue("REPORTS", &[message]).await;
-    Control::here().cron("* * * * *").await;
-    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
-    assert_eq!(
-        job.show().await.at("/attemptCount"),
-        0,
-        "the lease still holds"
-    );
-    job.order("run").await.problem(409, "already_running");
-    let out = "lease_until = now() - interval '1 second', wake_at = now() - interval '1 second'";
-    assert!(job.set(out, "fence = 7").await);
-    Control::here().cron("* * * * *").await;
-    job.sent().await;
-    assert!(job.set("updated_at = now()", "fence = 8").await);
-}
-
-#[tokio::test]
-async fn what_was_left_lying_is_canceled_and_what_is_under_way_is_not() {
-    let report = about_lists(json!({"overlap": "allow"})).await;
-    let (old, young, held) = (
-        report.busy().await,
-        report.busy().await,
-        report.busy().await,
-    );
-    assert!(
-        old.set("created_at = now() - interval '25 hours'", "true")
-            .await
-    );
-    let review = "created_at = now() - interval '25 hours', state = 'held', wake_at = null";
-    assert!(held.set(review, "true").await);
-    let done = report.client().call("POST", "/api/pulse-job/cleanup").await;
-    let done = done.expect_status(200);
-    assert_eq!(
-        (done.at("/canceled"), done.at("/canceledJobs")),
-        (json!(1), json!([old.id]))
-    );
-    assert_eq!(old.show().await.at("/errorCode"), "stale");
-    assert_eq!(young.show().await.at("/state"), "created");
-    assert_eq!(held.show().await.at("/state"), "held");
-    assert!(
-        young
-            .set("created_at = now() - interval '25 hours'", "true")
-            .await
-    );
-    assert!(
-        held.set("created_at = now() - interval '31 days'", "true")
-            .await
-    );
-    Control::here().cron("17 3 * * *").await;
-    for job in [young, held] {
-        assert_eq!(job.finished().await.at("/result"), "canceled");
-    }
-}
-
-#[tokio::test]
-async fn finished_runs_are_kept_for_ninety_days() {
-    let report = about_lists(json!({})).await;
-    let (old, young) = (report.publish().await, report.publish().await);
-    for (job, days) in [(&old, 91), (&young, 89)] {
-        job.finished().await;
-        let aged = format!("finished_at = now() - interval '{days} days'");
-        assert!(job.set(&aged, "true").await);
-    }
-    Control::here().cron("17 3 * * *").await;
-    eventually("the old run is gone", || async {
-        let found = report.client().get(&old.path()).await;
-        (found.status == 404).then_some(())
-    })
-    .await;
-    young.show().await;
-}
-
-#[tokio::test]
 async fn runs_are_listed_newest_first_and_found_by_state_result_and_origin() {
-    let report = about_lists(json!({"overlap": "allow"})).await;
+    let report = Report::about_lists(json!({"overlap": "allow"})).await;
     let sent = report.publish().await;
     sent.finished().await;
     let scheduled = report.run_next().await;
@@ -594,7 +384,7 @@ async fn runs_are_listed_newest_first_and_found_by_state_result_and_origin() {
 
 #[tokio::test]
 async fn a_repeated_publish_makes_one_run() {
-    let report = about_lists(json!({})).await;
+    let report = Report::about_lists(json!({})).await;
     let publish = || report.order("publish").header("idempotency-key", "once");
     let (first, again) = (
         publish().await.expect_status(201),
@@ -607,7 +397,7 @@ async fn a_repeated_publish_makes_one_run() {
 
 #[tokio::test]
 async fn every_change_of_a_run_is_an_event_of_the_channel_reports() {
-    let report = about_lists(json!({})).await;
+    let report = Report::about_lists(json!({})).await;
     let job = report.publish().await;
     job.sent().await;
     let database = session(&report.tenant).await;

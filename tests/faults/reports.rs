@@ -10,7 +10,7 @@ use chrono::Utc;
 use pulse_tests::control::Control;
 use pulse_tests::database::Database;
 use pulse_tests::prelude::*;
-use pulse_tests::report::{Job, LISTS, Report, outbox, session};
+use pulse_tests::report::{Job, Report, outbox, session};
 use pulse_tests::stack::within;
 use std::time::Duration;
 use tokio_postgres::types::Type;
@@ -19,14 +19,6 @@ use tokio_postgres::types::Type;
 const DUE: u32 = 1_000;
 /// Recipients of each.
 const RECIPIENTS: u32 = 2;
-
-async fn about_lists(extra: Value) -> Report {
-    let tenant = Tenant::new().await;
-    tenant.table("UTC").await;
-    let mut body = json!({"prompt": LISTS});
-    pulse_tests::event::merge(&mut body, extra);
-    Report::with(&tenant, body).await
-}
 
 async fn number(database: &Database, sql: &str) -> u64 {
     let found = database.json(sql, &[]).await;
@@ -73,7 +65,7 @@ async fn crowd() -> Tenant {
     let to: Vec<_> = (0..RECIPIENTS)
         .map(|n| format!("r{n}@example.org"))
         .collect();
-    let report = about_lists(json!({"recipients": to})).await;
+    let report = Report::about_lists(json!({"recipients": to})).await;
     report.make_due().await;
     let database = session(&report.tenant).await;
     database
@@ -209,7 +201,7 @@ async fn an_answer_of_postgres_that_is_lost_costs_no_report_and_doubles_none() {
         ("deliver_report", 1),
         ("take_messages", 1),
     ] {
-        let report = about_lists(json!({})).await;
+        let report = Report::about_lists(json!({})).await;
         control.lose_answers(lost, 1).await;
         let job = report.publish().await;
         let sent = rescued(&job).await;
@@ -222,7 +214,7 @@ async fn an_answer_of_postgres_that_is_lost_costs_no_report_and_doubles_none() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tick_that_does_not_hear_what_it_claimed_leaves_its_jobs_to_the_minute() {
     let _alone = alone().await;
-    let report = about_lists(json!({})).await;
+    let report = Report::about_lists(json!({})).await;
     report.make_due().await;
     let control = Control::here();
     control.lose_answers("claim_reports", 1).await;
@@ -243,7 +235,7 @@ async fn a_tick_that_does_not_hear_what_it_claimed_leaves_its_jobs_to_the_minute
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_that_was_thought_dead_writes_nothing() {
     let _alone = alone().await;
-    let report = about_lists(json!({})).await;
+    let report = Report::about_lists(json!({})).await;
     let control = Control::here();
     // The worker asks again for as long as the answer to its report is lost; meanwhile somebody else
     // takes the job.

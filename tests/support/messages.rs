@@ -8,6 +8,7 @@ use crate::client::{Client, Reply};
 use crate::control::Control;
 use crate::database::Database;
 use crate::event::merge;
+use crate::receiver::{Hook, Plan, Receiver};
 use crate::stack::within;
 use crate::tenant::Tenant;
 use serde_json::{Value, json};
@@ -17,6 +18,11 @@ use uuid::Uuid;
 
 /// How long deliveries may take to get somewhere.
 const PATIENCE: Duration = Duration::from_secs(40);
+
+/// A file of the message that [`sent`] posts.
+pub const CSV: &str = "YSxiCjEsMgo=";
+/// A picture of it.
+pub const PNG: &str = "iVBORw0KGgo=";
 
 /// A channel of a tenant.
 #[derive(Clone, Debug)]
@@ -245,4 +251,36 @@ pub async fn system(
         ],
     )
     .await
+}
+
+/// A message with everything, posted by a channel of the kind that leads to a double; answers the
+/// request and the delivery.
+pub async fn sent(kind: &str, settings: Value, answer: Plan) -> (Hook, Value) {
+    let tenant = Tenant::new().await;
+    let double = Receiver::with([answer]).await;
+    let mut settings = settings;
+    settings["base_url"] = json!(double.base());
+    let channel = Channel::with(&tenant, kind, settings).await;
+    let address = match kind {
+        "twilio" => json!("+14155550100"),
+        "pagerduty" | "opsgenie" => Value::Null,
+        _ => json!("ada@example.org"),
+    };
+    let files = json!([
+        {"name": "numbers.csv", "content_type": "text/csv; charset=utf-8", "content": CSV, "content_id": null},
+        {"name": "chart.png", "content_type": "image/png", "content": PNG, "content_id": "chart-1"},
+    ]);
+    let posted = Posted::with(
+        &tenant,
+        json!({
+            "attachments": files,
+            "alert": {"severity": "critical", "dedup_key": "db/lag", "status": "firing"},
+            "recipients": [{"channel_id": channel.id, "address": address}],
+        }),
+    )
+    .await;
+    let hook = double.received(1).await.remove(0);
+    let message = posted.ends("sent").await;
+    assert_eq!(double.hooks().len(), 1);
+    (hook, message)
 }

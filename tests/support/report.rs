@@ -67,6 +67,15 @@ impl Report {
         }
     }
 
+    /// A report about the guest lists of a tenant of its own, which has one.
+    pub async fn about_lists(extra: Value) -> Self {
+        let tenant = Tenant::new().await;
+        tenant.table("UTC").await;
+        let mut body = json!({"prompt": LISTS});
+        merge(&mut body, extra);
+        Self::with(&tenant, body).await
+    }
+
     /// The admin's client.
     pub fn client(&self) -> &Client {
         self.tenant.client()
@@ -132,7 +141,7 @@ impl Report {
         }
     }
 
-    /// Its jobs, newest first, with a filter such as `state=held`.
+    /// Its jobs, newest first, with a filter such as `state=running`.
     pub async fn jobs(&self, filter: &str) -> Vec<Value> {
         let path = format!("{}/jobs?limit=200&{filter}", self.path());
         let listed = self.client().get(&path).await.expect_status(200);
@@ -210,19 +219,24 @@ impl Job {
         self.report.client().call("POST", &path)
     }
 
-    /// Waits until it stands there; answers it.
-    pub async fn is(&self, state: &str) -> Reply {
-        let what = format!("the job is {state}");
-        within(PATIENCE, &what, || async {
+    /// Waits until it is held for review; answers it.
+    pub async fn held(&self) -> Reply {
+        let held = within(PATIENCE, "the job waits for a review", || async {
             let shown = self.show().await;
-            (shown.at("/state") == state).then_some(shown)
+            (shown.at("/review") == "pending").then_some(shown)
         })
-        .await
+        .await;
+        assert_eq!(held.at("/state"), "running", "{held}");
+        held
     }
 
     /// Waits until it ended; answers it.
     pub async fn finished(&self) -> Reply {
-        self.is("finished").await
+        within(PATIENCE, "the job is finished", || async {
+            let shown = self.show().await;
+            (shown.at("/state") == "finished").then_some(shown)
+        })
+        .await
     }
 
     /// Waits until its mail is sent; answers it.

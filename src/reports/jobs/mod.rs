@@ -189,7 +189,7 @@ pub async fn list(
     let limit = rules::page::limit(query.limit.as_deref())?;
     let filter = json!({
         "config_id": report, "state": query.state, "result": query.result,
-        "origin": query.origin,
+        "review": query.review, "origin": query.origin,
         "before": rules::page::decode::<Uuid>(query.cursor.as_deref())?,
         "limit": limit + 1,
     });

@@ -175,6 +175,7 @@ pub const LIST: Statement<Value, Vec<ReportJob>> = Statement::new(
                       where j.config_id = c.id
                         and ($1->>'state' is null or j.state = $1->>'state')
                         and ($1->>'result' is null or j.result = $1->>'result')
+                        and ($1->>'review' is null or j.review = $1->>'review')
                         and ($1->>'origin' is null or j.origin = $1->>'origin')
                         and ($1->>'before' is null or j.id < ($1->>'before')::uuid)
                       order by j.id desc

@@ -65,6 +65,9 @@ pub struct ReportJob {
     /// When, RFC 3339.
     #[schema(required = true)]
     pub email_sent_at: Option<String>,
+    /// What a reviewer says, when one is needed.
+    #[schema(required = true)]
+    pub review: Option<Review>,
     /// When it was approved or rejected, RFC 3339.
     #[schema(required = true)]
     pub reviewed_at: Option<String>,
@@ -100,10 +103,8 @@ pub enum Origin {
 pub enum State {
     /// Nobody has worked on it.
     Created,
-    /// It is worked on, or will be again.
+    /// It is worked on, or will be again, or waits for a review.
     Running,
-    /// It waits for a review.
-    Held,
     /// It has ended.
     Finished,
 }
@@ -119,6 +120,19 @@ pub enum Outcome {
     Error,
     /// Nobody wants it any more.
     Canceled,
+}
+
+/// Where the review of a report stands.
+#[derive(Clone, Copy, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = ReportReview)]
+pub enum Review {
+    /// The report is written, and goes nowhere until somebody decides.
+    Pending,
+    /// It goes out as it is.
+    Approved,
+    /// It goes out never.
+    Rejected,
 }
 
 /// A run of a report with all that is known of it.
@@ -203,6 +217,8 @@ pub struct ReportJobsQuery {
     pub state: Option<State>,
     /// Those that ended so.
     pub result: Option<Outcome>,
+    /// Those whose review stands there.
+    pub review: Option<Review>,
     /// Those that were made for this reason.
     pub origin: Option<Origin>,
     /// 1 to 200.

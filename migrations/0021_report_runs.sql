@@ -1,205 +1,9 @@
--- Reports as they run: due schedules claimed by ticks, jobs claimed by workers, what comes back written down.
+-- Reports as they run: jobs claimed by workers, what comes back written down, what people decide about them.
 --
--- Invariant: a tick changes a schedule only if it is as the tick has read it (compare-and-set on next_run_at and on
--- what else of the config was under way); a worker changes a job only under the fence of its claim. Every function
--- may be repeated: what was done already is answered as done.
+-- Invariant: a worker changes a job only under the fence of its claim. Every function may be repeated: what was done
+-- already is answered as done.
 -- Lock order: config, job, message, realtime channel.
--- Failure: nothing is left that no later tick finds: a job that is not finished and not held has a wake_at.
-
--- What else of a config is under way: runs, and runs that wait for those. Backfills are nobody's rivals.
-create function app.report_runs(p_config uuid, out running integer, out waiting integer) language sql stable as $$
-  select count(*) filter (where not j.buffered), count(*) filter (where j.buffered)
-  from report_jobs j
-  where j.config_id = p_config and j.state in ('created', 'running') and j.origin <> 'backfill'
-$$;
-
--- What is due, soonest first. With `tenant`, of that tenant only.
-create function app.due_reports(p jsonb) returns jsonb
-language plpgsql stable security definer set search_path = pg_catalog, public, app, pg_temp as $$
-declare
-  v_now    timestamptz := app.clock(p);
-  v_tenant uuid := (p ->> 'tenant')::uuid;
-  v_limit  integer := (p ->> 'limit')::integer;
-  v_due    report_configs[];
-begin
-  if v_tenant is null then
-    v_due := array(select c from report_configs c where c.due_at <= v_now order by c.due_at, c.id limit v_limit);
-  else
-    v_due := array(select c from report_configs c where c.tenant_id = v_tenant and c.due_at <= v_now
-                   order by c.due_at, c.id limit v_limit);
-  end if;
-  return (
-    select coalesce(jsonb_agg(jsonb_build_object('id', c.id, 'cron', c.cron, 'timezone', c.cron_timezone,
-      'jitter', c.jitter, 'overlap', c.overlap, 'next_run_at', app.utc(c.next_run_at), 'running', u.running,
-      'waiting', u.waiting) order by c.due_at, c.id), '[]')
-    from unnest(v_due) c cross join lateral app.report_runs(c.id) u);
-end
-$$;
-
--- Makes the jobs of due schedules and moves these on. A schedule that is no longer as it was read, or that another
--- tick holds, stays as it is.
-create function app.claim_reports(p jsonb) returns jsonb
-language plpgsql volatile security definer set search_path = pg_catalog, public, app, pg_temp as $$
-declare
-  v_held   uuid[];
-  v_result jsonb;
-begin
-  v_held := array(
-    select c.id
-    from report_configs c
-    join jsonb_to_recordset(p -> 'claims') as w (id uuid, next_run_at timestamptz) on w.id = c.id
-    where c.next_run_at = w.next_run_at
-    order by c.id for no key update of c skip locked);
-
-  with claims as (
-    select w.*, c.tenant_id
-    from jsonb_to_recordset(p -> 'claims') as w (id uuid, running integer, waiting integer, scheduled_for timestamptz,
-      decision text, missed bigint, following timestamptz, nominal text, due_at timestamptz)
-    join report_configs c on c.id = w.id
-    cross join lateral app.report_runs(w.id) u
-    where w.id = any (v_held) and u.running = w.running and u.waiting = w.waiting),
-  canceled as (
-    update report_jobs j set state = 'finished', result = 'canceled', error_code = 'overlap',
-      error = 'The next run took its place.', fence = j.fence + 1, lease_until = null, wake_at = null,
-      buffered = false, finished_at = now(), updated_at = now()
-    from claims w
-    where w.decision = 'cancel_others' and j.config_id = w.id and j.state in ('created', 'running')
-      and j.origin <> 'backfill'
-    returning j.id),
-  closed as (
-    update report_job_attempts a set code = 'canceled', error = 'The next run took its place.'
-    from canceled x where a.job_id = x.id and a.code is null and a.duration_ms is null),
-  made as (
-    insert into report_jobs as j (id, tenant_id, config_id, origin, scheduled_for, as_of, buffered, wake_at)
-    select app.new_id(), w.tenant_id, w.id, 'schedule', w.scheduled_for, w.scheduled_for, w.decision = 'buffer',
-           now() + interval '2 minutes'
-    from claims w
-    where w.scheduled_for is not null and w.decision <> 'skip'
-    on conflict (config_id, scheduled_for) do nothing
-    returning j.id, j.tenant_id, j.config_id, j.buffered),
-  moved as (
-    update report_configs c set next_run_at = w.following, next_nominal = w.nominal, due_at = w.due_at, tzdata = p ->> 'tzdata',
-      missed = c.missed + w.missed,
-      overlap_skipped = c.overlap_skipped + (w.scheduled_for is not null and w.decision = 'skip')::integer
-    from claims w where c.id = w.id
-    returning c.id)
-  select jsonb_build_object('claimed', (select count(*) from moved),
-    'jobs', (select coalesce(jsonb_agg(jsonb_build_object('tenant', m.tenant_id, 'config', m.config_id, 'job', m.id,
-               'waits', m.buffered) order by m.id), '[]') from made m))
-  into v_result;
-  return v_result;
-end
-$$;
-
--- How many schedules of a tenant run at all.
-create function app.running_reports() returns integer language sql stable as $$
-  select count(*)::integer from report_configs where due_at is not null
-$$;
-
--- Tenants that have something due.
-create function app.due_report_tenants(p jsonb) returns jsonb
-language sql stable security definer set search_path = pg_catalog, public, app, pg_temp as $$
-  select coalesce(jsonb_agg(x.tenant_id order by x.tenant_id), '[]')
-  from (select distinct c.tenant_id from report_configs c where c.due_at <= app.clock(p) limit 10000) x
-$$;
-
--- Schedules whose next run was computed with other time zone data. What is due already is run as it is.
-create function app.stale_report_schedules(p jsonb) returns jsonb
-language sql stable security definer set search_path = pg_catalog, public, app, pg_temp as $$
-  select coalesce(jsonb_agg(jsonb_build_object('id', c.id, 'tenant', c.tenant_id, 'cron', c.cron,
-    'timezone', c.cron_timezone, 'jitter', c.jitter, 'overlap', c.overlap, 'next_run_at', app.utc(c.next_run_at),
-    'nominal', c.next_nominal) order by c.id), '[]')
-  from (select * from report_configs c
-        where c.due_at > app.clock(p) and (c.tzdata < p ->> 'tzdata' or c.tzdata > p ->> 'tzdata')
-        order by c.id limit (p ->> 'limit')::integer) c
-$$;
-create index report_configs_tzdata_idx on report_configs (tzdata) where due_at is not null;
-
--- Gives a schedule the next run that follows from other time zone data; its owner is told when that moved. Nothing is
--- done to one that was changed meanwhile.
-create function app.reschedule_report(p jsonb) returns jsonb language plpgsql
-set search_path = pg_catalog, public, app, pg_temp as $$
-declare
-  c report_configs;
-begin
-  perform app.system_only();
-  update report_configs x set next_run_at = (p ->> 'next_run_at')::timestamptz, next_nominal = p ->> 'nominal',
-    due_at = (p ->> 'due_at')::timestamptz, tzdata = p ->> 'tzdata'
-  where x.id = (p ->> 'id')::uuid and x.next_run_at = (p ->> 'was')::timestamptz and x.tzdata <> p ->> 'tzdata'
-  returning * into c;
-  if found and p ->> 'notice' is not null then
-    perform app.tell_report_owner(c, 'report_moved', p -> 'notice', null);
-  end if;
-  return to_jsonb(c.id is not null);
-end
-$$;
-
--- Jobs that nobody works on and that are due: [{tenant, job}]. A run that waits for another is let go when that one
--- has ended. Each is looked at again in two minutes unless somebody has taken it.
-create function app.wake_report_jobs(p jsonb) returns jsonb
-language plpgsql volatile security definer set search_path = pg_catalog, public, app, pg_temp as $$
-declare
-  v_result jsonb;
-begin
-  with found as (
-    select j.id, j.buffered and exists (
-             select from report_jobs o
-             where o.config_id = j.config_id and o.state in ('created', 'running') and o.origin <> 'backfill'
-               and not o.buffered) as waits
-    from report_jobs j
-    where j.wake_at <= now()
-    order by j.wake_at limit (p ->> 'limit')::integer for update of j skip locked),
-  woken as (
-    update report_jobs j set wake_at = now() + interval '2 minutes', buffered = f.waits
-    from found f where j.id = f.id
-    returning j.id, j.tenant_id, f.waits)
-  select coalesce(jsonb_agg(jsonb_build_object('tenant', w.tenant_id, 'job', w.id)), '[]') into v_result
-  from woken w where not w.waits;
-  return v_result;
-end
-$$;
-
--- Ends what was left lying: runs that are not finished after a day, reports that nobody has reviewed for a month.
--- With `tenant`, of that tenant only.
-create function app.cleanup_report_jobs(p jsonb) returns jsonb
-language plpgsql volatile security definer set search_path = pg_catalog, public, app, pg_temp as $$
-declare
-  v_tenant uuid := (p ->> 'tenant')::uuid;
-  v_result jsonb;
-begin
-  with stale as (
-    select j.id from report_jobs j
-    where j.state <> 'finished' and j.created_at < app.clock(p) - interval '1 day'
-      and (j.state <> 'held' or j.created_at < app.clock(p) - interval '30 days')
-      and (j.lease_until is null or j.lease_until <= now())
-      and (v_tenant is null or j.tenant_id = v_tenant)
-    order by j.id for update skip locked),
-  ended as (
-    update report_jobs j set state = 'finished', result = 'canceled', error_code = 'stale',
-      error = case when j.state = 'held' then 'Nobody has reviewed it within 30 days.'
-              else 'It was not finished within a day.' end,
-      fence = j.fence + 1, lease_until = null, wake_at = null, buffered = false, finished_at = now(), updated_at = now()
-    from stale s where j.id = s.id
-    returning j.id),
-  closed as (
-    update report_job_attempts a set code = 'stale', error = 'It was not finished within a day.'
-    from ended e where a.job_id = e.id and a.code is null and a.duration_ms is null)
-  select coalesce(jsonb_agg(e.id order by e.id), '[]') into v_result from ended e;
-  return v_result;
-end
-$$;
-
--- Finished jobs are kept for 90 days, with their reports.
-create function app.sweep_report_jobs(p jsonb) returns jsonb
-language plpgsql volatile security definer set search_path = pg_catalog, public, app, pg_temp as $$
-declare
-  gone integer;
-begin
-  delete from report_jobs where state = 'finished' and finished_at < app.clock(p) - interval '90 days';
-  get diagnostics gone = row_count;
-  return jsonb_build_object('report_jobs', gone);
-end
-$$;
+-- Failure: answered, and noted with the attempt; nothing is left that no later tick finds.
 
 -- Locks a job and, before it, its config. Null when there is none.
 create function app.lock_report_job(p_job uuid) returns report_jobs language plpgsql
@@ -277,7 +81,7 @@ begin
     end if;
   end if;
   update report_jobs x set state = 'finished', result = p_result, error_code = p_code, error = p_error,
-    lease_until = null, wake_at = null, buffered = false,
+    review = nullif(x.review, 'pending'), lease_until = null, wake_at = null, buffered = false,
     fence = x.fence + (p_result = 'canceled')::integer, finished_at = now(), updated_at = now()
   where x.id = j.id;
   update report_jobs x set buffered = false, due_at = now(), wake_at = now() + interval '2 minutes'
@@ -301,7 +105,7 @@ declare
 begin
   perform app.system_only();
   j := app.lock_report_job((p ->> 'id')::uuid);
-  if j.id is null or j.state not in ('created', 'running') or j.buffered or j.due_at > now() or j.lease_until > now() then
+  if j.id is null or not app.report_job_open(j.state, j.review) or j.buffered or j.due_at > now() or j.lease_until > now() then
     return null;
   end if;
   if j.lease_until is not null then
@@ -448,9 +252,9 @@ begin
   v_to := app.report_recipients(c);
   v_why := coalesce(j.skipped, case when not j.deliver then 'delivery_off'
                                when jsonb_array_length(v_to) = 0 then 'no_recipients' end);
-  if v_why is null and c."strict" and j.untraced > 0 and j.reviewed_at is null then
+  if v_why is null and c."strict" and j.untraced > 0 and j.review is null then
     perform app.close_report_attempt(j.id, null, null);
-    update report_jobs x set state = 'held', lease_until = null, wake_at = null, updated_at = now() where x.id = j.id;
+    update report_jobs x set review = 'pending', lease_until = null, wake_at = null, updated_at = now() where x.id = j.id;
     return jsonb_build_object('held', true);
   end if;
   if v_why is null then
@@ -508,7 +312,7 @@ begin
     return null;
   end if;
   if c.overlap = 'cancel_other' then
-    for o in select * from report_jobs x where x.config_id = c.id and x.state in ('created', 'running')
+    for o in select * from report_jobs x where x.config_id = c.id and app.report_job_open(x.state, x.review)
              and x.origin <> 'backfill' order by x.id for update loop
       perform app.finish_report_job(o, 'canceled', 'overlap', 'The next run took its place.', null);
     end loop;
@@ -570,12 +374,14 @@ declare
 begin
   if j.id is null then
     return null;
-  elsif j.state <> 'held' then
+  elsif j.review is distinct from 'pending' then
     perform app.fail('PU409', 'not_held', 'This job does not wait for a review.');
   end if;
-  update report_jobs x set reviewed_by = app.actor_id(), reviewed_at = app.clock(p), updated_at = now() where x.id = j.id;
+  update report_jobs x set review = case when (p ->> 'approve')::boolean then 'approved' else 'rejected' end,
+    reviewed_by = app.actor_id(), reviewed_at = app.clock(p), updated_at = now()
+  where x.id = j.id;
   if (p ->> 'approve')::boolean then
-    update report_jobs x set state = 'running', due_at = now(), wake_at = now() + interval '2 minutes', step = 0
+    update report_jobs x set due_at = now(), wake_at = now() + interval '2 minutes', step = 0
     where x.id = j.id;
   else
     perform app.finish_report_job(j, 'canceled', 'rejected', 'It was rejected in review.', null);
@@ -593,7 +399,7 @@ declare
 begin
   if j.id is null then
     return null;
-  elsif j.state = 'held' then
+  elsif j.review = 'pending' then
     perform app.fail('PU409', 'held', 'This report waits for a review: approve or reject it.');
   elsif j.state = 'finished' and j.result <> 'error' then
     perform app.fail('PU409', 'already_finished', 'This job has ended.');
@@ -633,10 +439,7 @@ $$;
 create trigger note_report_mail after update on message_deliveries referencing old table as stale new table as fresh
   for each statement execute function app.note_report_mail();
 
-grant execute on function app.report_runs(uuid) to pulse_app, pulse_definer;
-grant execute on function app.due_reports(jsonb), app.claim_reports(jsonb), app.running_reports(),
-  app.due_report_tenants(jsonb), app.stale_report_schedules(jsonb), app.reschedule_report(jsonb), app.wake_report_jobs(jsonb),
-  app.cleanup_report_jobs(jsonb), app.sweep_report_jobs(jsonb), app.lock_report_job(uuid),
+grant execute on function app.lock_report_job(uuid),
   app.close_report_attempt(uuid, text, text), app.open_report_attempt(report_jobs, text),
   app.tell_report_owner(report_configs, text, jsonb, text),
   app.finish_report_job(report_jobs, text, text, text, jsonb), app.claim_report_job(jsonb),

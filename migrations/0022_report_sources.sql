@@ -242,7 +242,7 @@ call app.add_source('report.webhook_deliveries');
 
 grant select (id, tenant_id, name, cron, cron_timezone, enabled, paused_at, recipients, last_run_at, next_run_at, failures,
               missed, created_at) on report_configs to pulse_report_owner;
-grant select (id, tenant_id, config_id, origin, scheduled_for, state, result, skipped, error_code, attempts, untraced,
+grant select (id, tenant_id, config_id, origin, scheduled_for, state, result, review, skipped, error_code, attempts, untraced,
               writer, email_sent, started_at, finished_at, created_at) on report_jobs to pulse_report_owner;
 grant select (id, tenant_id, message_id, source_kind, channel_kind, channel_name, status, attempts, last_status, bounce,
               sent_at, delivered_at, created_at) on message_deliveries to pulse_report_owner;
@@ -267,7 +267,7 @@ comment on column report.report_configs.created_at is 'When it was made.';
 call app.add_source('report.report_configs');
 
 create view report.report_jobs as
-  select j.tenant_id, j.id, j.config_id, r.name as report, j.origin, j.scheduled_for, j.state, j.result, j.skipped,
+  select j.tenant_id, j.id, j.config_id, r.name as report, j.origin, j.scheduled_for, j.state, j.result, j.review, j.skipped,
     j.error_code, j.attempts, j.untraced, j.writer, j.email_sent, j.started_at, j.finished_at,
     extract(epoch from j.finished_at - j.started_at) as seconds, j.created_at
   from report_jobs j join report_configs r on r.id = j.config_id and r.tenant_id = j.tenant_id;
@@ -277,8 +277,10 @@ comment on column report.report_jobs.config_id is 'The report: report_configs.id
 comment on column report.report_jobs.report is 'What the report is called.';
 comment on column report.report_jobs.origin is 'schedule, manual or backfill.';
 comment on column report.report_jobs.scheduled_for is 'The occurrence it is the run of; null when somebody asked for it.';
-comment on column report.report_jobs.state is 'created, running, held (for review) or finished.';
+comment on column report.report_jobs.state is 'created, running or finished.';
 comment on column report.report_jobs.result is 'success, error or canceled; null before it is finished.';
+comment on column report.report_jobs.review is
+  'pending: it is written and waits for somebody to approve or reject it; approved; rejected; null: it needs no review.';
 comment on column report.report_jobs.skipped is 'Why what was written was not sent, such as empty or condition.';
 comment on column report.report_jobs.error_code is 'Why it failed.';
 comment on column report.report_jobs.attempts is 'How often it was tried.';
