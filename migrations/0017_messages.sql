@@ -314,7 +314,8 @@ begin
   if jsonb_array_length(coalesce(p -> 'recipients', '[]')) > 1000 then
     perform app.fail('PU422', 'too_many', 'A message has at most 1000 recipients.', '/recipients');
   end if;
-  v_bytes := octet_length(coalesce(p ->> 'html', '')) + octet_length(coalesce(p ->> 'text', ''))
+  v_bytes := octet_length(coalesce(p ->> 'subject', '')) + octet_length(coalesce(p ->> 'html', ''))
+    + octet_length(coalesce(p ->> 'text', ''))
     + (select coalesce(sum(length(a ->> 'content') * 3 / 4), 0) from jsonb_array_elements(v_files) a);
   if v_bytes > 5242880 then
     perform app.fail('PU422', 'too_large', 'A message has at most 5 MiB, attachments included.', '/attachments');

@@ -3,7 +3,8 @@
 //   node mail_server.mjs '{"cert", "key", "tls": "now"|"later"|"never", "user", "password", "plans": […]}'
 //
 // stdout: one line of JSON {"port"} when it listens, then one for each thing that happens:
-//   {"mail": {from, to, body (base64), utf8, tls, user}}   a message as it came, before it is answered
+//   {"mail": {from, to, asked, body (base64), utf8, tls, user}}   a message as it came, before it is
+//      answered; `asked` is the last RCPT as it stood on the wire, where `to` has domains in Unicode
 //   {"refused": {command, code}}
 // Each connection follows the next plan of the list, the last one for ever:
 //   "take"                    takes everything
@@ -21,6 +22,8 @@ const config = JSON.parse(process.argv[2]);
 const say = (what) => process.stdout.write(`${JSON.stringify(what)}\n`);
 const plans = [...config.plans];
 const planOf = new WeakMap();
+const askedBy = new Map();
+const silent = () => {};
 
 function plan(session) {
   if (!planOf.has(session)) planOf.set(session, plans.length > 1 ? plans.shift() : plans[0]);
@@ -54,6 +57,16 @@ const server = new SMTPServer({
   allowInsecureAuth: config.tls === "never",
   size: 10 * 1024 * 1024,
   disableReverseLookup: true,
+  logger: {
+    trace: silent,
+    debug(entry, _format, line) {
+      if (entry.tnx === "command" && entry.command === "RCPT") askedBy.set(entry.cid, line);
+    },
+    info: silent,
+    warn: silent,
+    error: silent,
+    fatal: silent,
+  },
   closeTimeout: 100,
   onConnect(session, done) {
     if (plan(session) === "greet_never") return;
@@ -91,6 +104,7 @@ const server = new SMTPServer({
         mail: {
           from: envelope.mailFrom.address,
           to: envelope.rcptTo.map((to) => to.address),
+          asked: askedBy.get(session.id) ?? null,
           body: Buffer.concat(chunks).toString("base64"),
           utf8: Boolean(envelope.smtpUtf8),
           tls: Boolean(secure),

@@ -95,6 +95,8 @@ pub struct Mail {
     pub from: String,
     /// The envelope's recipients.
     pub to: Vec<String>,
+    /// How its last recipient was named, word for word.
+    pub asked: String,
     /// Headers and body, byte for byte.
     pub body: Vec<u8>,
     /// Whether the connection was encrypted.
@@ -116,6 +118,7 @@ impl Mail {
                 .filter_map(Value::as_str)
                 .map(str::to_owned)
                 .collect(),
+            asked: text("asked"),
             body: STANDARD.decode(text("body")).expect("base64"),
             tls: said["tls"] == true,
             utf8: said["utf8"] == true,

@@ -10,8 +10,6 @@ import childProcess from "node:child_process";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { Readable } from "node:stream";
-import { startControl } from "./control.mjs";
-import { startCrons } from "./crons.mjs";
 
 /** Every workerd that Miniflare has started; it tells nobody their process ids. */
 const runtimes = [];
@@ -36,7 +34,9 @@ process.env.WRANGLER_LOG = "error";
 if (config.trusted) process.env.NODE_EXTRA_CA_CERTS = config.trusted;
 process.env.CLOUDFLARE_HYPERDRIVE_LOCAL_CONNECTION_STRING_PG = config.database_url;
 
-// Imported after the settings above took effect.
+// Imported after the settings above took effect, and with them all that imports these.
+const { startControl } = await import("./control.mjs");
+const { startCrons } = await import("./crons.mjs");
 const { unstable_getMiniflareWorkerOptions } = await import("wrangler");
 const { Miniflare, Log, LogLevel } = await import("miniflare");
 
