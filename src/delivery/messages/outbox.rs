@@ -104,7 +104,7 @@ fn opened(ctx: &Ctx, sealed: &channels::Sealed) -> Result<(Kind, Map<String, Val
 impl Outbox for Messages {
     type Claimed = Claimed;
 
-    const TAKE: Statement<Take, Taken<Claimed>> = Statement::new("select app.take_messages($1)");
+    const TAKE: Statement<Take, Taken<Claimed>> = store::TAKE;
     const SCHEDULE: &'static [u64] = retry::MESSAGES;
 
     fn claim(claimed: &Claimed) -> Claim {

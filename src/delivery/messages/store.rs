@@ -6,8 +6,13 @@
 use serde_json::Value;
 
 use super::letter::Content;
+use super::outbox::Claimed;
 use super::wire::{Message, MessageDetail};
+use crate::delivery::store::{Take, Taken};
 use crate::platform::pg::Statement;
+
+/// Settles the deliveries that ended and claims the next.
+pub const TAKE: Statement<Take, Taken<Claimed>> = Statement::new("select app.take_messages($1)");
 
 /// What was posted, with its files.
 pub const CONTENT: Statement<Value, Content> = Statement::new(

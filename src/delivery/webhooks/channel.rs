@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::open;
+use super::{open, store};
 use crate::delivery::channel::{Channel, Report};
 use crate::delivery::sender::{Claim, Outbox};
 use crate::delivery::signed::{self, Signed};
@@ -52,7 +52,7 @@ pub struct Claimed {
 impl Outbox for Events {
     type Claimed = Claimed;
 
-    const TAKE: Statement<Take, Taken<Claimed>> = Statement::new("select app.take_deliveries($1)");
+    const TAKE: Statement<Take, Taken<Claimed>> = store::TAKE;
     const SCHEDULE: &'static [u64] = retry::EVENTS;
 
     fn claim(claimed: &Claimed) -> Claim {

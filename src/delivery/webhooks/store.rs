@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::channel::Claimed;
 pub use super::wire::Endpoint;
 use crate::delivery::deliveries::Delivery;
+use crate::delivery::store::{Take, Taken};
 use crate::platform::pg::Statement;
 
 /// An endpoint whose secret is new.
@@ -35,6 +37,9 @@ pub struct NewSecret {
 /// What is no longer there.
 #[derive(Deserialize)]
 pub struct Gone {}
+
+/// Settles the deliveries that ended and claims the next.
+pub const TAKE: Statement<Take, Taken<Claimed>> = Statement::new("select app.take_deliveries($1)");
 
 /// A new endpoint.
 pub const INSERT: Statement<Value, Made> = Statement::new(

@@ -4,14 +4,14 @@
 //! Failure: occurrences that no tick came for are caught up by the latest one, if it is not too old;
 //! the others are counted as missed.
 
+mod due;
 pub mod http;
 mod store;
-mod tick;
 pub mod timed;
 mod wire;
 mod zones;
 
-pub use tick::all;
+pub use due::all;
 pub use zones::{renew, renew_once};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -86,7 +86,7 @@ fn runs(id: Uuid, schedule: &Schedule, from: DateTime<Utc>, n: usize, busy: Busy
 
 /// Looks for what is due of the caller's tenant.
 pub async fn tick(ctx: &Ctx, scope: &Scope) -> Result<Ticked> {
-    tick::tenant(ctx, scope).await
+    due::tenant(ctx, scope).await
 }
 
 /// The same for the Worker's own job.

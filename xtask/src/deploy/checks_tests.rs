@@ -34,6 +34,7 @@ run_worker_first = ["/", "/api/*", "/pulse", "/pulse/*", "/live/*", "/health", "
 [vars]
 ENVIRONMENT = "production"
 JURISDICTIONS = "1"
+PUBLIC_URL = "https://pulse.example"
 "#;
 
 fn needs() -> Needs {
@@ -41,7 +42,7 @@ fn needs() -> Needs {
     Needs {
         bindings: set(&["PG", "JOBS", "ASSETS", "CHECKIN_TABLE"]),
         classes: set(&["CheckinTable"]),
-        settings: set(&["ENVIRONMENT", "JURISDICTIONS", "TOKEN_SECRET"]),
+        settings: set(&["ENVIRONMENT", "JURISDICTIONS", "PUBLIC_URL", "TOKEN_SECRET"]),
         crons: set(&["* * * * *"]),
     }
 }
@@ -223,16 +224,14 @@ fn the_release_build_is_what_is_deployed() {
 #[test]
 fn an_address_that_links_lead_to_is_encrypted_and_filled_in() {
     breaks(
-        "ENVIRONMENT = ",
-        "PUBLIC_URL = \"http://pulse.example\"\nENVIRONMENT = ",
+        "https://pulse.example",
+        "http://pulse.example",
         "must begin with https://",
     );
-    let mut code = needs();
-    code.settings.insert("PUBLIC_URL".to_owned());
-    let state = |line: &str| {
-        let config = GOOD.replacen("[vars]", &format!("[vars]\n{line}"), 1);
-        public_url(&config.parse().unwrap(), &code).state
-    };
-    assert_eq!(state("PUBLIC_URL = \"\""), State::Open);
-    assert_eq!(state("PUBLIC_URL = \"https://pulse.example\""), State::Good);
+    let open = wrong(&GOOD.replace("https://pulse.example", ""));
+    assert_eq!(
+        open.iter().map(|finding| finding.state).collect::<Vec<_>>(),
+        [State::Open]
+    );
+    assert_eq!(wrong(GOOD), []);
 }
