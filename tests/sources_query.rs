@@ -24,7 +24,7 @@ struct Refused {
 }
 
 fn corpus() -> Corpus {
-    serde_json::from_str(include_str!("../rules/tests/cases/sql_guard.json")).expect("a corpus")
+    serde_json::from_str(include_str!("../rules/tests/fixtures/sql_guard.json")).expect("a corpus")
 }
 
 fn query(client: &Client, sql: &str) -> Call {

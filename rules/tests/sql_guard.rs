@@ -22,7 +22,7 @@ struct Refused {
 }
 
 fn corpus() -> Corpus {
-    serde_json::from_str(include_str!("cases/sql_guard.json")).expect("a corpus")
+    serde_json::from_str(include_str!("fixtures/sql_guard.json")).expect("a corpus")
 }
 
 fn sources() -> Vec<Source> {
