@@ -17,7 +17,7 @@ pub mod report;
 mod restart;
 pub mod rig;
 mod roster;
-mod socket;
+pub mod socket;
 mod sockets;
 mod statements;
 mod ways;

@@ -40,6 +40,7 @@ pub struct Found {
     retries: u64,
     cut: u64,
     replays: u64,
+    frames: u64,
     online: u64,
     offline: u64,
     conflicts: u64,
@@ -60,6 +61,7 @@ impl Found {
         self.retries += other.retries;
         self.cut += other.cut;
         self.replays += other.replays;
+        self.frames += other.frames;
         self.online += other.online;
         self.offline += other.offline;
         self.conflicts += other.conflicts;
@@ -67,7 +69,7 @@ impl Found {
     }
 
     /// Each number by name.
-    pub fn done(&self) -> [(&'static str, u64); 12] {
+    pub fn done(&self) -> [(&'static str, u64); 13] {
         [
             ("operations", self.operations),
             ("acknowledged", self.acknowledged),
@@ -78,6 +80,10 @@ impl Found {
             ("admissions without one", self.offline),
             ("of those, one too many: conflicts", self.conflicts),
             ("poison items refused", self.poison),
+            (
+                "requests answered over sockets, of one scan or a batch",
+                self.frames,
+            ),
             ("answers thrown away", self.cut),
             ("requests sent again for want of an answer", self.retries),
             ("answers given before", self.replays),
@@ -138,6 +144,7 @@ pub async fn round(
         poison: count(&counts.poison),
         retries: count(&counts.retries),
         cut: count(&counts.cut),
+        frames: count(&counts.frames),
         replays: count(&counts.replays),
         online: judged.online,
         offline: judged.offline,

@@ -42,6 +42,8 @@ pub struct Counts {
     pub undone: AtomicU64,
     /// Requests sent again, because no answer came.
     pub retries: AtomicU64,
+    /// Frames answered; all else went over HTTP.
+    pub frames: AtomicU64,
     /// Answers that were thrown away on purpose.
     pub cut: AtomicU64,
     /// Operations told to have been answered before.
@@ -113,7 +115,7 @@ pub async fn run(stack: &Arc<Stack>, options: &Options, number: u64, size: u64) 
         let client = Client::new(&api.target, &scanner, round.clone(), Dice::new(dice.next()));
         clients.spawn(client.work());
     }
-    let trouble = trouble::make(stack, &round, Dice::new(dice.next()));
+    let trouble = trouble::make(stack, &round, options.every, Dice::new(dice.next()));
     let working = async {
         let mut failed = None;
         while let Some(ended) = clients.join_next().await {
