@@ -6,7 +6,7 @@
 //! Failure: an answer that is neither success nor "try again", or none for five minutes.
 
 use super::link::{Link, Request};
-use super::round::Round;
+use super::round::{Round, code_of};
 use crate::bench::api::Scanner;
 use crate::bench::http::Target;
 use crate::demo::dice::Dice;
@@ -72,6 +72,12 @@ impl Client {
     pub async fn work(mut self) -> Result<()> {
         let round = self.round.clone();
         loop {
+            if !self.link.is_open() {
+                // An object that took an upgrade beside another request can no longer be evicted
+                // by workerd.
+                let _nobody = round.gate.write().await;
+                self.link.open().await;
+            }
             let _open = round.gate.read().await;
             if !self.step().await? {
                 break;
@@ -126,7 +132,7 @@ impl Client {
             true => HOT,
             false => self.round.guests as usize,
         };
-        format!("S{}", self.dice.index(among))
+        code_of(self.dice.index(among) as u64)
     }
 
     fn nonce(&mut self) -> String {

@@ -4,7 +4,7 @@
 //! `pulse_tests::history`.
 //! Failure: a breach is a fault; a record that does not catch up within a minute ends the run.
 
-use super::round::Round;
+use super::round::{Round, code_of};
 use super::trouble::Trouble;
 use crate::bench::api::Api;
 use crate::local::stack::Stack;
@@ -14,6 +14,7 @@ use pulse_tests::database::Database;
 use pulse_tests::history::{self, Admissions, Fault, Logged, Promise, Replay, Rule};
 use serde::Deserialize;
 use serde_json::Value;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
@@ -103,7 +104,8 @@ pub async fn round(
     let dashboard = recorded(api, &round.table).await?;
     let log = log_of(stack, api, &round.table).await?;
     let mut faults = round.history.faults(&log);
-    let judged = Admissions::of(&log, rule);
+    let listed: HashSet<String> = (0..round.guests).map(code_of).collect();
+    let judged = Admissions::of_list(&log, rule, &listed);
     faults.extend(judged.faults);
     let replay = Replay::fold(&log);
     let mut shown = |what: &str, numbers: &Value| -> Result<()> {

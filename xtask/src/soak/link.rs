@@ -62,8 +62,19 @@ impl Link {
         }
     }
 
-    /// Asks once, over the socket where there is a frame for it and `by_socket` says so. None: no
-    /// answer, or "try again".
+    /// Is its socket open, as far as it knows?
+    pub fn is_open(&self) -> bool {
+        self.socket.is_some()
+    }
+
+    /// Opens its socket. It stays shut when the server is not there.
+    pub async fn open(&mut self) {
+        let open = Socket::connect(&self.target, &self.live, &self.token);
+        self.socket = open.await.ok();
+    }
+
+    /// Asks once, over the socket where it is open and there is a frame for it and `by_socket` says
+    /// so. None: no answer, or "try again".
     pub async fn ask(
         &mut self,
         request: Request<'_>,
@@ -71,21 +82,22 @@ impl Link {
         body: &Value,
         counts: &Counts,
     ) -> Result<Option<Value>> {
-        match request.frame().filter(|_| by_socket) {
-            Some((verb, member)) => {
-                let told = self.frame(verb, body).await;
-                let Ok(told) = told else {
-                    self.socket = None;
+        match (request.frame(), self.socket.take()) {
+            (Some((verb, member)), Some(mut socket)) if by_socket => {
+                self.id += 1;
+                let frame = frame_of(self.id, verb, body);
+                let Ok(answer) = socket.ask(self.id, frame.as_bytes()).await else {
                     return Ok(None);
                 };
+                let told = serde_json::from_slice(answer).context("an answer without JSON")?;
+                self.socket = Some(socket);
                 counts.frames.fetch_add(1, Relaxed);
                 answer_in(told, member).with_context(|| format!("the frame {verb} of {body}"))
             }
-            None => {
-                let mut bytes = Vec::new();
-                self.head(request)
-                    .write_json(&mut bytes, None, &body.to_string());
-                match self.line.ask(&bytes).await {
+            (_, socket) => {
+                self.socket = socket;
+                let request = self.written(request, body);
+                match self.line.ask(&request).await {
                     Ok(Answer {
                         status: 200 | 201,
                         replayed,
@@ -104,45 +116,25 @@ impl Link {
         }
     }
 
-    /// Asks and hangs up without reading the answer.
+    /// Asks and hangs up without reading the answer; whether it arrives is unknown.
     pub async fn cut(&mut self, request: Request<'_>, by_socket: bool, body: &Value) {
-        // Whether it arrived is unknown, which is what a cut is.
-        let _ = match request.frame().filter(|_| by_socket) {
-            Some((verb, _)) => match self.socket().await {
-                Ok(_) => self.send_and_hang_up(verb, body).await,
-                Err(error) => Err(error),
-            },
-            None => {
-                let mut bytes = Vec::new();
-                self.head(request)
-                    .write_json(&mut bytes, None, &body.to_string());
-                self.line.cut(&bytes).await
+        let _ = match (request.frame(), self.socket.take()) {
+            (Some((verb, _)), Some(socket)) if by_socket => {
+                self.id += 1;
+                socket.cut(frame_of(self.id, verb, body).as_bytes()).await
+            }
+            (_, socket) => {
+                self.socket = socket;
+                self.line.cut(&self.written(request, body)).await
             }
         };
     }
 
-    async fn frame(&mut self, verb: &str, body: &Value) -> Result<Value> {
-        self.id += 1;
-        let (id, frame) = (self.id, frame_of(self.id, verb, body));
-        let answer = self.socket().await?.ask(id, frame.as_bytes()).await?;
-        serde_json::from_slice(answer).context("an answer without JSON")
-    }
-
-    async fn send_and_hang_up(&mut self, verb: &str, body: &Value) -> Result<()> {
-        self.id += 1;
-        let frame = frame_of(self.id, verb, body);
-        match self.socket.take() {
-            Some(socket) => socket.cut(frame.as_bytes()).await,
-            None => Ok(()),
-        }
-    }
-
-    async fn socket(&mut self) -> Result<&mut Socket> {
-        let open = match self.socket.take() {
-            Some(open) => open,
-            None => Socket::connect(&self.target, &self.live, &self.token).await?,
-        };
-        Ok(self.socket.insert(open))
+    fn written(&self, request: Request<'_>, body: &Value) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let body = body.to_string();
+        self.head(request).write_json(&mut bytes, None, &body);
+        bytes
     }
 
     fn head(&self, request: Request<'_>) -> Head {

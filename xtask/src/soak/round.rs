@@ -89,6 +89,11 @@ impl Round {
     }
 }
 
+/// The code of a guest on the list.
+pub fn code_of(guest: u64) -> String {
+    format!("S{guest}")
+}
+
 /// Runs a round of so many operations.
 pub async fn run(stack: &Arc<Stack>, options: &Options, number: u64, size: u64) -> Result<Found> {
     let mut dice = Dice::new(options.seed ^ (number + 1).wrapping_mul(0x5851_f42d_4c95_7f2d));
@@ -141,7 +146,7 @@ async fn prepare(
 ) -> Result<(String, Vec<Scanner>)> {
     let mut csv = "name,barcode\n".to_owned();
     for guest in 0..guests {
-        writeln!(csv, "Guest {guest},S{guest}")?;
+        writeln!(csv, "Guest {guest},{}", code_of(guest))?;
     }
     let table = api.guest_list("Soak", &csv).await?;
     let settings = json!({"allow_reentry": rule == Rule::AfterExit});

@@ -114,7 +114,11 @@ async fn evict(stack: &Stack, round: &Round) -> Result<bool> {
     let started = Instant::now();
     while started.elapsed() < EVICTION {
         let name = json!({"name": round.table});
-        match control::order(stack, "/evict", &name).await {
+        let order = control::order(stack, "/evict", &name);
+        let Ok(ended) = tokio::time::timeout(EVICTION, order).await else {
+            break;
+        };
+        match ended {
             Ok(_) => return Ok(true),
             Err(error) if error.to_string().contains("active references") => {
                 tokio::time::sleep(Duration::from_millis(50)).await;
