@@ -200,6 +200,15 @@ impl Client {
             let (code, nonce) = (self.guest(), self.nonce());
             let ago = self.dice.index(900) as i64;
             let mut item = json!({"barcode": code, "nonce": nonce, "scanned_at": self.clock(ago)});
+            if self.dice.chance(0.05) {
+                // Walk-ins share wristbands.
+                let band = format!("band {}", self.dice.index(HOT));
+                item["walk_in"] = json!({"name": format!("Walk-in {nonce}"), "barcode": band});
+                item["barcode"] = Value::Null;
+                item["offline"] = json!({"verdict": "accepted"});
+                self.pocket.push(item);
+                continue;
+            }
             let offline = match self.dice.share() {
                 share if share < 0.85 => json!({"verdict": "accepted"}),
                 share if share < 0.93 => json!({"verdict": "duplicate"}),
