@@ -39,6 +39,7 @@ mod offline;
 mod offline_reports;
 mod operations;
 mod pairing;
+mod phones;
 mod places;
 mod policies;
 mod questions;

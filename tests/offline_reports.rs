@@ -330,3 +330,51 @@ async fn what_a_report_says_of_a_guest_is_checked() {
     assert_eq!(unknown, "/offline/guest/color");
     assert_eq!(reply.at("/results/2/answer/arrived"), 3, "{reply}");
 }
+
+/// A phone asks, does not hear the answer, decides by itself and reports: what it told the guest
+/// stands, and its record has the id that the phone knows.
+#[tokio::test]
+async fn what_a_phone_told_a_guest_holds_though_it_had_been_answered() {
+    let event = Event::with_guests(["Ada", "Bob", "Cleo"]).open().await;
+    let phone = event.phone("one");
+    event.door().scan("Ada").await.accepted();
+    let told = [
+        ("Ada", json!({"verdict": "accepted"}), "duplicate"),
+        (
+            "Bob",
+            json!({"verdict": "refused", "reason": "wrong_gate"}),
+            "accepted",
+        ),
+        ("Cleo", json!({"verdict": "accepted"}), "accepted"),
+    ];
+    let mut items = Vec::new();
+    for (name, offline, answered) in &told {
+        let asked = json!({"barcode": event.code(name), "nonce": *name, "scanned_at": NOON});
+        let answer = phone.scan_with(asked.clone()).await;
+        assert_eq!(answer.at("/verdict"), json!(*answered), "{name}");
+        let mut item = asked;
+        item["offline"] = offline.clone();
+        items.push(item);
+    }
+    let own = ids_of(&event, &phone, &items[2]).await.check_in;
+    let first = sync(&event, &phone, &items).await;
+    for (place, (name, offline, _)) in told.iter().enumerate() {
+        let answer = first.at(&format!("/results/{place}/answer"));
+        assert_eq!(answer["verdict"], offline["verdict"], "{name}: {answer}");
+    }
+    assert_eq!(first.at("/results/2/replayed"), json!(true));
+    assert_eq!(first.at("/results/2/answer/check_in/id"), json!(own));
+    let again = sync(&event, &phone, &items).await;
+    assert_eq!(again.at("/seq"), first.at("/seq"));
+    for place in 0..told.len() {
+        let at = format!("/results/{place}/answer");
+        assert_eq!(again.at(&at), first.at(&at));
+    }
+    let dashboard = event.recorded().await;
+    let dashboard = dashboard.counts(|c| c.checked_in == 2 && c.inside == 2);
+    assert_eq!(dashboard.at("/conflicts"), json!(1), "Ada went in twice");
+    let undo = json!({"annul": own, "nonce": "u", "annulled_at": NOON});
+    let undone = sync(&event, &phone, &[undo]).await;
+    assert_eq!(undone.at("/results/0/status"), json!(200), "{undone}");
+    event.recorded().await.counts(|c| c.checked_in == 1);
+}

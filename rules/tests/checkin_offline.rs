@@ -301,3 +301,76 @@ fn how_many_went_is_what_the_device_saw() {
     let rest = phone.scans("A", Direction::Entry);
     assert_eq!(rest.people, Some(1), "the one who was left");
 }
+
+/// What a phone asked with a connection, whose answer it did not hear.
+fn asked(report: &ScanIn) -> ScanIn {
+    ScanIn {
+        offline: None,
+        ..report.clone()
+    }
+}
+
+#[test]
+fn who_a_phone_let_in_is_recorded_though_the_table_had_refused_them() {
+    let mut phone = Phone::of(1, &["A", "B"]);
+    let mut door = Door::with(json!({}), &["A", "B"]);
+    door.send(scan_of("A", "x"), &caller(2), on_day("17:00:00"))
+        .unwrap();
+    let blocked = Row {
+        status: Status::Blocked,
+        ..row(2, "B")
+    };
+    door.put(blocked);
+    for (code, verdict) in [("A", Verdict::Duplicate), ("B", Verdict::Refused)] {
+        let report = phone.scans(code, Direction::Entry);
+        assert!(report.offline.as_ref().unwrap().admitted());
+        let answered = takes(&mut door, 1, &asked(&report));
+        assert_eq!(answered.verdict, verdict);
+        let entry = takes(&mut door, 1, &report);
+        assert_eq!(entry.verdict, Verdict::Accepted, "{code}");
+        let own = report.clone().parse(on_day("20:00:00")).unwrap();
+        let own = own.own_ids(TABLE, caller(1).origin()).check_in;
+        assert_eq!(entry.check_in_id, own, "{code}");
+        let before = door.journal.log().len();
+        for again in [&report, &asked(&report), &report] {
+            takes(&mut door, 1, again);
+        }
+        assert_eq!(takes(&mut door, 1, &report), entry);
+        assert_eq!(door.journal.log().len(), before);
+    }
+    let ledger = &door.state().ledger;
+    assert_eq!((ledger.checked_in(), ledger.conflicts()), (2, 1));
+}
+
+#[test]
+fn who_a_phone_turned_away_is_not_inside_though_the_table_had_let_them_in() {
+    let mut phone = Phone::of(1, &[]);
+    let mut door = Door::with(json!({"allow_reentry": true}), &["A"]);
+    let report = phone.scans("A", Direction::Entry);
+    assert!(!report.offline.as_ref().unwrap().admitted());
+    let answered = takes(&mut door, 1, &asked(&report));
+    assert_eq!(answered.verdict, Verdict::Accepted);
+    let entry = takes(&mut door, 1, &report);
+    assert_eq!(entry.verdict, Verdict::Refused);
+    assert_ne!(entry.check_in_id, answered.check_in_id);
+    let ledger = &door.state().ledger;
+    assert_eq!((ledger.inside(), ledger.checked_in()), (0, 0));
+    let log = door.journal.log();
+    assert_eq!(log[1].annuls.unwrap().check_in_id, answered.check_in_id);
+    assert_eq!(log.len(), 3);
+    assert_eq!(takes(&mut door, 1, &report), entry);
+    assert_eq!(door.journal.log().len(), 3);
+}
+
+#[test]
+fn a_scan_that_both_let_in_has_one_record_which_its_phone_can_undo() {
+    let mut phone = Phone::of(1, &["A"]);
+    let mut door = Door::with(json!({}), &["A"]);
+    let report = phone.scans("A", Direction::Entry);
+    let answered = takes(&mut door, 1, &asked(&report));
+    assert_eq!(takes(&mut door, 1, &report), answered);
+    let there = phone.door.journal.log()[0].check_in_id;
+    assert_eq!(there, answered.check_in_id);
+    door.undo(there, &caller(1), on_day("20:01:00")).unwrap();
+    assert_eq!(door.state().ledger.inside(), 0);
+}

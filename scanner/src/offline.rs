@@ -149,6 +149,7 @@ impl Item {
 impl Offline {
     /// Tells a state made of the log what the server knew.
     pub fn restore(&self, state: &mut State) {
+        state.sealed = self.salt.is_some();
         for guest in self.known.values() {
             state.learn(guest.clone());
         }
@@ -183,6 +184,7 @@ impl Offline {
             self.sealed.clear();
             self.salt = news.salt;
         }
+        state.sealed = self.salt.is_some();
         for guest in news.rows {
             if let Some(paging) = &mut self.paging {
                 paging.rows.insert(guest.row.id);

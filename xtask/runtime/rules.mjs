@@ -2,7 +2,7 @@
 //
 //   node rules.mjs FOLDER < orders > answers
 //
-// Operations: load, scan, annul, log_after, snapshot (of the table loaded last), cases.
+// Operations: those of a scanner, on the table loaded last, and cases.
 // Failure: what the module throws is answered as {"thrown": text}.
 import { readFileSync } from "node:fs";
 import path from "node:path";
@@ -24,6 +24,11 @@ const operations = {
   annul: (json) => table.annul(json),
   log_after: (seq) => table.log_after(Number(seq)),
   snapshot: () => table.snapshot(),
+  decide: (json) => table.decide(json),
+  learn: (json) => table.learn(json),
+  position: () => table.position() ?? "",
+  pending: () => table.pending(),
+  acknowledge: (json) => table.acknowledge(json),
   cases: (kind, text) => rules.run_cases(kind, text),
 };
 

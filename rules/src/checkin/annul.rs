@@ -192,8 +192,30 @@ pub fn annul(
     caller: &Caller,
 ) -> Result<Entry, AnnulRefusal> {
     may_annul(state, original, request, caller)?;
+    let entry = undone(state, original, request, caller);
+    entry.ok_or(AnnulRefusal::AlreadyAnnulled)
+}
+
+/// The log entry that takes back what `original` admitted, because its device turned the guest away
+/// at these `times` after all; none when nothing stands of it.
+pub(super) fn take_back(
+    state: &State,
+    original: &Entry,
+    times: &Times,
+    caller: &Caller,
+) -> Option<Entry> {
+    let request = Undo {
+        nonce: None,
+        at: times.check_in_time,
+        received_at: times.received_at,
+        offline: true,
+    };
+    undone(state, original, &request, caller)
+}
+
+fn undone(state: &State, original: &Entry, request: &Undo, caller: &Caller) -> Option<Entry> {
     let (now, received_at) = (request.at, request.received_at);
-    let (visits, visit) = visit(state, original).ok_or(AnnulRefusal::AlreadyAnnulled)?;
+    let (visits, visit) = visit(state, original)?;
     let rest = visits.without(visit.seq);
     let (_, reelected) = conflict::changes(&state.ledger, visits, &rest, None);
     let (before, after) = (visits.standing(), rest.standing());
@@ -204,7 +226,7 @@ pub fn annul(
         Direction::Entry => "Check-in",
         Direction::Exit => "Check-out",
     };
-    Ok(Entry {
+    Some(Entry {
         seq: state.ledger.last_seq() + 1,
         kind: Kind::Annul,
         // A record is annulled once, so without a nonce its id is enough.

@@ -65,7 +65,9 @@ fn listing<'a>(state: &State, scan: &Scan, subject: &Subject<'a>) -> Option<Refu
                 revoked.or((!let_in).then_some(Refusal::Unpaid))
             }
         },
-        Who::Bearer(_) => revoked.or((!state.without_list).then_some(Refusal::NotListed)),
+        Who::Bearer(_) => {
+            revoked.or((!state.without_list && !state.sealed).then_some(Refusal::NotListed))
+        }
         Who::Removed(_) | Who::Reported(_, None) => Some(Refusal::NotListed),
         Who::Reported(_, Some(_)) => None,
         Who::WalkIn(guest) => {

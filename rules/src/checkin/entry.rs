@@ -294,6 +294,16 @@ pub fn record(
         Target::WalkIn(guest) => guest.barcode,
     };
     let times = scan.times;
+    let asked = scan.offline.is_none() && times.scanned_at.is_some();
+    let check_in_id = match decision.repeats {
+        Some(repeated) => repeated.check_in_id,
+        // The scan's own id stays free for what its device may yet report of it.
+        None if decision.effect == Effect::Refuse && asked => {
+            let key = format!("asked|{nonce_key}");
+            record_id(state.table_id, times.check_in_time, &key)
+        }
+        None => ids.check_in,
+    };
     Entry {
         seq: state.ledger.last_seq() + 1,
         kind: Kind::Scan,
@@ -313,9 +323,7 @@ pub fn record(
         device: caller.device.clone(),
         actor: caller.actor,
         scanner: scan.scanner.or_else(|| caller.scanner.clone()),
-        check_in_id: decision
-            .repeats
-            .map_or(ids.check_in, |repeated| repeated.check_in_id),
+        check_in_id,
         effect: decision.effect,
         first_of_guest: decision.first_of_guest,
         inside_delta: decision.inside_delta,

@@ -15,6 +15,7 @@ use super::decide::{Ids, decide};
 use super::entry::{Entry, record};
 use super::scan::ScanIn;
 use super::state::State;
+use super::told;
 use super::verdict::Effect;
 use crate::invalid::Invalid;
 
@@ -112,8 +113,18 @@ impl Journal {
         now: DateTime<Utc>,
     ) -> Result<Outcome<'_>, Invalid> {
         let scan = body.parse(now)?;
-        if let Some(place) = self.nonces.get(&scan.nonce_key(caller.origin())).copied() {
-            return self.outcome(place, true).ok_or_else(Invalid::default);
+        let nonce_key = scan.nonce_key(caller.origin());
+        let mut otherwise = false;
+        if let Some((place, earlier)) = self.by_nonce(&nonce_key) {
+            if !told::otherwise(&scan, earlier) {
+                return self.outcome(place, true).ok_or_else(Invalid::default);
+            }
+            if let Some((place, _)) = self.by_nonce(&told::key(&nonce_key)) {
+                return self.outcome(place, true).ok_or_else(Invalid::default);
+            }
+            otherwise = true;
+            let back = told::taken_back(&self.state, &scan, earlier, caller);
+            back.map(|entry| self.append(entry));
         }
         let ids = scan.ids(self.state.table_id, caller.origin(), ids);
         let decision = decide(&self.state, &scan, caller, ids)?;
@@ -121,7 +132,10 @@ impl Journal {
             .repeats
             .and_then(|visit| self.record(visit.check_in_id));
         let original = original.and_then(|entry| entry.check_in(self.state.table_id));
-        let entry = record(&self.state, scan, caller, decision, ids, original);
+        let mut entry = record(&self.state, scan, caller, decision, ids, original);
+        if otherwise {
+            entry = told::entry(&self.state, entry);
+        }
         let place = self.append(entry);
         self.outcome(place, false).ok_or_else(Invalid::default)
     }
@@ -164,6 +178,11 @@ impl Journal {
         let entry = annul(&self.state, original, request, caller);
         let place = self.append(entry.map_err(NotAnnulled::Refused)?);
         self.outcome(place, false).ok_or(NotAnnulled::Unknown)
+    }
+
+    fn by_nonce(&self, nonce_key: &str) -> Option<(usize, &Entry)> {
+        let place = *self.nonces.get(nonce_key)?;
+        Some((place, self.log.get(place)?))
     }
 
     fn append(&mut self, entry: Entry) -> usize {

@@ -45,6 +45,7 @@ pub mod settings;
 pub mod state;
 mod subject;
 pub mod ticket;
+pub mod told;
 pub mod verdict;
 pub mod visits;
 

@@ -361,12 +361,13 @@ impl Scan {
         key
     }
 
-    /// The ids to record it under. Those of a scan that a device decided by itself follow from the
-    /// scan, so that they do not depend on the order of arrival and the device knows them too.
+    /// The ids to record it under. Those of a scan that its device dated follow from the scan, so that
+    /// they do not depend on the order of arrival, and a device that did not hear the answer and
+    /// decided by itself knows them too.
     pub fn ids(&self, table_id: Uuid, origin: Uuid, fresh: Ids) -> Ids {
-        match self.offline {
-            Some(_) => self.own_ids(table_id, origin),
-            None => fresh,
+        match self.offline.is_some() || self.times.scanned_at.is_some() {
+            true => self.own_ids(table_id, origin),
+            false => fresh,
         }
     }
 

@@ -47,6 +47,9 @@ pub struct State {
     /// There is no guest list here: signed tickets are judged by what they say.
     #[serde(default)]
     pub without_list: bool,
+    /// The list opens code by code, so the holder of a signed ticket is not to be found in it.
+    #[serde(default)]
+    pub sealed: bool,
     /// The keys of signed tickets, and which of those were revoked.
     #[serde(default)]
     pub tickets: Tickets,
@@ -63,6 +66,7 @@ impl State {
             roster: Roster::default(),
             removed: Roster::default(),
             without_list: false,
+            sealed: false,
             tickets: Tickets::default(),
             ledger: Ledger::default(),
         }

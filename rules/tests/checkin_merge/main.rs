@@ -29,6 +29,8 @@ struct Seen {
     removed: usize,
     shared: usize,
     early: usize,
+    back: usize,
+    in_spite: usize,
 }
 
 impl Seen {
@@ -39,6 +41,8 @@ impl Seen {
         self.removed += other.removed;
         self.shared += other.shared;
         self.early += other.early;
+        self.back += other.back;
+        self.in_spite += other.in_spite;
     }
 
     fn note(&mut self, door: &Door) {
@@ -95,7 +99,28 @@ fn arrived(
     let mut arrival = Arrival::at(world);
     for part in &world.parts {
         for report in order(part, chance) {
-            arrival.report(&report, chance);
+            arrival.report(&report, true, chance);
+        }
+        if let Some(happening) = &part.then {
+            arrival.happens(happening);
+        }
+    }
+    arrival.door
+}
+
+/// The table after reports of which a device had asked some with a connection, at any earlier place,
+/// and not heard the answers.
+fn asked_before(world: &World, chance: &mut Chance) -> Door {
+    let mut arrival = Arrival::at(world);
+    let mut left: Vec<&Report> = world.reports().collect();
+    left.reverse();
+    for part in &world.parts {
+        for report in &part.reports {
+            for _ in 0..chance.below(2) {
+                arrival.ask(chance.of(&left));
+            }
+            arrival.report(report, false, chance);
+            left.pop();
         }
         if let Some(happening) = &part.then {
             arrival.happens(happening);
@@ -134,6 +159,14 @@ fn mixed(world: &World, chance: &mut Chance) -> World {
     }
 }
 
+/// Reports that said something else than had been answered.
+fn told_otherwise(door: &Door) -> [usize; 2] {
+    let log = door.journal.log().iter();
+    let told = log.filter(|entry| entry.nonce_key.starts_with("told|"));
+    let (back, in_spite): (Vec<_>, Vec<_>) = told.partition(|entry| !entry.is_admission());
+    [back.len(), in_spite.len()]
+}
+
 fn run(seed: u64, seen: &mut Seen) {
     let mut chance = Chance::seeded(seed);
     let world = World::of(&mut chance);
@@ -156,6 +189,12 @@ fn run(seed: u64, seen: &mut Seen) {
         }
         assert_eq!(truth.records.len(), expected.records.len(), "seed {seed}");
     }
+    let other = asked_before(&world, &mut chance);
+    check_admissions(seed, &world, &other);
+    check_counters(seed, &other);
+    let [back, in_spite] = told_otherwise(&other);
+    seen.back += back;
+    seen.in_spite += in_spite;
     if world.parts.len() == 1 {
         return;
     }
@@ -201,6 +240,8 @@ fn the_same_scans_give_the_same_state_in_any_order_of_arrival() {
         seen.removed,
         seen.shared,
         seen.early,
+        seen.back,
+        seen.in_spite,
     ];
     assert!(counts.iter().all(|count| *count > 500), "{counts:?}");
 }

@@ -11,6 +11,7 @@ use rules::checkin::caller::Caller as Scanner;
 use rules::checkin::decide::{Ids, decide, on_several_lists};
 use rules::checkin::entry::{Entry, record};
 use rules::checkin::scan::{Scan, ScanIn};
+use rules::checkin::told;
 use rules::roles::{Resource, Verb};
 use uuid::Uuid;
 use worker::wasm_bindgen::prelude::*;
@@ -195,6 +196,15 @@ impl CheckinTable {
         }
         let scan = scan.parse(now)?;
         let nonce_key = scan.nonce_key(caller.origin());
+        if scan.offline.is_some()
+            && let Some(earlier) = table.storage.by_nonce(&nonce_key)?
+        {
+            let earlier: Entry = serde_json::from_str(&earlier)?;
+            return match told::otherwise(&scan, &earlier) {
+                true => self.told_otherwise(table, caller, scan, &earlier),
+                false => ok(REPLAYED, body_of(table, &earlier)?),
+            };
+        }
         // What happened at a door while it was closed here, and the device could not know, did happen.
         let taken = table.identity.borrow().enabled || scan.offline.is_some();
         let entry = match taken {
@@ -209,20 +219,47 @@ impl CheckinTable {
             Err(_) => false,
         };
         match (entry, appended) {
-            (Ok(entry), true) => {
-                self.recorded(table, &entry)?;
-                self.left_since(table, &entry)?;
-                ok(
-                    if entry.is_admission() { 201 } else { 200 },
-                    body_of(table, &entry)?,
-                )
-            }
+            (Ok(entry), true) => self.answered(table, &entry),
             // What was answered before is answered again, whatever has changed since.
             (entry, _) => match table.storage.by_nonce(&nonce_key)? {
                 Some(earlier) => ok(REPLAYED, body_of(table, &serde_json::from_str(&earlier)?)?),
                 None => entry.and_then(|_| self.succeeded()),
             },
         }
+    }
+
+    /// A device reports what it told the guest instead of the answer that it did not hear.
+    fn told_otherwise(
+        &self,
+        table: &Table,
+        caller: &Scanner,
+        scan: Scan,
+        earlier: &Entry,
+    ) -> Result<ObjectAnswer> {
+        if let Some(reported) = table.storage.by_nonce(&told::key(&earlier.nonce_key))? {
+            return ok(REPLAYED, body_of(table, &serde_json::from_str(&reported)?)?);
+        }
+        let back = told::taken_back(&table.state.borrow(), &scan, earlier, caller);
+        if let Some(back) = back {
+            if !table.append(&back)? {
+                return self.succeeded();
+            }
+            self.recorded(table, &back)?;
+        }
+        let entry = entry_of(table, scan, caller, &[])?;
+        let entry = told::entry(&table.state.borrow(), entry);
+        match table.append(&entry)? {
+            true => self.answered(table, &entry),
+            false => self.succeeded(),
+        }
+    }
+
+    /// The answer of a scan whose entry is in the log.
+    fn answered(&self, table: &Table, entry: &Entry) -> Result<ObjectAnswer> {
+        self.recorded(table, entry)?;
+        self.left_since(table, entry)?;
+        let status = if entry.is_admission() { 201 } else { 200 };
+        ok(status, body_of(table, entry)?)
     }
 
     /// Undoes an admission, or repeats the answer of an earlier request with its nonce.

@@ -18,7 +18,7 @@ mod reports;
 mod restart;
 pub mod rig;
 mod roster;
-mod socket;
+pub mod socket;
 mod sockets;
 mod statements;
 mod ways;

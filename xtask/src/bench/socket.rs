@@ -72,6 +72,12 @@ impl Socket {
         Ok(&self.buffer[start..end])
     }
 
+    /// Sends a frame and hangs up without reading the answer.
+    pub async fn cut(mut self, frame: &[u8]) -> Result<()> {
+        self.send(TEXT, frame).await?;
+        Ok(self.stream.flush().await?)
+    }
+
     /// The next text.
     pub async fn text(&mut self) -> Result<&[u8]> {
         let (start, end) = self.next().await?;

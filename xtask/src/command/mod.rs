@@ -46,6 +46,7 @@ cargo xtask <command>
   soak          seeded operations against a throw-away stack that is killed, evicted and cut off
                 meanwhile; what clients were told is checked against the log
                   --operations N (20000)  --seed N (1)  --clients N (24)  --round N (25000)
+                  --faults-every N (2000)
                   --minutes N (begin no round after them)  --write (into docs/benchmarks.md)  --date TEXT  --machine TEXT
   build         the Worker into build/, the rules for the browser into web/public/wasm/
                   --release (default)  --dev (the Worker)

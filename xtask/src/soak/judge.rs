@@ -4,7 +4,7 @@
 //! `pulse_tests::history`.
 //! Failure: a breach is a fault; a record that does not catch up within a minute ends the run.
 
-use super::round::Round;
+use super::round::{Round, code_of};
 use super::trouble::Trouble;
 use crate::bench::api::Api;
 use crate::local::stack::Stack;
@@ -14,6 +14,7 @@ use pulse_tests::database::Database;
 use pulse_tests::history::{self, Admissions, Fault, Logged, Promise, Replay, Rule};
 use serde::Deserialize;
 use serde_json::Value;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
@@ -40,6 +41,7 @@ pub struct Found {
     retries: u64,
     cut: u64,
     replays: u64,
+    frames: u64,
     online: u64,
     offline: u64,
     conflicts: u64,
@@ -60,6 +62,7 @@ impl Found {
         self.retries += other.retries;
         self.cut += other.cut;
         self.replays += other.replays;
+        self.frames += other.frames;
         self.online += other.online;
         self.offline += other.offline;
         self.conflicts += other.conflicts;
@@ -67,7 +70,7 @@ impl Found {
     }
 
     /// Each number by name.
-    pub fn done(&self) -> [(&'static str, u64); 12] {
+    pub fn done(&self) -> [(&'static str, u64); 13] {
         [
             ("operations", self.operations),
             ("acknowledged", self.acknowledged),
@@ -78,6 +81,10 @@ impl Found {
             ("admissions without one", self.offline),
             ("of those, one too many: conflicts", self.conflicts),
             ("poison items refused", self.poison),
+            (
+                "requests answered over sockets, of one scan or a batch",
+                self.frames,
+            ),
             ("answers thrown away", self.cut),
             ("requests sent again for want of an answer", self.retries),
             ("answers given before", self.replays),
@@ -97,7 +104,8 @@ pub async fn round(
     let dashboard = recorded(api, &round.table).await?;
     let log = log_of(stack, api, &round.table).await?;
     let mut faults = round.history.faults(&log);
-    let judged = Admissions::of(&log, rule);
+    let listed: HashSet<String> = (0..round.guests).map(code_of).collect();
+    let judged = Admissions::of_list(&log, rule, &listed);
     faults.extend(judged.faults);
     let replay = Replay::fold(&log);
     let mut shown = |what: &str, numbers: &Value| -> Result<()> {
@@ -138,6 +146,7 @@ pub async fn round(
         poison: count(&counts.poison),
         retries: count(&counts.retries),
         cut: count(&counts.cut),
+        frames: count(&counts.frames),
         replays: count(&counts.replays),
         online: judged.online,
         offline: judged.offline,

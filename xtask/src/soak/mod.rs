@@ -7,6 +7,7 @@
 
 mod client;
 mod judge;
+mod link;
 mod round;
 mod trouble;
 
@@ -39,6 +40,8 @@ pub struct Options {
     pub clients: u64,
     /// Operations of one round, which is one event.
     pub round: u64,
+    /// Operations between two faults, on average.
+    pub every: u64,
     /// No round begins after so many minutes.
     pub minutes: u64,
 }
@@ -50,6 +53,7 @@ pub fn run(project: &Project, mut args: Args) -> Result<ExitCode> {
         seed: args.parsed("--seed")?.unwrap_or(1),
         clients: args.parsed("--clients")?.unwrap_or(24),
         round: args.parsed("--round")?.unwrap_or(25_000),
+        every: args.parsed("--faults-every")?.unwrap_or(2_000),
         minutes: args.parsed("--minutes")?.unwrap_or(24 * 60),
     };
     let write = args.flag("--write");
@@ -61,6 +65,12 @@ pub fn run(project: &Project, mut args: Args) -> Result<ExitCode> {
     }
     if !(1_000..=100_000).contains(&options.round) {
         bail!("a round has 1,000 to 100,000 operations");
+    }
+    if options.every < 100 {
+        bail!(
+            "a stack that is hit every {} operations does nothing else",
+            options.every
+        );
     }
     tools::ensure(project)?;
     build::worker(project, Profile::Release)?;
@@ -175,11 +185,12 @@ fn report_of(found: &Found, options: &Options, took: Duration) -> Report {
     }
     report.table(table);
     report.note(format!(
-        "{} of the {} operations asked for were run, by {} clients in {} rounds of one event each, in {}; seed {}.",
+        "{} of the {} operations asked for were run, by {} clients in {} rounds of one event each, with a fault every {} operations, in {}; seed {}.",
         count(found.operations),
         count(options.operations),
         options.clients,
         found.rounds,
+        count(options.every),
         say::time(took),
         options.seed
     ));

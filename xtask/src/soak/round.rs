@@ -42,6 +42,8 @@ pub struct Counts {
     pub undone: AtomicU64,
     /// Requests sent again, because no answer came.
     pub retries: AtomicU64,
+    /// Frames answered; all else went over HTTP.
+    pub frames: AtomicU64,
     /// Answers that were thrown away on purpose.
     pub cut: AtomicU64,
     /// Operations told to have been answered before.
@@ -87,6 +89,11 @@ impl Round {
     }
 }
 
+/// The code of a guest on the list.
+pub fn code_of(guest: u64) -> String {
+    format!("S{guest}")
+}
+
 /// Runs a round of so many operations.
 pub async fn run(stack: &Arc<Stack>, options: &Options, number: u64, size: u64) -> Result<Found> {
     let mut dice = Dice::new(options.seed ^ (number + 1).wrapping_mul(0x5851_f42d_4c95_7f2d));
@@ -113,7 +120,7 @@ pub async fn run(stack: &Arc<Stack>, options: &Options, number: u64, size: u64) 
         let client = Client::new(&api.target, &scanner, round.clone(), Dice::new(dice.next()));
         clients.spawn(client.work());
     }
-    let trouble = trouble::make(stack, &round, Dice::new(dice.next()));
+    let trouble = trouble::make(stack, &round, options.every, Dice::new(dice.next()));
     let working = async {
         let mut failed = None;
         while let Some(ended) = clients.join_next().await {
@@ -139,7 +146,7 @@ async fn prepare(
 ) -> Result<(String, Vec<Scanner>)> {
     let mut csv = "name,barcode\n".to_owned();
     for guest in 0..guests {
-        writeln!(csv, "Guest {guest},S{guest}")?;
+        writeln!(csv, "Guest {guest},{}", code_of(guest))?;
     }
     let table = api.guest_list("Soak", &csv).await?;
     let settings = json!({"allow_reentry": rule == Rule::AfterExit});

@@ -13,8 +13,6 @@ use serde_json::json;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Operations between two faults, on average.
-const EVERY: f64 = 2_000.0;
 /// How long an eviction is tried.
 const EVICTION: Duration = Duration::from_secs(3);
 
@@ -59,13 +57,18 @@ impl Trouble {
     }
 }
 
-/// Makes trouble until the round has no operations left.
-pub async fn make(stack: &Arc<Stack>, round: &Round, mut dice: Dice) -> Result<Trouble> {
+/// Makes trouble about every so many operations until the round has none left.
+pub async fn make(
+    stack: &Arc<Stack>,
+    round: &Round,
+    every: u64,
+    mut dice: Dice,
+) -> Result<Trouble> {
     let mut trouble = Trouble::default();
     let lost_before = lost(stack);
     let mut next = 0.0;
     loop {
-        next += dice.between(0.3, 1.7) * EVERY;
+        next += dice.between(0.3, 1.7) * every as f64;
         while (round.answered() as f64) < next {
             if round.is_over() {
                 trouble.lost = lost(stack) - lost_before;
@@ -111,7 +114,11 @@ async fn evict(stack: &Stack, round: &Round) -> Result<bool> {
     let started = Instant::now();
     while started.elapsed() < EVICTION {
         let name = json!({"name": round.table});
-        match control::order(stack, "/evict", &name).await {
+        let order = control::order(stack, "/evict", &name);
+        let Ok(ended) = tokio::time::timeout(EVICTION, order).await else {
+            break;
+        };
+        match ended {
             Ok(_) => return Ok(true),
             Err(error) if error.to_string().contains("active references") => {
                 tokio::time::sleep(Duration::from_millis(50)).await;

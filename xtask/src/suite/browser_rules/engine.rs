@@ -54,6 +54,11 @@ impl Native {
             (["annul", json], Some(table)) => table.annul(json),
             (["log_after", seq], Some(table)) => table.log_after(seq.parse().unwrap_or_default()),
             (["snapshot"], Some(table)) => table.snapshot(),
+            (["decide", json], Some(table)) => table.decide(json),
+            (["learn", json], Some(table)) => table.learn(json),
+            (["position"], Some(table)) => table.position().unwrap_or_default(),
+            (["pending"], Some(table)) => table.pending(),
+            (["acknowledge", json], Some(table)) => table.acknowledge(json),
             _ => "thrown no such order".to_owned(),
         }
     }

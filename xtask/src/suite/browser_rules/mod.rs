@@ -1,5 +1,5 @@
-//! The rules in wasm against the same rules on this machine: every case file, and random scans at
-//! random tables. Where they differ, a phone without a connection would say something else than
+//! The rules in wasm against the same rules on this machine: every case file, random scans at random
+//! tables, and phones that learn a list, decide and report. Where they differ, a phone without a connection would say something else than
 //! the server.
 //!
 //! Invariant: answers are compared byte by byte; random tables come from seeds and must meet every
@@ -8,6 +8,7 @@
 //! Failure: the first differences, with what was asked.
 
 mod engine;
+mod phones;
 mod scans;
 
 use super::Tally;
@@ -121,6 +122,7 @@ fn random_scans(project: &Project, module: &Path) -> Result<Tally> {
     for seed in 0..TABLES {
         let mut engine = Engine::default();
         scans::at_a_table(seed, &mut engine);
+        phones::at_a_phone(seed, &mut engine);
         tables.push((seed, orders.len()..orders.len() + engine.orders.len()));
         orders.extend(engine.orders);
         ours.extend(engine.answers);
@@ -150,6 +152,12 @@ fn random_scans(project: &Project, module: &Path) -> Result<Tally> {
     Ok(tally)
 }
 
+/// How many a number or a list says.
+fn amount(value: &Value) -> usize {
+    let number = value.as_u64().unwrap_or_default();
+    value.as_array().map_or(number as usize, Vec::len)
+}
+
 /// Did chance meet enough for agreement to mean something?
 fn met(orders: &[Order], answers: &[String]) -> Tally {
     let (mut words, mut scans) = (BTreeSet::new(), 0);
@@ -157,7 +165,24 @@ fn met(orders: &[Order], answers: &[String]) -> Tally {
         let Ok(answer) = serde_json::from_str::<Value>(answer) else {
             continue;
         };
-        scans += usize::from(order.is("scan"));
+        scans += usize::from(order.is("scan") || order.is("decide"));
+        if order.is("acknowledge") {
+            let kinds = ["taken", "dropped", "waiting"];
+            words.extend(
+                kinds
+                    .iter()
+                    .filter(|kind| amount(&answer[**kind]) > 0)
+                    .map(|&kind| kind.to_owned()),
+            );
+        }
+        if order.is("learn") {
+            words.extend(
+                ["ask", "next"]
+                    .iter()
+                    .filter(|kind| !matches!(&answer[**kind], Value::Null | Value::Bool(false)))
+                    .map(|&kind| kind.to_owned()),
+            );
+        }
         let told = ["/answer/verdict", "/answer/reason", "/problem/code"];
         words.extend(told.iter().filter_map(|pointer| {
             let word = answer.pointer(pointer)?.as_str()?;
@@ -192,6 +217,11 @@ fn met(orders: &[Order], answers: &[String]) -> Tally {
         "ambiguous",
         "already_annulled",
         "too_late",
+        "taken",
+        "dropped",
+        "waiting",
+        "ask",
+        "next",
     ];
     let missing: Vec<_> = wanted
         .iter()
@@ -230,7 +260,10 @@ mod tests {
     fn chance_meets_enough_and_is_the_same_each_time() {
         let mut runs = [Engine::default(), Engine::default()];
         for engine in &mut runs {
-            (0..TABLES).for_each(|seed| scans::at_a_table(seed, engine));
+            for seed in 0..TABLES {
+                scans::at_a_table(seed, engine);
+                phones::at_a_phone(seed, engine);
+            }
         }
         let [one, other] = runs;
         assert_eq!(one.answers, other.answers);
