@@ -153,6 +153,42 @@ begin
 end
 $$;
 
+-- What tenants send by the deployment's channel: a row each, of the day of the last mail.
+create table mail_spending (
+  tenant_id uuid not null constraint mail_spending_pkey primary key
+    constraint mail_spending_tenant_fkey references tenants on delete cascade,
+  day       date not null,
+  mails     bigint not null
+);
+comment on column mail_spending.day is 'UTC.';
+call app.protect('mail_spending');
+grant select, insert, update on mail_spending to pulse_app;
+
+-- Of what was picked, what the tenant may still send today. Mail by the deployment's channel beyond the budget fails
+-- and says why; it counts once, when it is first sent.
+create function app.within_mail_budget(p_picked uuid[], p_budget bigint) returns uuid[] language plpgsql
+set search_path = pg_catalog, public, app, pg_temp as $$
+declare
+  v_fresh uuid[] := array(
+    select d.id
+    from unnest(p_picked) with ordinality k (id, place)
+    join message_deliveries d on d.id = k.id join channels c on c.id = d.channel_id
+    where c.kind = 'default' and d.fence = 0 order by k.place);
+  v_mails bigint;
+begin
+  if cardinality(v_fresh) = 0 then
+    return p_picked;
+  end if;
+  insert into mail_spending as s (tenant_id, day, mails) values (app.tenant(), (now() at time zone 'UTC')::date, 0)
+  on conflict (tenant_id) do update set day = excluded.day, mails = case when s.day = excluded.day then s.mails else 0 end
+  returning mails into v_mails;
+  v_fresh := v_fresh[greatest(p_budget - v_mails, 0) + 1 :];
+  update message_deliveries d set status = 'failed', last_error = 'mails_of_the_day_spent', settled_at = now()
+  where d.id = any (v_fresh);
+  return array(select k.id from unnest(p_picked) with ordinality k (id, place) where k.id <> all (v_fresh) order by k.place);
+end
+$$;
+
 -- Of the caller's tenant: settles what was sent, looks after what was being sent when its sender died, then claims
 -- what is due, up to `free` and to `free_bytes` of content.
 create function app.take_messages(p jsonb) returns jsonb language plpgsql
@@ -204,6 +240,9 @@ begin
 
   if (p ->> 'free')::integer > 0 then
     v_picked := app.due_rows('message_deliveries', 'channels', 'channel_id', c_waiting, c_flying, p);
+    if p ->> 'mail_budget' is not null then
+      v_picked := app.within_mail_budget(v_picked, (p ->> 'mail_budget')::bigint);
+    end if;
     with claimed as (
       update message_deliveries d set status = 'sending', lease_until = now() + app.millis(p -> 'lease_ms'),
         fence = d.fence + 1, claimed_at = now(), unclear_since = coalesce(d.unclear_since, now()),
@@ -212,7 +251,11 @@ begin
             from unnest(v_picked) with ordinality k (id)
             join message_deliveries i on i.id = k.id join messages m on m.id = i.message_id) k, channels c
       where d.id = k.id and c.id = d.channel_id and k.sum <= (p ->> 'free_bytes')::bigint
-      returning d.*, k.bytes, c.kind, c.settings, c.secrets, c.previous_until)
+      returning d.*, k.bytes, c.kind, c.settings, c.secrets, c.previous_until),
+    counted as (
+      update mail_spending s set mails = s.mails + x.mails
+      from (select count(*) as mails from claimed where kind = 'default' and fence = 1) x
+      where p ->> 'mail_budget' is not null and x.mails > 0 and s.tenant_id = app.tenant())
     select jsonb_agg(jsonb_build_object('id', c.id, 'fence', c.fence, 'step', c.step, 'message_id', c.message_id,
         'key_number', c.key_number, 'bytes', c.bytes, 'recipient', c.recipient, 'created_at', app.utc(c.created_at),
         'channel', jsonb_build_object('id', c.channel_id, 'kind', c.kind, 'sends_by', c.channel_kind, 'settings', c.settings,
@@ -372,7 +415,7 @@ grant execute on function app.millis(jsonb), app.take_messages(jsonb), app.chann
   app.message_json(message_deliveries), app.test_channel(jsonb), app.retry_message(jsonb),
   app.note_message_events(jsonb), app.channel_of(jsonb),
   app.settle_attempts(regclass, regclass, regclass, name, jsonb, text, text), app.note_health(regclass, jsonb, interval),
-  app.due_rows(regclass, regclass, name, text, text, jsonb), app.more_due(regclass, regclass, name, text, text, jsonb)
+  app.within_mail_budget(uuid[], bigint), app.due_rows(regclass, regclass, name, text, text, jsonb), app.more_due(regclass, regclass, name, text, text, jsonb)
   to pulse_app;
 call app.seal();
 

@@ -29,8 +29,9 @@ begin
                    order by c.due_at, c.id limit v_limit);
   end if;
   return (
-    select coalesce(jsonb_agg(jsonb_build_object('id', c.id, 'cron', c.cron, 'timezone', c.cron_timezone,
-      'jitter', c.jitter, 'overlap', c.overlap, 'next_run_at', app.utc(c.next_run_at), 'running', u.running,
+    select coalesce(jsonb_agg(jsonb_build_object('id', c.id, 'tenant', c.tenant_id, 'cron', c.cron,
+      'timezone', c.cron_timezone, 'jitter', c.jitter, 'overlap', c.overlap,
+      'next_run_at', app.utc(c.next_run_at), 'running', u.running,
       'waiting', u.waiting) order by c.due_at, c.id), '[]')
     from unnest(v_due) c cross join lateral app.report_runs(c.id) u);
 end
@@ -64,7 +65,9 @@ begin
       buffered = false, finished_at = now(), updated_at = now()
     from claims w
     where w.decision = 'cancel_others' and j.config_id = w.id and app.report_job_open(j.state, j.review)
-      and j.origin <> 'backfill'
+      and j.origin <> 'backfill' and w.scheduled_for is not null
+      -- Only a run that is made takes a place.
+      and not exists (select from report_jobs o where o.config_id = w.id and o.scheduled_for = w.scheduled_for)
     returning j.id),
   closed as (
     update report_job_attempts a set code = 'canceled', error = 'The next run took its place.'
@@ -103,20 +106,43 @@ language sql stable security definer set search_path = pg_catalog, public, app, 
   from (select distinct c.tenant_id from report_configs c where c.due_at <= app.clock(p) limit 10000) x
 $$;
 
--- Schedules whose next run was computed with other time zone data. What is due already is run as it is.
+-- Schedules whose next run was computed with older time zone data, those first that run first. What is due already is
+-- run as it is; what newer data has computed stays, because two versions may work side by side for a while.
 create function app.stale_report_schedules(p jsonb) returns jsonb
 language sql stable security definer set search_path = pg_catalog, public, app, pg_temp as $$
   select coalesce(jsonb_agg(jsonb_build_object('id', c.id, 'tenant', c.tenant_id, 'cron', c.cron,
     'timezone', c.cron_timezone, 'jitter', c.jitter, 'overlap', c.overlap, 'next_run_at', app.utc(c.next_run_at),
-    'nominal', c.next_nominal) order by c.id), '[]')
+    'nominal', c.next_nominal) order by c.due_at, c.id), '[]')
   from (select * from report_configs c
-        where c.due_at > app.clock(p) and (c.tzdata < p ->> 'tzdata' or c.tzdata > p ->> 'tzdata')
-        order by c.id limit (p ->> 'limit')::integer) c
+        where c.due_at > app.clock(p) and c.tzdata < p ->> 'tzdata'
+        order by c.due_at, c.id limit (p ->> 'limit')::integer) c
 $$;
 create index report_configs_tzdata_idx on report_configs (tzdata) where due_at is not null;
 
--- Gives a schedule the next run that follows from other time zone data; its owner is told when that moved. Nothing is
--- done to one that was changed meanwhile.
+-- Notes the next runs that follow from newer time zone data, where no owner has to be told. Nothing is done to what was
+-- changed meanwhile or is held by a tick. Answers how many.
+create function app.renew_reports(p jsonb) returns jsonb
+language plpgsql volatile security definer set search_path = pg_catalog, public, app, pg_temp as $$
+declare
+  v_held uuid[];
+  v_done integer;
+begin
+  v_held := array(
+    select c.id
+    from report_configs c
+    join jsonb_to_recordset(p -> 'renewed') as w (id uuid, was timestamptz) on w.id = c.id
+    where c.next_run_at = w.was and c.tzdata < p ->> 'tzdata'
+    order by c.id for no key update of c skip locked);
+  update report_configs c set next_run_at = w.next_run_at, next_nominal = w.nominal, due_at = w.due_at,
+    tzdata = p ->> 'tzdata'
+  from jsonb_to_recordset(p -> 'renewed') as w (id uuid, next_run_at timestamptz, nominal text, due_at timestamptz)
+  where c.id = w.id and c.id = any (v_held);
+  get diagnostics v_done = row_count;
+  return to_jsonb(v_done);
+end
+$$;
+
+-- Gives a schedule another next run, or none, and tells its owner. Nothing is done to one that was changed meanwhile.
 create function app.reschedule_report(p jsonb) returns jsonb language plpgsql
 set search_path = pg_catalog, public, app, pg_temp as $$
 declare
@@ -124,10 +150,12 @@ declare
 begin
   perform app.system_only();
   update report_configs x set next_run_at = (p ->> 'next_run_at')::timestamptz, next_nominal = p ->> 'nominal',
-    due_at = (p ->> 'due_at')::timestamptz, tzdata = p ->> 'tzdata'
-  where x.id = (p ->> 'id')::uuid and x.next_run_at = (p ->> 'was')::timestamptz and x.tzdata <> p ->> 'tzdata'
+    due_at = (p ->> 'due_at')::timestamptz, tzdata = p ->> 'tzdata',
+    missed = x.missed + coalesce((p ->> 'missed')::bigint, 0)
+  where x.id = (p ->> 'id')::uuid and x.next_run_at = (p ->> 'was')::timestamptz
+    and (x.tzdata < p ->> 'tzdata' or p ->> 'next_run_at' is null)
   returning * into c;
-  if found and p ->> 'notice' is not null then
+  if found then
     perform app.tell_report_owner(c, 'report_moved', p -> 'notice', null);
   end if;
   return to_jsonb(c.id is not null);
@@ -159,8 +187,8 @@ begin
 end
 $$;
 
--- Ends what was left lying: runs that are not finished after a day, reports that nobody has reviewed for a month.
--- With `tenant`, of that tenant only.
+-- Ends what was left lying: runs of which nothing was seen for a day, reports that nobody has reviewed for a month. A run
+-- that was taken up again lies no more. With `tenant`, of that tenant only; up to `limit`, the oldest first.
 create function app.cleanup_report_jobs(p jsonb) returns jsonb
 language plpgsql volatile security definer set search_path = pg_catalog, public, app, pg_temp as $$
 declare
@@ -169,11 +197,12 @@ declare
 begin
   with stale as (
     select j.id from report_jobs j
-    where j.state <> 'finished' and j.created_at < app.clock(p) - interval '1 day'
-      and (j.review is distinct from 'pending' or j.created_at < app.clock(p) - interval '30 days')
+    where j.state <> 'finished'
+      and case j.review when 'pending' then j.created_at < app.clock(p) - interval '30 days'
+          else j.updated_at < app.clock(p) - interval '1 day' end
       and (j.lease_until is null or j.lease_until <= now())
       and (v_tenant is null or j.tenant_id = v_tenant)
-    order by j.id for update skip locked),
+    order by j.id limit (p ->> 'limit')::integer for update skip locked),
   ended as (
     update report_jobs j set state = 'finished', result = 'canceled', error_code = 'stale',
       error = case j.review when 'pending' then 'Nobody has reviewed it within 30 days.'
@@ -190,20 +219,23 @@ begin
 end
 $$;
 
--- Finished jobs are kept for 90 days, with their reports.
+-- Finished jobs are kept for 90 days, with their reports. Up to `limit` at a time; answers how many are gone.
 create function app.sweep_report_jobs(p jsonb) returns jsonb
 language plpgsql volatile security definer set search_path = pg_catalog, public, app, pg_temp as $$
 declare
   gone integer;
 begin
-  delete from report_jobs where state = 'finished' and finished_at < app.clock(p) - interval '90 days';
+  delete from report_jobs where id = any (array(
+    select j.id from report_jobs j
+    where j.state = 'finished' and j.finished_at < app.clock(p) - interval '90 days'
+    order by j.id limit (p ->> 'limit')::integer for update skip locked));
   get diagnostics gone = row_count;
-  return jsonb_build_object('report_jobs', gone);
+  return to_jsonb(gone);
 end
 $$;
 
 grant execute on function app.report_runs(uuid) to pulse_app, pulse_definer;
 grant execute on function app.due_reports(jsonb), app.claim_reports(jsonb), app.running_reports(),
-  app.due_report_tenants(jsonb), app.stale_report_schedules(jsonb), app.reschedule_report(jsonb),
+  app.due_report_tenants(jsonb), app.stale_report_schedules(jsonb), app.renew_reports(jsonb), app.reschedule_report(jsonb),
   app.wake_report_jobs(jsonb), app.cleanup_report_jobs(jsonb), app.sweep_report_jobs(jsonb) to pulse_app;
 call app.seal();

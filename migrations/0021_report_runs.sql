@@ -324,27 +324,33 @@ begin
 end
 $$;
 
--- Jobs for past occurrences of a config; one that has a job already keeps that.
+-- Jobs for past occurrences of a config; one that has a job already keeps that. What its schedule has yet to run is
+-- left to the schedule.
 create function app.backfill_report(p jsonb) returns jsonb language plpgsql
 set search_path = pg_catalog, public, app, pg_temp as $$
 declare
-  c report_configs;
+  c      report_configs;
+  v_past jsonb;
   v_jobs jsonb;
 begin
   select * into c from report_configs x where x.id = (p ->> 'config_id')::uuid for no key update;
   if c.id is null then
     return null;
   end if;
+  select coalesce(jsonb_agg(t), '[]') into v_past
+  from jsonb_array_elements_text(p -> 'occurrences') t
+  where t::timestamptz < coalesce(c.next_run_at, 'infinity');
   with made as (
     insert into report_jobs as x (id, tenant_id, config_id, origin, scheduled_for, as_of, deliver, wake_at, created_by)
     select app.new_id(), c.tenant_id, c.id, 'backfill', t::timestamptz, t::timestamptz, (p ->> 'deliver')::boolean,
            now() + interval '2 minutes', app.actor_id()
-    from jsonb_array_elements_text(p -> 'occurrences') t
+    from jsonb_array_elements_text(v_past) t
     on conflict (config_id, scheduled_for) do nothing
     returning x.*)
   select coalesce(jsonb_agg(app.report_job_json(made::report_jobs) order by made.scheduled_for), '[]') into v_jobs from made;
   return jsonb_build_object('created', jsonb_array_length(v_jobs),
-    'existing', jsonb_array_length(p -> 'occurrences') - jsonb_array_length(v_jobs), 'jobs', v_jobs);
+    'existing', jsonb_array_length(v_past) - jsonb_array_length(v_jobs),
+    'due', jsonb_array_length(p -> 'occurrences') - jsonb_array_length(v_past), 'jobs', v_jobs);
 end
 $$;
 
@@ -405,6 +411,8 @@ begin
     perform app.fail('PU409', 'already_finished', 'This job has ended.');
   elsif j.lease_until > now() then
     perform app.fail('PU409', 'already_running', 'Somebody works on this job at this moment.');
+  elsif j.buffered and (select r.running from app.report_runs(j.config_id) r) > 0 then
+    perform app.fail('PU409', 'waits', 'This run waits for the one under way: cancel that, or wait for its end.');
   end if;
   update report_jobs x set state = case x.state when 'created' then 'created' else 'running' end, result = null,
     finished_at = null, buffered = false, step = 0, due_at = now(), wake_at = now() + interval '2 minutes',

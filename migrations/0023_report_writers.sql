@@ -57,5 +57,34 @@ begin
   return app.report_writer_json(w);
 end
 $$;
-grant execute on function app.report_writer_json(report_writers), app.set_report_writer(jsonb) to pulse_app;
+
+-- What tenants take of the deployment's model: a row each, of the day of its last report.
+create table report_writer_spending (
+  tenant_id uuid not null constraint report_writer_spending_pkey primary key
+    constraint report_writer_spending_tenant_fkey references tenants on delete cascade,
+  day       date not null,
+  tokens    bigint not null
+);
+comment on column report_writer_spending.day is 'UTC.';
+call app.protect('report_writer_spending');
+grant select, insert, update on report_writer_spending to pulse_app;
+
+-- Counts tokens of today; answers all of today.
+create function app.spend_report_tokens(p jsonb) returns jsonb language plpgsql
+set search_path = pg_catalog, public, app, pg_temp as $$
+declare
+  v_tokens bigint;
+begin
+  perform app.system_only();
+  insert into report_writer_spending as s (tenant_id, day, tokens)
+  values (app.tenant(), (now() at time zone 'UTC')::date, (p ->> 'tokens')::bigint)
+  on conflict (tenant_id) do update set day = excluded.day,
+    tokens = excluded.tokens + case when s.day = excluded.day then s.tokens else 0 end
+  returning tokens into v_tokens;
+  return to_jsonb(v_tokens);
+end
+$$;
+
+grant execute on function app.report_writer_json(report_writers), app.set_report_writer(jsonb),
+  app.spend_report_tokens(jsonb) to pulse_app;
 call app.seal();

@@ -15,6 +15,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::FutureExt as _;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use rules::budget::Budget;
 use rules::delivery::settle::{self, Outcome, Policy, Status};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
@@ -60,6 +61,11 @@ pub trait Outbox: 'static {
     /// What the deployment's own channel is, where there is one.
     fn default_kind(&self) -> &'static str {
         ""
+    }
+
+    /// How many mails a day may go out by it.
+    fn mail_budget(&self) -> Budget {
+        None
     }
 
     /// Makes one attempt.
@@ -175,6 +181,7 @@ impl<O: Outbox> Run<O> {
             give_up_ms: millis(settle::GIVE_UP),
             most_steps: O::SCHEDULE.len(),
             default_kind: self.outbox.default_kind(),
+            mail_budget: self.outbox.mail_budget(),
         }
     }
 

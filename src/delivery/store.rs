@@ -5,6 +5,7 @@
 //! Failure: a settlement under an older fence changes nothing and is not counted.
 
 use chrono::{DateTime, Utc};
+use rules::budget::Budget;
 use rules::delivery::settle::Health;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -67,6 +68,8 @@ pub struct Take {
     pub most_steps: usize,
     /// What the deployment's own channel is.
     pub default_kind: &'static str,
+    /// How many mails a day may go out by it.
+    pub mail_budget: Budget,
 }
 
 /// What was claimed.

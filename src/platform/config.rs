@@ -7,6 +7,7 @@
 use std::cell::OnceCell;
 use std::rc::Rc;
 
+use rules::budget::{self, Budget};
 use worker::{Env, js_sys};
 
 use super::error::{Error, Result};
@@ -51,6 +52,8 @@ pub struct Config {
     pub public_url: String,
     /// The channel that mail goes out by where a tenant has none of its own: JSON.
     pub mail_channel: String,
+    /// Mails a tenant may send by it in a day.
+    pub mail_budget: Budget,
     /// Where chat completions are asked for: `https://api.openai.com/v1`.
     pub chat_base_url: String,
     /// The model that writes.
@@ -61,6 +64,8 @@ pub struct Config {
     pub chat_stream: bool,
     /// What writing one report may take: `seconds/tokens`.
     pub chat_limit: String,
+    /// Tokens a tenant may take of it in a day.
+    pub chat_budget: Budget,
 }
 
 thread_local! {
@@ -107,11 +112,13 @@ impl Config {
             supabase_issuer: var("SUPABASE_ISSUER"),
             public_url: var("PUBLIC_URL").trim_end_matches('/').to_owned(),
             mail_channel: var("MAIL_CHANNEL"),
+            mail_budget: budget::parse(&var("MAIL_BUDGET"), budget::MAILS),
             chat_base_url: var("CHAT_BASE_URL"),
             chat_model: var("CHAT_MODEL"),
             chat_api_key: var("CHAT_API_KEY"),
             chat_stream: var("CHAT_STREAM") != "off",
             chat_limit: var("CHAT_LIMIT"),
+            chat_budget: budget::parse(&var("CHAT_BUDGET"), budget::TOKENS),
         }
     }
 

@@ -57,17 +57,20 @@ pub fn routes() -> Vec<Module> {
 
 /// What a minute does for reports: runs what is due, and brings back jobs that nobody works on.
 pub async fn minute(ctx: &Ctx) -> Result<Value> {
-    let swept = schedule::all(ctx).await?;
-    let woken = jobs::wake(ctx).await?;
-    let renewed = schedule::renew_once(ctx).await?;
+    // None of these waits for the others to succeed.
+    let swept = schedule::all(ctx).await;
+    let woken = jobs::wake(ctx).await;
+    let renewed = schedule::renew_once(ctx).await;
+    let (swept, woken, renewed) = (swept?, woken?, renewed?);
     let (due, triggered) = (swept.due, swept.triggered.len());
     Ok(json!({"due": due, "triggered": triggered, "woken": woken, "renewed": renewed}))
 }
 
 /// What a day does for reports: ends what was left lying, deletes what is old.
 pub async fn daily(ctx: &Ctx) -> Result<Value> {
-    let renewed = schedule::renew(ctx).await?;
-    let swept = jobs::sweep(ctx).await?;
+    let renewed = schedule::renew(ctx).await;
+    let swept = jobs::sweep(ctx).await;
+    let (renewed, swept) = (renewed?, swept?);
     Ok(json!({"renewed": renewed, "jobs": swept}))
 }
 

@@ -61,14 +61,14 @@ pub fn webhook(status: u16, retry_after: Option<Duration>) -> Outcome {
     }
 }
 
-/// What the answer of a provider's API means. 520, 522 and 524 are Cloudflare's words for an origin
-/// that took the request and did not answer it.
+/// What the answer of a provider's API means. 502, 504 and Cloudflare's 520, 522 and 524 are the words
+/// of a gateway whose origin took the request and did not answer it.
 pub fn api(status: u16, retry_after: Option<Duration>) -> Outcome {
     match status {
         200..=299 => Outcome::Taken,
         401 | 403 => Outcome::Barred,
         408 | 425 | 429 => Outcome::Later(retry_after),
-        520 | 522 | 524 => Outcome::Unclear,
+        502 | 504 | 520 | 522 | 524 => Outcome::Unclear,
         500.. => Outcome::Later(retry_after),
         _ => Outcome::Never,
     }
@@ -221,15 +221,15 @@ mod tests {
     }
 
     #[test]
-    fn an_api_refuses_for_good_with_4xx_and_for_now_with_5xx() {
+    fn an_api_refuses_for_good_with_4xx_for_now_with_5xx_and_a_gateway_knows_nothing() {
         let asked = Some(Duration::from_secs(90));
-        for status in [408, 425, 429, 500, 502, 503, 504, 521, 523, 530] {
+        for status in [408, 425, 429, 500, 503, 521, 523, 530] {
             assert_eq!(api(status, asked), Outcome::Later(asked), "{status}");
         }
         for status in [301, 304, 400, 404, 409, 410, 413, 422] {
             assert_eq!(api(status, asked), Outcome::Never, "{status}");
         }
-        for status in [520, 522, 524] {
+        for status in [502, 504, 520, 522, 524] {
             assert_eq!(api(status, None), Outcome::Unclear, "{status}");
         }
         assert_eq!(

@@ -52,9 +52,62 @@ impl Subject {
     }
 }
 
-/// Puts the link where the text wants it. Without one nothing stands there.
-pub fn fill(text: &str, url: Option<&str>) -> String {
-    text.replace(PLACEHOLDER, url.unwrap_or_default())
+/// Puts the link where a text wants it. Without one, the lines that want it are left out: what they
+/// say of it would be untrue.
+pub fn fill_text(text: &str, url: Option<&str>) -> String {
+    match url {
+        Some(url) => text.replace(PLACEHOLDER, url),
+        None => text
+            .split_inclusive('\n')
+            .filter(|line| !line.contains(PLACEHOLDER))
+            .collect(),
+    }
+}
+
+/// The same for HTML: without a link, the elements `a` that lead there are left out, and a paragraph
+/// that held nothing else.
+pub fn fill_html(html: &str, url: Option<&str>) -> String {
+    if let Some(url) = url {
+        return html.replace(PLACEHOLDER, url);
+    }
+    let mut kept = String::with_capacity(html.len());
+    let mut rest = html;
+    while let Some((before, after)) = rest.split_once(PLACEHOLDER) {
+        let opened = before.rfind("<a ").filter(|at| {
+            // It stands in the tag itself.
+            before.get(*at..).is_some_and(|tag| !tag.contains('>'))
+        });
+        match (
+            opened.and_then(|at| before.get(..at)),
+            after.split_once("</a>"),
+        ) {
+            (Some(before), Some((_, after))) => {
+                kept.push_str(before);
+                rest = without_paragraph(&mut kept, after);
+            }
+            _ => {
+                kept.push_str(before);
+                rest = after;
+            }
+        }
+    }
+    kept.push_str(rest);
+    kept
+}
+
+/// Takes a paragraph back that ends as it began.
+fn without_paragraph<'a>(kept: &mut String, after: &'a str) -> &'a str {
+    let began = kept.rfind("<p").filter(|at| {
+        let tag = kept.get(*at..).unwrap_or_default();
+        tag.find('>').map(|end| end + 1) == Some(tag.len())
+    });
+    match (began, after.strip_prefix("</p>")) {
+        (Some(at), Some(after)) => {
+            kept.truncate(at);
+            after
+        }
+        _ => after,
+    }
 }
 
 /// An address as it is shown to whoever has the link: enough to know it by.
@@ -102,9 +155,39 @@ mod tests {
     #[test]
     fn the_link_stands_wherever_the_text_wants_it() {
         let text = "Stop: {unsubscribe_url} or <a href=\"{unsubscribe_url}\">here</a>";
-        let filled = fill(text, Some("https://p.example/u/x"));
-        assert_eq!(filled.matches("https://p.example/u/x").count(), 2);
-        assert!(!fill(text, None).contains('{'));
+        for fill in [fill_text, fill_html] {
+            let filled = fill(text, Some("https://p.example/u/x"));
+            assert_eq!(filled.matches("https://p.example/u/x").count(), 2);
+            assert!(!fill(text, None).contains('{'));
+        }
+    }
+
+    #[test]
+    fn without_a_link_nothing_speaks_of_one() {
+        let text = "42 guests.\n-- \nYou get this.\nUnsubscribe: {unsubscribe_url}\n";
+        assert_eq!(fill_text(text, None), "42 guests.\n-- \nYou get this.\n");
+        let cases = [
+            (
+                "<p>42.</p>\n<p class=\"x\"><a href=\"{unsubscribe_url}\" style=\"y\">Unsubscribe</a></p></td>",
+                "<p>42.</p>\n</td>",
+            ),
+            (
+                "<p>42 guests. <a href=\"{unsubscribe_url}\">Unsubscribe</a></p>",
+                "<p>42 guests. </p>",
+            ),
+            (
+                "<a href=\"x\">a</a> {unsubscribe_url} <a class=\"b\" href='{unsubscribe_url}'>u</a><a href=\"y\">c</a>",
+                "<a href=\"x\">a</a>  <a href=\"y\">c</a>",
+            ),
+            (
+                "<pre><a href=\"{unsubscribe_url}\">u</a></pre>",
+                "<pre></pre>",
+            ),
+            ("<a href=\"{unsubscribe_url}\">cut", "<a href=\"\">cut"),
+        ];
+        for (html, expected) in cases {
+            assert_eq!(fill_html(html, None), expected);
+        }
     }
 
     #[test]

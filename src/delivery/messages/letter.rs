@@ -2,7 +2,8 @@
 //!
 //! Invariant: it differs from what was posted by the recipient's link to unsubscribe and by nothing
 //! else, and is the same with every attempt.
-//! Failure: without a public address of the deployment there is no link, and the message goes out.
+//! Failure: without a public address of the deployment there is no link, and the message goes out
+//! without what speaks of one.
 
 use std::rc::Rc;
 
@@ -146,8 +147,8 @@ impl Content {
     pub fn bodies(&self, link: Option<&str>) -> (Option<String>, String) {
         let html = self.html.as_deref();
         (
-            html.map(|html| unsubscribe::fill(html, link)),
-            unsubscribe::fill(&self.text, link),
+            html.map(|html| unsubscribe::fill_html(html, link)),
+            unsubscribe::fill_text(&self.text, link),
         )
     }
 }

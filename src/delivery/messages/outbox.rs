@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use chrono::{DateTime, Utc};
 use futures_util::lock::Mutex;
+use rules::budget::Budget;
 use rules::delivery::channel::{self, Kind};
 use rules::delivery::retry;
 use rules::delivery::settle::{Outcome, Policy, Status};
@@ -31,6 +32,7 @@ use crate::platform::scope::Scope;
 pub struct Messages {
     tenant: Uuid,
     default_kind: Option<Kind>,
+    budget: Budget,
     /// What was read last: the next recipient most often gets the same.
     last: Mutex<Option<Rc<Content>>>,
 }
@@ -53,9 +55,15 @@ pub struct Claimed {
 impl Messages {
     /// Those of a tenant.
     pub fn of(ctx: &Ctx, tenant: Uuid) -> Self {
+        let default_kind = deployment::kind(&ctx.config);
         Self {
             tenant,
-            default_kind: deployment::kind(&ctx.config),
+            // What is only kept here costs nobody anything.
+            budget: ctx
+                .config
+                .mail_budget
+                .filter(|_| default_kind != Some(Kind::Outbox)),
+            default_kind,
             last: Mutex::new(None),
         }
     }
@@ -128,6 +136,10 @@ impl Outbox for Messages {
 
     fn default_kind(&self) -> &'static str {
         self.default_kind.unwrap_or(Kind::Default).as_str()
+    }
+
+    fn mail_budget(&self) -> Budget {
+        self.budget
     }
 
     async fn attempt(&self, ctx: &Ctx, claimed: &Claimed) -> Report {

@@ -1,7 +1,7 @@
 //! SMS through Twilio: `POST /2010-04-01/Accounts/{sid}/Messages.json`, a form.
 //!
-//! Invariant: a message is cut to what Twilio takes; the address that it reports to names the
-//! delivery.
+//! Invariant: a message is cut to what Twilio takes, but for the recipient's link to unsubscribe; the
+//! address that it reports to names the delivery.
 //! Failure: part of the report; Twilio knows no keys, so a request that was lost is not repeated.
 
 use base64::Engine as _;
@@ -34,7 +34,10 @@ impl Twilio {
         let text = format!("{}\n{}", letter.content.subject, letter.text.trim_end());
         let mut form = vec![
             ("To", letter.recipient.clone()),
-            ("Body", cut(text.trim_end(), MOST)),
+            (
+                "Body",
+                fitted(text.trim_end(), letter.unsubscribe.as_deref()),
+            ),
         ];
         match (&self.messaging_service_sid, &self.from) {
             (Some(service), _) => form.push(("MessagingServiceSid", service.clone())),
@@ -45,6 +48,19 @@ impl Twilio {
             form.push(("StatusCallback", address));
         }
         serde_urlencoded::to_string(form)
+    }
+}
+
+/// The text as far as there is room for it, and the link in any case.
+fn fitted(text: &str, link: Option<&str>) -> String {
+    let short = cut(text, MOST);
+    let Some(link) = link.filter(|link| text.contains(link) && !short.contains(link)) else {
+        return short;
+    };
+    let end = format!("\nUnsubscribe: {link}");
+    match MOST.checked_sub(end.chars().count()) {
+        Some(room) if room > 0 => cut(text, room) + &end,
+        _ => short,
     }
 }
 
@@ -74,5 +90,25 @@ impl Channel for Twilio {
             }
             Err(report) => report,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_is_cut_keeps_its_link() {
+        let link = "https://p.example/api/unsubscribe/token";
+        let long = format!("{}\nUnsubscribe: {link}", "word ".repeat(400));
+        let fitting = fitted(&long, Some(link));
+        assert_eq!(fitting.chars().count(), MOST);
+        assert!(
+            fitting.ends_with(&format!("…\nUnsubscribe: {link}")),
+            "{fitting}"
+        );
+        assert_eq!(fitted(&long, None).chars().count(), MOST);
+        let short = format!("42 guests.\nUnsubscribe: {link}");
+        assert_eq!(fitted(&short, Some(link)), short);
     }
 }

@@ -107,14 +107,19 @@ pub const PAUSE: Statement<Value, Report> = Statement::new(
      returning app.report_config_json(c)",
 );
 
-/// Lets a report run again, from its next occurrence on. Its failures are forgotten.
+/// Lets a report run again, from its next occurrence on; one that is not paused keeps its next run.
+/// Its failures are forgotten.
 pub const RESUME: Statement<Value, Report> = Statement::new(
     "update report_configs as c
         set paused_at = null, pause_reason = null, failures = 0,
-            next_run_at = ($1->>'next_run_at')::timestamptz,
-            next_nominal = $1->>'next_nominal',
-            due_at = ($1->>'due_at')::timestamptz, tzdata = $1->>'tzdata',
-            updated_at = app.clock($1)
+            next_run_at = case when c.paused_at is null then c.next_run_at
+                               else ($1->>'next_run_at')::timestamptz end,
+            next_nominal = case when c.paused_at is null then c.next_nominal
+                                else $1->>'next_nominal' end,
+            due_at = case when c.paused_at is null then c.due_at
+                          else ($1->>'due_at')::timestamptz end,
+            tzdata = case when c.paused_at is null then c.tzdata else $1->>'tzdata' end,
+            updated_at = case when c.paused_at is null then c.updated_at else app.clock($1) end
       where c.id = ($1->>'id')::uuid
         and app.expect_version(c.version, ($1->>'if_match')::int)
      returning app.report_config_json(c)",

@@ -35,6 +35,8 @@ use wire::{
 
 /// Jobs that one minute tick brings back to the queue.
 const WAKE: usize = 1_000;
+/// Jobs that one statement ends or deletes: far less than what a statement has time for.
+const SWEEP: usize = 1_000;
 
 /// Tells the queue that jobs of a tenant may be due.
 pub async fn announce(ctx: &Ctx, tenant: Uuid, jobs: &[Uuid]) {
@@ -75,9 +77,23 @@ pub async fn wake(ctx: &Ctx) -> Result<usize> {
 
 /// Ends jobs that were left lying, and deletes old ones.
 pub async fn sweep(ctx: &Ctx) -> Result<Value> {
-    let canceled = ctx.pg.function(&store::CLEANUP_ALL, &json!({})).await?;
-    let swept = ctx.pg.function(&store::SWEEP, &json!({})).await?;
-    Ok(json!({"canceled": canceled.len(), "swept": swept}))
+    let part = json!({"limit": SWEEP});
+    let (mut canceled, mut swept) = (0, 0);
+    loop {
+        let ended = ctx.pg.function(&store::CLEANUP_ALL, &part).await?.len();
+        canceled += ended;
+        if ended < SWEEP {
+            break;
+        }
+    }
+    loop {
+        let gone = ctx.pg.function(&store::SWEEP, &part).await?;
+        swept += gone;
+        if gone < SWEEP {
+            break;
+        }
+    }
+    Ok(json!({"canceled": canceled, "swept": swept}))
 }
 
 /// A run, now, because somebody asks for it.
@@ -250,9 +266,10 @@ pub async fn review(
     Ok(done)
 }
 
-/// Ends what was left lying: runs that are not finished after a day, and reviews after a month.
+/// Ends what was left lying: runs of which nothing was seen for a day, and reviews after a month; the
+/// oldest first, so that a call ends a part of very many.
 pub async fn cleanup(ctx: &Ctx, scope: &Scope) -> Result<CleanedUp> {
-    let now = json!({"now": render(ctx.now)});
+    let now = json!({"now": render(ctx.now), "limit": SWEEP});
     let canceled_jobs = ctx.pg.call(scope, &store::CLEANUP, &now).await?;
     Ok(CleanedUp {
         canceled: canceled_jobs.len(),

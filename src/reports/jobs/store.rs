@@ -218,8 +218,8 @@ pub const CLEANUP: Statement<Value, Vec<Uuid>> = Statement::new(
 pub const CLEANUP_ALL: Function<Value, Vec<Uuid>> =
     Function::new("select app.cleanup_report_jobs($1::text::jsonb)::text");
 
-/// Deletes old jobs.
-pub const SWEEP: Function<Value, Value> =
+/// Deletes old jobs; answers how many.
+pub const SWEEP: Function<Value, usize> =
     Function::new("select app.sweep_report_jobs($1::text::jsonb)::text");
 
 /// Jobs that are due and that nobody works on.

@@ -295,6 +295,8 @@ pub struct Backfilled {
     pub created: u32,
     /// Occurrences that had a job already.
     pub existing: u32,
+    /// Occurrences that the schedule has yet to run; they are left to it.
+    pub due: u32,
     /// The jobs that were made, oldest occurrence first.
     pub jobs: Vec<ReportJob>,
 }

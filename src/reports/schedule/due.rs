@@ -15,13 +15,14 @@ use uuid::Uuid;
 use super::store::{self, Claim, Claimed, Claims, Due, Made};
 use super::timed;
 use super::wire::Ticked;
+use crate::delivery;
 use crate::platform::clock;
 use crate::platform::ctx::Ctx;
 use crate::platform::error::Result;
 use crate::platform::log::{self, Level};
 use crate::platform::queue::Job;
 use crate::platform::scope::Scope;
-use crate::reports::jobs;
+use crate::reports::{jobs, notices};
 
 /// Reports claimed by one statement.
 const BATCH: usize = 500;
@@ -81,15 +82,38 @@ async fn claim(ctx: &Ctx, due: Vec<Due>, swept: &mut Swept) -> Result<usize> {
     if due.is_empty() {
         return Ok(0);
     }
+    let (mut claims, mut stopped) = (Vec::new(), 0);
+    for due in due {
+        match decide(&due, ctx.now) {
+            Some(claim) => claims.push(claim),
+            None => stopped += usize::from(stop(ctx, &due).await?),
+        }
+    }
     let claims = Claims {
-        claims: due.into_iter().map(|due| decide(due, ctx.now)).collect(),
+        claims,
         tzdata: rules::cron::tzdata_version(),
     };
     let Claimed { claimed, jobs } = ctx.pg.function(&store::CLAIM, &claims).await?;
     swept.triggered.extend(jobs.iter().map(|made| made.config));
     let ready: Vec<Job> = jobs.iter().filter(|made| !made.waits).map(job).collect();
     jobs::announce_all(ctx, &ready).await;
-    Ok(claimed)
+    Ok(claimed + stopped)
+}
+
+/// Stops a schedule whose zone this build's data no longer knows, rather than have it come again for
+/// ever, and tells its owner.
+async fn stop(ctx: &Ctx, due: &Due) -> Result<bool> {
+    let fields = [("report.id", due.id.to_string().into())];
+    log::write(Level::Error, "report.schedule", &fields);
+    let zone = due.timezone.as_deref().unwrap_or("UTC");
+    let change = json!({
+        "id": due.id, "was": render(due.next_run_at), "missed": 1,
+        "tzdata": rules::cron::tzdata_version(), "notice": notices::stopped(zone),
+    });
+    let scope = Scope::system(due.tenant);
+    let stopped = ctx.pg.call(&scope, &store::RESCHEDULE, &change).await?;
+    delivery::announce(ctx, due.tenant).await;
+    Ok(stopped)
 }
 
 fn job(made: &Made) -> Job {
@@ -99,16 +123,10 @@ fn job(made: &Made) -> Job {
     }
 }
 
-/// What becomes of a report that is due.
-fn decide(due: Due, now: DateTime<Utc>) -> Claim {
+/// What becomes of a report that is due; none when its schedule cannot be read any more.
+fn decide(due: &Due, now: DateTime<Utc>) -> Option<Claim> {
     let zone = due.timezone.as_deref();
-    let read = timed::schedule(&due.cron, zone, due.jitter, due.overlap);
-    let Ok(schedule) = read else {
-        // A zone that this build's data no longer knows: it stops rather than coming again for ever.
-        let fields = [("report.id", due.id.to_string().into())];
-        log::write(Level::Error, "report.schedule", &fields);
-        return stopped(due);
-    };
+    let schedule = timed::schedule(&due.cron, zone, due.jitter, due.overlap).ok()?;
     // An occurrence counts from when ticks look for it.
     let seen = now - schedule::jitter(due.id, &schedule, due.next_run_at);
     let found = schedule::claim(&schedule, due.next_run_at, seen);
@@ -116,18 +134,18 @@ fn decide(due: Due, now: DateTime<Utc>) -> Claim {
         .next_run_at
         .and_then(|at| timed::next(due.id, &schedule, at));
     let following = following.as_ref();
-    Claim {
+    Some(Claim {
         id: due.id,
         next_run_at: due.next_run_at,
         running: due.running,
         waiting: due.waiting,
         scheduled_for: found.scheduled_for.map(render),
-        decision: decision(&schedule, &due),
+        decision: decision(&schedule, due),
         missed: found.missed,
         following: following.map(|next| render(next.at)),
         nominal: following.map(|next| next.nominal.clone()),
         due_at: following.map(|next| render(next.due)),
-    }
+    })
 }
 
 fn decision(schedule: &Schedule, due: &Due) -> &'static str {
@@ -140,20 +158,5 @@ fn decision(schedule: &Schedule, due: &Due) -> &'static str {
         Decision::Skip => "skip",
         Decision::Buffer => "buffer",
         Decision::CancelOthersAndStart => "cancel_others",
-    }
-}
-
-fn stopped(due: Due) -> Claim {
-    Claim {
-        id: due.id,
-        next_run_at: due.next_run_at,
-        running: due.running,
-        waiting: due.waiting,
-        scheduled_for: None,
-        decision: "skip",
-        missed: 1,
-        following: None,
-        nominal: None,
-        due_at: None,
     }
 }

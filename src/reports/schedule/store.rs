@@ -17,6 +17,8 @@ use crate::reports::configs::Report;
 pub struct Due {
     /// The report.
     pub id: Uuid,
+    /// The tenant.
+    pub tenant: Uuid,
     /// Its schedule.
     pub cron: String,
     /// The zone of the schedule.
@@ -99,7 +101,7 @@ pub struct Made {
     pub waits: bool,
 }
 
-/// A schedule that was computed with other time zone data.
+/// A schedule that was computed with older time zone data.
 #[derive(Deserialize)]
 pub struct Stale {
     /// The report.
@@ -114,7 +116,7 @@ pub struct Stale {
     pub jitter: bool,
     /// What happens when a run is under way.
     pub overlap: Overlap,
-    /// The next occurrence by the other data.
+    /// The next occurrence by that data.
     pub next_run_at: DateTime<Utc>,
     /// What the schedule called it.
     pub nominal: Option<String>,
@@ -166,9 +168,13 @@ pub const CLAIM: Function<Claims, Claimed> =
 pub const TENANTS: Function<Value, Vec<Uuid>> =
     Function::new("select app.due_report_tenants($1::text::jsonb)::text");
 
-/// Schedules that were computed with other time zone data.
+/// Schedules that were computed with older time zone data.
 pub const STALE: Function<Value, Vec<Stale>> =
     Function::new("select app.stale_report_schedules($1::text::jsonb)::text");
 
-/// Gives one of them its next run by the data of this build.
+/// Notes the next runs by the data of this build where no owner has to be told; answers how many.
+pub const RENEW: Function<Value, usize> =
+    Function::new("select app.renew_reports($1::text::jsonb)::text");
+
+/// Gives a report another next run, or none, and tells its owner.
 pub const RESCHEDULE: Statement<Value, bool> = Statement::new("select app.reschedule_report($1)");

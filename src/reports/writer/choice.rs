@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use rules::budget::Budget;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -44,6 +45,8 @@ pub struct Model {
     pub key: Option<String>,
     /// Whether answers are asked for in pieces.
     pub stream: bool,
+    /// Tokens that the tenant may take of it in a day.
+    pub budget: Budget,
 }
 
 /// What one report may take.
@@ -92,6 +95,7 @@ pub fn deployment(config: &Config) -> Choice {
         name: config.chat_model.clone(),
         key: Some(config.chat_api_key.clone()).filter(|key| !key.is_empty()),
         stream: config.chat_stream,
+        budget: config.chat_budget,
     })
 }
 
@@ -112,6 +116,7 @@ fn chosen(config: &Config, stored: Stored) -> Result<Choice> {
         name,
         key,
         stream: stored.stream,
+        budget: None,
     }))
 }
 
@@ -149,6 +154,7 @@ mod tests {
             chat_model: "m".to_owned(),
             chat_api_key: "secret".to_owned(),
             chat_stream: true,
+            chat_budget: Some(7),
             ..Config::default()
         }
     }
@@ -195,9 +201,13 @@ mod tests {
             panic!("a model");
         };
         assert_eq!(
-            (own.base_url.as_str(), own.key),
-            ("https://own.example/v1", None)
+            (own.base_url.as_str(), own.key, own.budget),
+            ("https://own.example/v1", None, None)
         );
+        let Choice::Model(shared) = deployment(&config()) else {
+            panic!("a model");
+        };
+        assert_eq!(shared.budget, Some(7));
         assert_eq!(
             chosen(&config(), stored(Kind::Builtin)).unwrap(),
             Choice::Builtin

@@ -58,5 +58,8 @@ pub const DELETE: Statement<Value, Gone> = Statement::new(
      returning '{}'::jsonb",
 );
 
+/// Counts tokens of the deployment's model; answers those of the tenant's day.
+pub const SPEND: Statement<Value, u64> = Statement::new("select app.spend_report_tokens($1)");
+
 /// Who calls, and that they may.
 pub const WHOSE: Statement<Value, Gone> = Statement::new("select '{}'::jsonb");

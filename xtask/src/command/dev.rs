@@ -23,9 +23,10 @@ use std::time::Duration;
 pub const PORT: u16 = 8787;
 
 /// Settings of the Worker that a developer may set in the environment.
-const FROM_ENVIRONMENT: [&str; 10] = [
+const FROM_ENVIRONMENT: [&str; 11] = [
     "CHAT_API_KEY",
     "CHAT_BASE_URL",
+    "CHAT_BUDGET",
     "CHAT_LIMIT",
     "CHAT_MODEL",
     "CHAT_STREAM",

@@ -2,7 +2,7 @@
 //!
 //! Invariant: what is kept is in its normal form, and secrets are kept apart from what is shown;
 //! hosts and addresses have passed the deployment's [`Policy`]. A change is checked as the whole it
-//! makes.
+//! makes. A credential is sent to the server it was given for and to no other.
 //! Failure: every wrong setting is named, unknown ones too.
 
 mod fields;
@@ -22,6 +22,9 @@ use crate::{email, name, phone};
 /// Ports of mail servers that take mail from their users: encrypted from the first byte, or from
 /// `STARTTLS` on. Port 25 is for servers among themselves.
 pub const MAIL_PORTS: [u16; 5] = [465, 587, 2_525, 2_465, 2_587];
+
+/// Settings that say which server gets the credentials.
+const SERVER: [&str; 2] = ["host", "base_url"];
 
 /// What a channel is set up with already.
 #[derive(Clone, Debug, Default)]
@@ -49,6 +52,7 @@ pub fn check(
     policy: &Policy,
 ) -> Result<Checked, Invalid> {
     let mut invalid = Invalid::default();
+    let was = SERVER.map(|name| before.settings.get(name).cloned());
     let mut checked = Checked {
         settings: before.settings,
         secrets: BTreeMap::new(),
@@ -87,6 +91,9 @@ pub fn check(
             }
         }
     }
+    if was != SERVER.map(|name| checked.settings.get(name).cloned()) {
+        forget(kind, &mut checked, &mut secrets, &mut invalid);
+    }
     let missing = |field: &&Field| {
         field.required
             && !checked.settings.contains_key(field.name)
@@ -94,16 +101,38 @@ pub fn check(
     };
     for field in of(kind).iter().filter(missing) {
         let pointer = format!("/settings/{}", field.name);
-        if !invalid
-            .errors
-            .iter()
-            .any(|error| error.pointer.starts_with(&pointer))
-        {
+        if !told(&invalid, &pointer) {
             invalid.add(pointer, "required", "Must be given.");
         }
     }
     together(kind, &mut checked.settings, &secrets, policy, &mut invalid);
     invalid.or(checked)
+}
+
+/// Whoever names another server must know the credentials that it is to get: those that were kept
+/// without being given again are none any more.
+fn forget(
+    kind: Kind,
+    checked: &mut Checked,
+    secrets: &mut BTreeSet<String>,
+    invalid: &mut Invalid,
+) {
+    let sent = |field: &&Field| field.secret && !matches!(field.shape, Shape::SigningSecret);
+    for field in of(kind).iter().filter(sent) {
+        if checked.secrets.contains_key(field.name) || !secrets.remove(field.name) {
+            continue;
+        }
+        let pointer = format!("/settings/{}", field.name);
+        if !told(invalid, &pointer) {
+            let message = "Must be given again for another server.";
+            invalid.add(pointer, "required", message);
+        }
+    }
+}
+
+fn told(invalid: &Invalid, pointer: &str) -> bool {
+    let mut errors = invalid.errors.iter();
+    errors.any(|error| error.pointer.starts_with(pointer))
 }
 
 /// What settings mean to each other.
@@ -132,7 +161,9 @@ fn together(
                     "Must be tls or starttls: passwords and mail do not travel in the clear.";
                 invalid.add("/settings/security", "not_encrypted", message);
             }
-            if settings.contains_key("username") != secrets.contains("password") {
+            if settings.contains_key("username") != secrets.contains("password")
+                && !told(invalid, "/settings/password")
+            {
                 let message = "Name and password belong together.";
                 invalid.add("/settings/password", "required", message);
             }

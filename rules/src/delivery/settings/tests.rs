@@ -164,8 +164,8 @@ fn a_change_keeps_what_it_does_not_name() {
         secrets: first.secrets.keys().cloned().collect(),
     };
     let change = |given: Value| check(Kind::Smtp, before(), object(given), &STRICT());
-    let changed = change(json!({"host": "mx.example.org"})).unwrap();
-    assert_eq!(changed.settings["host"], "mx.example.org");
+    let changed = change(json!({"port": 587, "security": "starttls"})).unwrap();
+    assert_eq!(changed.settings["port"], 587);
     assert_eq!(changed.settings["from"], first.settings["from"]);
     assert!(changed.secrets.is_empty(), "the password stays");
     let changed = change(json!({"password": "new", "reply_to": null})).unwrap();
@@ -193,4 +193,59 @@ fn a_sender_of_sms_is_a_number_or_a_short_name() {
     }
     let either = json!({"account_sid": "AC0", "auth_token": "t", "messaging_service_sid": "MG1"});
     made(Kind::Twilio, either).unwrap();
+}
+
+#[test]
+fn a_credential_does_not_follow_the_settings_to_another_server() {
+    let before = || Before {
+        settings: object(
+            json!({"host": "smtp.example.org", "port": 465, "security": "tls",
+                                "username": "ada", "from": {"email": "a@example.org"}}),
+        ),
+        secrets: BTreeSet::from(["password".to_owned()]),
+    };
+    let change = |given: Value| check(Kind::Smtp, before(), object(given), &Policy::open());
+    let elsewhere = json!({"host": "smtp.thief.example"});
+    let refused = change(elsewhere).unwrap_err().errors;
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    assert_eq!(
+        (refused[0].pointer.as_str(), refused[0].code.as_str()),
+        ("/settings/password", "required")
+    );
+    let known = json!({"host": "smtp.thief.example", "password": "again"});
+    let secrets = change(known).unwrap().secrets;
+    assert_eq!(secrets["password"].as_deref(), Some("again"));
+    let without = json!({"host": "smtp.thief.example", "username": null, "password": null});
+    assert_eq!(change(without).unwrap().secrets["password"], None);
+    // The same server keeps it, whatever else changes.
+    let same = json!({"host": "SMTP.example.org", "port": 587, "security": "starttls"});
+    assert!(change(same).unwrap().secrets.is_empty());
+}
+
+#[test]
+fn a_key_does_not_follow_the_address_of_a_provider_in_either_direction() {
+    let address = "https://api.example.org";
+    let settings = |base: Option<&str>| {
+        let mut settings = object(json!({"from": {"email": "a@example.org"}}));
+        settings.extend(base.map(|base| ("base_url".to_owned(), json!(base))));
+        settings
+    };
+    for (was, given) in [
+        (None, json!({"base_url": address})),
+        (
+            Some(address),
+            json!({"base_url": "https://other.example.org"}),
+        ),
+        (Some(address), json!({"base_url": null})),
+    ] {
+        let before = Before {
+            settings: settings(was),
+            secrets: BTreeSet::from(["api_key".to_owned(), "events_secret".to_owned()]),
+        };
+        let refused = check(Kind::Resend, before, object(given), &Policy::open());
+        let refused = refused.unwrap_err().errors;
+        let pointers: Vec<_> = refused.iter().map(|error| error.pointer.as_str()).collect();
+        // The secret of its reports is never sent.
+        assert_eq!(pointers, ["/settings/api_key"], "{was:?}");
+    }
 }
