@@ -377,3 +377,29 @@ async fn what_waits_for_a_channel_that_is_switched_off_or_removed_ends_and_says_
         }
     }
 }
+
+#[tokio::test]
+async fn a_password_does_not_follow_the_settings_to_another_server() {
+    let tenant = Tenant::new().await;
+    let settings = json!({"host": "localhost", "username": "ada", "password": "s3cret",
+                          "from": {"email": "reports@example.org"}});
+    let channel = Channel::with(&tenant, "smtp", settings).await;
+    let manager = tenant.member("manager").await.client;
+    let elsewhere = json!({"settings": {"host": "127.0.0.1"}});
+    let refused = manager.patch(&channel.path(), &elsewhere).await;
+    let refused = refused.problem_of(422).points_at("/settings/password");
+    assert_eq!(refused.at("/errors/0/code"), "required");
+    assert_eq!(
+        channel.show().await.at("/settings/host"),
+        "localhost",
+        "nothing has changed"
+    );
+    let known = json!({"settings": {"host": "127.0.0.1", "password": "s3cret"}});
+    let moved = manager.patch(&channel.path(), &known).await;
+    let moved = moved.expect_status(200);
+    assert_eq!(moved.at("/settings/host"), "127.0.0.1");
+    assert_eq!(moved.at("/secrets"), json!(["password"]));
+    let same = json!({"settings": {"port": 587, "security": "starttls"}});
+    let same = manager.patch(&channel.path(), &same).await;
+    assert_eq!(same.expect_status(200).at("/secrets"), json!(["password"]));
+}

@@ -125,8 +125,14 @@ async fn a_link_that_was_tampered_with_leads_nowhere() {
     let path = link(&tenant, &posted, "ada@example.org").await;
     let token = path.rsplit('/').next().expect("a token");
     assert!(!token.contains("ada"), "it tells no address: {token}");
-    let last = if path.ends_with('A') { "B" } else { "A" };
-    let changed = format!("{}{last}", &path[..path.len() - 1]);
+    // In the middle, so that it is the seal that notices.
+    let middle = path.len() - token.len() / 2;
+    let other = if path[middle..].starts_with('A') {
+        "B"
+    } else {
+        "A"
+    };
+    let changed = format!("{}{other}{}", &path[..middle], &path[middle + 1..]);
     for bad in [
         changed,
         format!("{path}A"),
@@ -165,4 +171,25 @@ async fn what_nobody_subscribed_to_has_no_link() {
     let shown = tenant.client().get(&path).await.expect_status(200);
     assert_eq!(shown.at("/unsubscribe_url"), Value::Null);
     assert!(!shown.text().contains("{unsubscribe_url}"), "{shown}");
+}
+
+#[tokio::test]
+async fn the_link_of_a_recipient_is_shown_to_those_who_manage_messages_only() {
+    let tenant = Tenant::new().await;
+    let posted = Posted::to(&tenant, &["ada@example.org"]).await;
+    let path = link(&tenant, &posted, "ada@example.org").await;
+    let token = path.rsplit('/').next().expect("a token");
+    let sent = posted.settled("sent", 1).await;
+    let kept = format!("/api/outbox/{}", sent[0]["id"].as_str().expect("an id"));
+    let manager = tenant.member("manager").await.client;
+    let shown = manager.get(&kept).await.expect_status(200);
+    assert!(shown.text().contains(token), "{shown}");
+    let reader = tenant.member("read_only").await.client;
+    let shown = reader.get(&kept).await.expect_status(200);
+    assert_eq!(shown.at("/unsubscribe_url"), Value::Null);
+    assert!(!shown.text().contains(token), "{shown}");
+    assert_eq!(
+        shown.text_at("/text"),
+        "42 guests.\n\nUnsubscribe: {unsubscribe_url}\n"
+    );
 }

@@ -437,3 +437,28 @@ async fn every_change_of_a_run_is_an_event_of_the_channel_reports() {
     ];
     assert_eq!(seen, expected);
 }
+
+#[tokio::test]
+async fn a_backfill_leaves_to_the_schedule_what_it_has_yet_to_run() {
+    for jitter in [false, true] {
+        let report = Report::about_lists(json!({"cronTimezone": "UTC", "jitter": jitter})).await;
+        let next = report.next().await;
+        let now = next + TimeDelta::seconds(5);
+        let range = json!({"from": rfc3339(next - TimeDelta::days(2)), "to": rfc3339(now)});
+        let path = format!("{}/backfill", report.path());
+        let made = report.at(now).call("POST", &path).json(&range).await;
+        let made = made.expect_status(201);
+        let counts = ["/created", "/existing", "/due"].map(|field| made.at(field));
+        assert_eq!(counts, [json!(1), json!(0), json!(1)], "{made}");
+        let ticked = report.tick_at(next + TimeDelta::hours(3)).await;
+        assert_eq!(ticked.at("/triggeredConfigs"), json!([report.id]));
+        let jobs = report.jobs("origin=schedule").await;
+        assert_eq!(jobs.len(), 1);
+        assert_eq!(jobs[0]["scheduledFor"], rfc3339(next));
+        report
+            .job(jobs[0]["id"].as_str().expect("an id"))
+            .sent()
+            .await;
+        assert_eq!(report.show().await.at("/missed"), 0);
+    }
+}

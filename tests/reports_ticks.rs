@@ -8,7 +8,6 @@ use futures_util::future::join_all;
 use pulse_tests::control::Control;
 use pulse_tests::prelude::*;
 use pulse_tests::report::{Report, daily, outbox};
-use pulse_tests::stack;
 use std::collections::BTreeSet;
 
 #[tokio::test]
@@ -119,6 +118,8 @@ async fn one_run_waits_for_the_one_under_way_where_that_is_wanted() {
     Control::here().queue("REPORTS", &[job]).await;
     Control::here().cron("* * * * *").await;
     assert_eq!(waiting.show().await.at("/state"), "created");
+    // Nor does whoever wants it run now.
+    waiting.order("run").await.problem(409, "waits");
     busy.order("cancel").await.expect_status(200);
     let done = waiting.finished().await;
     assert_eq!(
@@ -140,6 +141,67 @@ async fn a_newer_run_takes_the_place_of_the_one_under_way_where_that_is_wanted()
     let busy = report.busy().await;
     report.publish().await.finished().await;
     assert_eq!(busy.show().await.at("/errorCode"), "overlap");
+}
+
+#[tokio::test]
+async fn a_run_under_way_is_canceled_only_for_one_that_takes_its_place() {
+    let tenant = Tenant::new().await;
+    let monthly = json!({"overlap": "cancel_other", "cron": "0 9 1 * *", "cronTimezone": "UTC"});
+    let report = Report::with(&tenant, monthly).await;
+    let busy = report.busy().await;
+    let next = report.next().await;
+    let ticked = report.tick_at(next + TimeDelta::hours(25)).await;
+    assert_eq!(ticked.at("/triggered"), 0);
+    assert_eq!(report.show().await.at("/missed"), 1);
+    assert_eq!(busy.show().await.at("/state"), "created");
+    // Nor for an occurrence that has its run already.
+    let run = report.run_next().await;
+    run.finished().await;
+    let ran = time(&run.show().await.text_at("/scheduledFor"));
+    let again = rfc3339(ran);
+    report
+        .set(&format!("next_run_at = '{again}', due_at = '{again}'"))
+        .await;
+    let busy = report.busy().await;
+    let ticked = report.tick_at(ran + TimeDelta::seconds(5)).await;
+    assert_eq!(ticked.at("/triggered"), 0);
+    assert_eq!(busy.show().await.at("/state"), "created");
+}
+
+#[tokio::test]
+async fn a_report_whose_zone_is_gone_stops_and_its_owner_is_told() {
+    let report = Report::new(&Tenant::new().await).await;
+    report.make_due().await;
+    report.set("cron_timezone = 'Atlantis/Poseidonis'").await;
+    let client = report.client();
+    let ticked = client.call("POST", "/api/pulse/tick").await;
+    assert_eq!(ticked.expect_status(200).at("/triggered"), 0);
+    let shown = report.show().await;
+    assert_eq!(
+        (shown.at("/nextRunAt"), shown.at("/missed")),
+        (Value::Null, json!(1))
+    );
+    let told = eventually("the owner is told", || async {
+        let sent = outbox(&report.tenant, "No longer runs: Morning").await;
+        (!sent.is_empty()).then_some(sent)
+    })
+    .await;
+    assert_eq!(
+        (told.len(), &told[0]["recipient"]),
+        (1, &json!(report.tenant.admin.email))
+    );
+}
+
+#[tokio::test]
+async fn to_resume_what_is_not_paused_skips_no_run() {
+    let report = Report::new(&Tenant::new().await).await;
+    let next = report.next().await;
+    let late = report.at(next + TimeDelta::seconds(5));
+    let path = format!("{}/resume", report.path());
+    let resumed = late.call("POST", &path).await.expect_status(200);
+    assert_eq!(resumed.at("/nextRunAt"), rfc3339(next));
+    let ticked = report.tick_at(next + TimeDelta::seconds(9)).await;
+    assert_eq!(ticked.at("/triggeredConfigs"), json!([report.id]));
 }
 
 #[tokio::test]
@@ -195,35 +257,6 @@ async fn the_minute_runs_what_is_due_of_every_tenant() {
     for report in &reports {
         let jobs = report.finished(1).await;
         assert_eq!((jobs.len(), &jobs[0]["result"]), (1, &json!("success")));
-    }
-}
-
-#[tokio::test]
-async fn a_dispatch_by_the_operator_reaches_every_tenant_through_the_queue() {
-    let reports = [
-        Report::new(&Tenant::new().await).await,
-        Report::new(&Tenant::new().await).await,
-    ];
-    for report in &reports {
-        report.make_due().await;
-    }
-    let operator = Client::anonymous().with_token(&stack::variable("PULSE_OPERATOR_TOKEN"));
-    let done = operator.call("POST", "/api/pulse/dispatch-ticks").await;
-    let done = done.expect_status(200);
-    assert_eq!(done.at("/hostingEnabled"), true);
-    let results = done.list_at("/results");
-    assert_eq!(
-        (done.at("/total"), done.at("/failed")),
-        (json!(results.len()), json!(0))
-    );
-    assert_eq!(done.at("/successful"), done.at("/total"));
-    for report in &reports {
-        let told = results
-            .iter()
-            .find(|one| one["tenantId"] == *report.tenant.id);
-        // Another test's minute tick may have been quicker.
-        assert!(told.is_none_or(|one| one["success"] == true), "{done}");
-        assert_eq!(report.finished(1).await.len(), 1);
     }
 }
 
@@ -305,11 +338,24 @@ async fn a_schedule_that_is_none_is_told_as_it_would_be_when_it_is_saved() {
 #[tokio::test]
 async fn a_run_under_way_shows_in_what_is_to_come() {
     let tenant = Tenant::new().await;
-    let report = Report::with(&tenant, json!({"cron": "* * * * *"})).await;
-    report.busy().await;
+    let report = Report::with(&tenant, json!({"cron": "*/5 * * * *"})).await;
+    let done = report.publish().await;
+    done.finished().await;
+    let long = "started_at = finished_at - interval '1 hour'";
+    assert!(done.set(long, "true").await);
     let path = format!("{}/upcoming?n=1", report.path());
-    let told = report.client().get(&path).await.expect_status(200);
-    assert_eq!(told.at("/runs/0/ifBusy"), "skip");
+    let expected = || async {
+        let told = report.client().get(&path).await.expect_status(200);
+        (
+            told.at("/runs/0/expected"),
+            told.at("/runs/0/overlapNote").is_string(),
+        )
+    };
+    assert_eq!(expected().await, (json!("start"), false));
+    let busy = report.busy().await;
+    assert_eq!(expected().await, (json!("skip"), true));
+    busy.order("cancel").await.expect_status(200);
+    assert_eq!(expected().await, (json!("start"), false));
     report
         .client()
         .delete(&report.path())
@@ -327,6 +373,11 @@ async fn new_time_zone_data_moves_the_next_run_and_tells_the_owner() {
         .set("tzdata = '2020a', next_run_at = next_run_at + interval '1 hour', due_at = due_at + interval '1 hour'")
         .await;
     same.set("tzdata = '2020a'").await;
+    // Another version of the Worker knows better, and is not contradicted.
+    let newer = Report::with(&tenant, json!({"name": "Newer"})).await;
+    newer
+        .set("tzdata = '9999z', next_run_at = next_run_at + interval '1 hour', due_at = due_at + interval '1 hour'")
+        .await;
     Control::here().cron("17 3 * * *").await;
     eventually("the schedule is computed again", || async {
         (report.next().await == next).then_some(())
@@ -347,4 +398,6 @@ async fn new_time_zone_data_moves_the_next_run_and_tells_the_owner() {
     assert_eq!(told.len(), 1);
     assert_eq!(told[0]["recipient"], tenant.admin.email);
     assert!(outbox(&tenant, "Other times: Same").await.is_empty());
+    assert_eq!(newer.next().await, next + TimeDelta::hours(1));
+    assert_eq!(newer.show().await.at("/tzdata"), "9999z");
 }

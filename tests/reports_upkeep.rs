@@ -41,10 +41,18 @@ async fn what_was_left_lying_is_canceled_and_what_is_under_way_is_not() {
         report.busy().await,
     );
     assert!(
-        old.set("created_at = now() - interval '25 hours'", "true")
+        old.set("updated_at = now() - interval '25 hours'", "true")
             .await
     );
-    let review = "created_at = now() - interval '25 hours', state = 'running', review = 'pending'";
+    // Nor is one that was made long ago and taken up again lately.
+    assert!(
+        young
+            .set("created_at = now() - interval '9 days'", "true")
+            .await
+    );
+    let review =
+        "created_at = now() - interval '25 hours', updated_at = now() - interval '25 hours',
+                  state = 'running', review = 'pending'";
     assert!(held.set(review, "true").await);
     let done = report.client().call("POST", "/api/pulse-job/cleanup").await;
     let done = done.expect_status(200);
@@ -57,7 +65,7 @@ async fn what_was_left_lying_is_canceled_and_what_is_under_way_is_not() {
     assert_eq!(held.show().await.at("/review"), "pending");
     assert!(
         young
-            .set("created_at = now() - interval '25 hours'", "true")
+            .set("updated_at = now() - interval '25 hours'", "true")
             .await
     );
     assert!(

@@ -468,3 +468,25 @@ fn a_browser_shows_attached_pictures() {
     let shown = document::for_browser(&message.html, &[picture]);
     assert!(shown.contains(r#"<img src="data:image/png;base64,AQID""#) && !shown.contains("cid:"));
 }
+
+#[test]
+fn a_document_without_a_link_says_nothing_of_unsubscribing() {
+    use rules::delivery::unsubscribe::{fill_html, fill_text};
+    let made = made("# Numbers\n\n42 guests.");
+    let (html, text) = (fill_html(&made.html, None), fill_text(&made.text, None));
+    for part in [&html, &text] {
+        assert!(part.contains("42 guests."), "{part}");
+        assert!(!part.to_lowercase().contains("unsubscribe"), "{part}");
+        assert!(
+            !part.contains("<p class=\"faint\" style=\"\"></p>"),
+            "{part}"
+        );
+    }
+    assert_eq!(html.matches("<p").count(), html.matches("</p>").count());
+    assert_eq!(html.matches("<a ").count(), html.matches("</a>").count());
+    let link = "https://p.example/api/unsubscribe/t";
+    assert_eq!(
+        fill_html(&made.html, Some(link)),
+        made.html.replace(UNSUBSCRIBE, link)
+    );
+}

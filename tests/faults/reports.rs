@@ -239,7 +239,7 @@ async fn a_worker_that_was_thought_dead_writes_nothing() {
     let control = Control::here();
     // The worker asks again for as long as the answer to its report is lost; meanwhile somebody else
     // takes the job.
-    control.lose_answers("store_report", 1).await;
+    control.lose_answers("store_report", 3).await;
     let job = report.publish().await;
     let database = session(&report.tenant).await;
     let taken = "with t as (update report_jobs set fence = fence + 1, lease_until = now() - interval '1 second',
@@ -260,4 +260,34 @@ async fn a_worker_that_was_thought_dead_writes_nothing() {
     let sent = rescued(&job).await;
     assert_eq!(tries(&sent, "generate"), 1, "{sent}");
     assert_eq!(outbox(&report.tenant, "Morning").await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dispatch_by_the_operator_reaches_every_tenant_through_the_queue() {
+    // Alone, so that no minute of another test is quicker.
+    let _alone = alone().await;
+    let reports = [
+        Report::new(&Tenant::new().await).await,
+        Report::new(&Tenant::new().await).await,
+    ];
+    for report in &reports {
+        report.make_due().await;
+    }
+    let token = pulse_tests::stack::variable("PULSE_OPERATOR_TOKEN");
+    let operator = Client::anonymous().with_token(&token);
+    let done = operator.call("POST", "/api/pulse/dispatch-ticks").await;
+    let done = done.expect_status(200);
+    assert_eq!(done.at("/hostingEnabled"), true);
+    let results = done.list_at("/results");
+    let counts = ["/total", "/successful", "/failed"].map(|field| done.at(field));
+    assert_eq!(
+        counts,
+        [json!(results.len()), json!(results.len()), json!(0)]
+    );
+    for report in &reports {
+        let tenant = json!(report.tenant.id);
+        let told = results.iter().find(|one| one["tenantId"] == tenant);
+        assert_eq!(told.expect("the tenant")["success"], true, "{done}");
+        assert_eq!(report.finished(1).await.len(), 1);
+    }
 }

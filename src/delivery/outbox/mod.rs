@@ -1,13 +1,14 @@
 //! The outbox: e-mail that is kept here instead of being sent, to be read.
 //!
-//! Invariant: what is shown is what a mail server would have got: the same bytes, the recipient's
-//! link among them.
+//! Invariant: what is shown is what a mail server would have got: the same bytes. The recipient's
+//! link, which anybody could press, is among them for those only who manage the tenant's messages.
 //! Failure: a message that went elsewhere, or is yet to be sent, is not in it: 404.
 
 pub mod http;
 mod store;
 mod wire;
 
+use rules::delivery::unsubscribe::PLACEHOLDER;
 use rules::page::Page;
 use serde_json::json;
 use uuid::Uuid;
@@ -16,6 +17,7 @@ use super::messages;
 use crate::platform::ctx::Ctx;
 use crate::platform::error::Result;
 use crate::platform::scope::Scope;
+use store::Found;
 use wire::{Kept, KeptDetail, KeptFile, OutboxQuery};
 
 /// What is kept, newest first.
@@ -32,18 +34,21 @@ pub async fn list(ctx: &Ctx, scope: &Scope, query: &OutboxQuery) -> Result<Page<
 
 /// One message as its recipient would have it.
 pub async fn get(ctx: &Ctx, scope: &Scope, kept: Uuid) -> Result<KeptDetail> {
-    let kept = ctx
-        .pg
-        .call(scope, &store::GET, &json!({"id": kept}))
-        .await?;
+    let which = json!({"id": kept});
+    let Found { kept, manages } = ctx.pg.call(scope, &store::GET, &which).await?;
     let content = messages::content(ctx, scope, kept.message_id).await?;
     let unsubscribe = content.unsubscribe(ctx, &kept.recipient)?;
-    let (html, text) = content.bodies(unsubscribe.as_deref());
+    let linked = unsubscribe.is_some();
+    let shown = unsubscribe.filter(|_| manages);
+    let (html, text) = match (&shown, linked) {
+        (None, true) => content.bodies(Some(PLACEHOLDER)),
+        (link, _) => content.bodies(link.as_deref()),
+    };
     let files = content.attachments.into_iter();
     Ok(KeptDetail {
         html,
         text,
-        unsubscribe_url: unsubscribe,
+        unsubscribe_url: shown,
         attachments: files
             .map(|file| KeptFile {
                 name: file.name,
