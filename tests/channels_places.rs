@@ -7,7 +7,6 @@
 use pulse_tests::messages::{Channel, sent};
 use pulse_tests::prelude::*;
 use pulse_tests::receiver::{Receiver, status};
-use pulse_tests::report::Report;
 
 #[tokio::test]
 async fn pagerduty_and_opsgenie_get_an_incident_that_a_repeat_joins() {
@@ -154,28 +153,4 @@ async fn a_webhook_is_signed_under_every_secret_that_is_good() {
         hook.signed_with(&secret) && hook.signed_with(&new),
         "{hook:?}"
     );
-}
-
-#[tokio::test]
-async fn a_report_in_a_chat_room_speaks_of_no_link_that_is_not_there() {
-    let double = Receiver::with([status(200).body("ok")]).await;
-    let report = Report::about_lists(json!({"recipients": []})).await;
-    let mut channels = Vec::new();
-    for kind in ["slack", "teams", "webhook"] {
-        let channel = Channel::with(&report.tenant, kind, json!({"url": double.url})).await;
-        channels.push(channel.id);
-    }
-    let change = report.change(json!({"channels": channels})).await;
-    change.expect_status(200);
-    let job = report.publish().await;
-    let hooks = double.received(3).await;
-    for hook in hooks {
-        assert!(hook.body.contains("Morning"), "{}", hook.body);
-        assert!(!hook.body.contains("nsubscribe"), "{}", hook.body);
-    }
-    let shown = eventually("all are sent", || async {
-        let shown = job.show().await;
-        (shown.at("/deliveries") == json!({"sent": 3})).then_some(shown)
-    });
-    assert_eq!(shown.await.at("/result"), "success");
 }

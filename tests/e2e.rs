@@ -4,6 +4,7 @@
 //! Failure: without a stack they panic and name the command that starts one.
 
 mod badges;
+mod budgets;
 mod catalogue;
 mod channels;
 mod channels_places;
@@ -47,6 +48,7 @@ mod reports;
 mod reports_retry;
 mod reports_review;
 mod reports_runs;
+mod reports_sent;
 mod reports_ticks;
 mod reports_upkeep;
 mod roster;

@@ -7,11 +7,15 @@
 
 use super::alone;
 use chrono::Utc;
+use pulse_tests::chat::{Chat, says};
 use pulse_tests::control::Control;
 use pulse_tests::database::Database;
+use pulse_tests::messages::Channel;
 use pulse_tests::prelude::*;
+use pulse_tests::receiver::Receiver;
 use pulse_tests::report::{Job, Report, outbox, session};
 use pulse_tests::stack::within;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio_postgres::types::Type;
 
@@ -60,19 +64,24 @@ async fn settled(tenant: &Tenant, jobs: u64) {
     .await;
 }
 
-/// Many reports of a tenant, all due.
-async fn crowd() -> Tenant {
-    let to: Vec<_> = (0..RECIPIENTS)
-        .map(|n| format!("r{n}@example.org"))
-        .collect();
-    let report = Report::about_lists(json!({"recipients": to})).await;
+/// Many reports of a tenant, all due, to a receiver that counts what comes under a key.
+async fn crowd(receiver: &Receiver) -> Tenant {
+    let report = Report::about_lists(json!({"recipients": []})).await;
+    let mut channels = Vec::new();
+    for _ in 0..RECIPIENTS {
+        let settings = json!({"url": receiver.url});
+        let channel = Channel::with(&report.tenant, "webhook", settings).await;
+        channels.push(channel.id);
+    }
+    let change = report.change(json!({"channels": channels})).await;
+    change.expect_status(200);
     report.make_due().await;
     let database = session(&report.tenant).await;
     database
         .run(&format!(
-            "insert into report_configs (id, tenant_id, name, prompt, cron, cron_timezone, recipients, tzdata,
+            "insert into report_configs (id, tenant_id, name, prompt, cron, cron_timezone, recipients, channels, tzdata,
                                          next_run_at, next_nominal, due_at)
-             select app.new_id(), tenant_id, 'Report ' || n, prompt, cron, cron_timezone, recipients, tzdata,
+             select app.new_id(), tenant_id, 'Report ' || n, prompt, cron, cron_timezone, recipients, channels, tzdata,
                     next_run_at, next_nominal, due_at
                from report_configs cross join generate_series(2, {DUE}) n where id = '{}'",
             report.id
@@ -81,8 +90,9 @@ async fn crowd() -> Tenant {
     report.tenant
 }
 
-/// Demands one job of each report and one message to each of its recipients, sent once.
-async fn complete(tenant: &Tenant) {
+/// Demands one job of each report and one message to each of its recipients: what a receiver that
+/// knows keys keeps is each of them, once.
+async fn complete(tenant: &Tenant, receiver: &Receiver) {
     let database = session(tenant).await;
     let found = database
         .json(
@@ -90,12 +100,12 @@ async fn complete(tenant: &Tenant) {
                'reports', (select count(*) from report_configs),
                'jobs', (select count(*) from report_jobs),
                'of_reports', (select count(distinct config_id) from report_jobs),
-               'good', (select count(*) from report_jobs where result = 'success' and email_sent),
+               'good', (select count(*) from report_jobs where result = 'success'),
                'written_again', (select count(*) from report_job_attempts
                                   where stage = 'generate' and code is null and duration_ms is not null
                                   group by job_id having count(*) > 1 limit 1),
                'messages', (select count(*) from message_deliveries where status = 'sent'),
-               'to_each', (select count(distinct (source_id, recipient)) from message_deliveries),
+               'to_each', (select count(distinct (source_id, channel_id)) from message_deliveries),
                'others', (select count(*) from message_deliveries where status <> 'sent'))",
             &[],
         )
@@ -106,12 +116,31 @@ async fn complete(tenant: &Tenant) {
         "messages": messages, "to_each": messages, "others": 0,
     });
     assert_eq!(found, expected);
+    let hooks = receiver.hooks();
+    let mut keys: BTreeMap<&str, BTreeSet<(String, String)>> = BTreeMap::new();
+    let mut each: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    for hook in &hooks {
+        let data = hook.json()["data"].clone();
+        let job = data["source_id"].to_string();
+        let told = (job.clone(), data["text"].to_string());
+        keys.entry(hook.id()).or_default().insert(told);
+        each.entry(job).or_default().insert(hook.id());
+    }
+    let sent = (DUE * RECIPIENTS) as usize;
+    assert_eq!(keys.len(), sent, "of {} requests", hooks.len());
+    assert!(
+        keys.values().all(|told| told.len() == 1),
+        "a key stands for one message"
+    );
+    assert_eq!(each.len(), DUE as usize);
+    assert!(each.values().all(|keys| keys.len() == RECIPIENTS as usize));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_due_reports_survive_kills_at_any_moment_and_ticks_at_once() {
     let _alone = alone().await;
-    let tenant = crowd().await;
+    let receiver = Receiver::new().await;
+    let tenant = crowd(&receiver).await;
     let (control, database) = (Control::here(), session(&tenant).await);
     let mut dice = super::crowd::Dice::new(11);
     let mut cut = 0;
@@ -136,13 +165,14 @@ async fn a_thousand_due_reports_survive_kills_at_any_moment_and_ticks_at_once() 
     }
     assert!(cut > 0, "no kill hit a job: the test proved nothing");
     settled(&tenant, u64::from(DUE)).await;
-    complete(&tenant).await;
+    complete(&tenant, &receiver).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_due_reports_are_run_once_though_every_message_comes_twice() {
     let _alone = alone().await;
-    let tenant = crowd().await;
+    let receiver = Receiver::new().await;
+    let tenant = crowd(&receiver).await;
     let (control, database) = (Control::here(), session(&tenant).await);
     tokio::join!(
         control.cron("* * * * *"),
@@ -165,7 +195,7 @@ async fn a_thousand_due_reports_are_run_once_though_every_message_comes_twice() 
             .await;
     }
     settled(&tenant, u64::from(DUE)).await;
-    complete(&tenant).await;
+    complete(&tenant, &receiver).await;
     let again = "select to_jsonb(count(*)) from report_jobs where attempts <> 3";
     assert_eq!(number(&database, again).await, 0);
 }
@@ -290,4 +320,24 @@ async fn a_dispatch_by_the_operator_reaches_every_tenant_through_the_queue() {
         assert_eq!(told.expect("the tenant")["success"], true, "{done}");
         assert_eq!(report.finished(1).await.len(), 1);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_killed_while_the_model_writes_costs_one_more_report_and_no_mail() {
+    let _alone = alone().await;
+    let report = Report::about_lists(json!({})).await;
+    let chat = Chat::with([says("Too late.").after_ms(8_000), says("All is well.")]).await;
+    chat.writes_for(&report.tenant).await;
+    let job = report.publish().await;
+    within(Duration::from_secs(30), "the model is asked", || async {
+        (chat.requests().len() == 1).then_some(())
+    })
+    .await;
+    Control::here().kill_worker().await;
+    minute(&session(&report.tenant).await).await;
+    let sent = job.sent().await;
+    assert_eq!((chat.requests().len(), tries(&sent, "generate")), (2, 2));
+    assert_eq!(sent.at("/attempts/0/code"), "lost", "{sent}");
+    assert!(sent.text_at("/payload/report").contains("All is well."));
+    assert_eq!(outbox(&report.tenant, "Morning").await.len(), 1);
 }
