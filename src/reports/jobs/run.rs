@@ -190,8 +190,13 @@ impl Run<'_> {
         if let Some(next) = next {
             announce(self.ctx, self.tenant, &[next]).await;
         }
-        if let Some(after) = trouble.after.filter(|after| *after <= SOON) {
-            announce_after(self.ctx, self.tenant, self.work.id, after).await;
+        match trouble.after {
+            Some(after) if after <= SOON => {
+                announce_after(self.ctx, self.tenant, self.work.id, after).await;
+            }
+            Some(_) => {}
+            // Its owner may have been written to.
+            None => delivery::announce(self.ctx, self.tenant).await,
         }
         Ok(())
     }
