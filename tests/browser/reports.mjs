@@ -98,7 +98,7 @@ export const tests = {
     await frame.waitFor();
     assert.equal(await frame.getAttribute("sandbox"), "");
     const before = page.frameLocator("#preview iframe");
-    await before.getByText("Spring gala").first().waitFor();
+    await before.getByText("Spring gala").locator("visible=true").first().waitFor();
     const picture = before.locator("img").first();
     assert.match(await picture.getAttribute("src"), /^data:image\/png;base64,/);
     await shot(page, "reports-preview");
@@ -107,10 +107,10 @@ export const tests = {
     await standing(page, "Done");
     await page.locator("#deliveries").getByText("1 sent").waitFor({ timeout: 30_000 });
     await page.locator("table tbody").last().getByText("deliver").waitFor();
-    await page.frameLocator("iframe.mail").getByText("Spring gala").first().waitFor();
+    await page.frameLocator("iframe.mail").getByText("Spring gala").locator("visible=true").first().waitFor();
     await shot(page, "reports-run");
     await page.locator("#deliveries").getByRole("link", { name: "Read" }).click();
-    await page.frameLocator("iframe.mail").getByText("Spring gala").first().waitFor();
+    await page.frameLocator("iframe.mail").getByText("Spring gala").locator("visible=true").first().waitFor();
     await page.getByText("/api/unsubscribe/").first().waitFor({ state: "attached" });
     await shot(page, "reports-letter");
     await page.getByRole("link", { name: "← Outbox" }).click();
@@ -128,7 +128,7 @@ export const tests = {
     await page.getByRole("button", { name: "Publish now" }).click();
     await standing(page, "Held for review");
     assert.match(await page.locator(".held").innerText(), /No query result explains 4711/);
-    await page.frameLocator("iframe.mail").getByText("4711").first().waitFor();
+    await page.frameLocator("iframe.mail").getByText("4711").locator("visible=true").first().waitFor();
     await page.setViewportSize(PHONE);
     await fits(page, "a held report on a phone");
     await shot(page, "reports-held-phone");
@@ -138,7 +138,7 @@ export const tests = {
     await page.getByRole("button", { name: "Approve and send" }).click();
     await standing(page, "Done");
     await page.locator("#deliveries").getByText("1 sent").waitFor({ timeout: 30_000 });
-    await page.locator("#run").getByText(/^Approved /).waitFor();
+    await page.locator("#details").getByText(/^Approved /).waitFor();
 
     await page.goto(`${url}/reports?report=${report.id}`);
     await page.getByRole("button", { name: "Publish now" }).click();

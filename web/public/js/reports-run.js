@@ -22,22 +22,22 @@ export async function run(id, place) {
   framed ??= job.payload ? await asSent(id) : null;
   document.title = `${report.name} · Pulse`;
   const zone = report.cronTimezone;
-  const parts = [head(job, report, place), held(job, place), about(job, zone), deliveries(job, letters.items, zone, place), attempts(job, zone)];
-  show(place, parts.filter(Boolean));
+  show(place, [head(job, report, place), held(job, place)], [about(job, zone), deliveries(job, letters.items, zone, place), attempts(job, zone)]);
   const moving = letters.items.some((letter) => ["pending", "sending"].includes(letter.status));
   if (moves(job) || moving) timer = setTimeout(() => again(id, place), FOLLOW);
 }
 
 const moves = (job) => job.state !== "finished" && job.review !== "pending";
 
-/** Everything but the frame is made anew, and whoever had the focus keeps it. */
-function show(place, parts) {
-  const upper = place.querySelector("#run") ?? el("div", { id: "run", class: "stack" });
-  const focused = document.activeElement?.closest?.("#run") ? document.activeElement.textContent : null;
-  upper.replaceChildren(...parts);
-  if (!upper.isConnected) place.append(upper);
-  if (framed && !framed.isConnected) place.append(framed);
-  if (focused) [...upper.querySelectorAll("button, a")].find((node) => node.textContent === focused)?.focus();
+/** Everything around the frame is made anew, and whoever had the focus keeps it. */
+function show(place, above, below) {
+  const [upper, lower] = ["run", "details"].map((id) => place.querySelector(`#${id}`) ?? el("div", { id, class: "stack" }));
+  const focused = place.contains(document.activeElement) ? document.activeElement.textContent : null;
+  upper.replaceChildren(...above.filter(Boolean));
+  lower.replaceChildren(...below);
+  if (!upper.isConnected) place.append(upper, lower);
+  if (framed && !framed.isConnected) upper.after(framed);
+  if (focused) [...place.querySelectorAll("button, a")].find((node) => node.textContent === focused)?.focus();
 }
 
 async function again(id, place) {
