@@ -106,7 +106,7 @@ async fn a_report_goes_out_once_by_every_channel_it_names() {
         let read = mail.parsed();
         assert_eq!(read.subject(), Some("Doors"));
         let html = read.body_html(0).expect("an HTML part");
-        assert!(html.contains("guests"), "{html}");
+        assert!(html.contains("Lists so far"), "{html}");
         let files: Vec<_> = read
             .attachments()
             .filter_map(|file| file.attachment_name())
