@@ -45,6 +45,7 @@ mod places;
 mod policies;
 mod questions;
 mod reports;
+mod reports_delivered;
 mod reports_retry;
 mod reports_review;
 mod reports_runs;

@@ -7,14 +7,17 @@ import { send } from "./http.js";
 import { accessToken } from "./session.js";
 
 /** Sends as the signed-in user and answers the decoded body. */
-export async function call(method, path, options = {}) {
+export const call = async (method, path, options) => (await exchange(method, path, options)).body;
+
+/** The same; answers what `send` does. */
+export async function exchange(method, path, options = {}) {
   const token = await accessToken();
   try {
-    return (await send(method, path, { ...options, token })).body;
+    return await send(method, path, { ...options, token });
   } catch (problem) {
     if (problem.status !== 401) throw problem;
     const next = await accessToken({ refused: token });
-    return (await send(method, path, { ...options, token: next })).body;
+    return send(method, path, { ...options, token: next });
   }
 }
 

@@ -1,10 +1,11 @@
-//! The project's other commands, as a user runs them: the demo, the document, case files, and a stack
-//! on a server that `DATABASE_URL` names.
+//! The project's other commands, as a user runs them: the demo, the document, case files, the lines
+//! that the documents show, and a stack on a server that `DATABASE_URL` names.
 //!
 //! Invariant: each command is a process of its own, and its exit code counts.
 //! Failure: each expectation that does not hold is one failed check, with the end of what was said.
 
 use super::Tally;
+use super::documents;
 use super::migrations::check;
 use crate::local::database::Address;
 use crate::local::folder::Folder;
@@ -27,6 +28,7 @@ pub async fn run(project: &Project, url: &str) -> Result<Tally> {
     let mut tally = demo(url)?;
     tally.add(&document(url, &folder.path).await?);
     tally.add(&cases(project, &folder.path)?);
+    tally.add(&documents::run(project, url).await?);
     tally.add(&elsewhere(project, &folder.path).await?);
     folder.clear()?;
     Ok(tally)

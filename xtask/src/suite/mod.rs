@@ -9,6 +9,7 @@ mod browser;
 mod browser_rules;
 mod cargo;
 mod commands;
+mod documents;
 mod live;
 mod migrations;
 mod node;
@@ -51,7 +52,7 @@ const STEPS: [(&str, &str); 13] = [
     ("browser", "the pages in a real browser"),
     (
         "commands",
-        "demo, openapi, cases, and a stack on DATABASE_URL",
+        "demo, openapi, cases, the lines of the documents, and a stack on DATABASE_URL",
     ),
     (
         "schemathesis",
