@@ -136,7 +136,7 @@ export const tests = {
     await context.unroute("**/wasm/**");
     await context.unroute(SYNC);
     await page.reload();
-    await page.locator("#setup-rest", { hasText: "a manager who signs in here brings them" }).waitFor();
+    await page.locator("#setup-rest", { hasText: "a manager who signs in here brings it" }).waitFor();
     await shot(page, "scanner-left-behind");
     assert.deepEqual(await kept(page), [`unsent/${event.table.id}/${session.id}`]);
     await signIn(page, event);

@@ -27,7 +27,7 @@ export const tests = {
     const name = `Phone ${unique()}`;
     await dashboard.getByLabel("Name of the phone").fill(name);
     await dashboard.locator("#phone-gate option", { hasText: "North" }).waitFor({ state: "attached" });
-    await dashboard.getByLabel("Gate").selectOption("North");
+    await dashboard.getByLabel("Gate", { exact: true }).selectOption("North");
     await shot(dashboard, "dashboard-add-phone");
     await dashboard.getByRole("button", { name: "Show the code" }).click();
     await dashboard.locator("#phone-state", { hasText: /until .*\(10 min\)/ }).waitFor();

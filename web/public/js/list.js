@@ -32,6 +32,7 @@ export class List {
   #live = null;
   #closed = false;
   #notBefore = 0;
+  #onLine = () => this.wake();
 
   /** Whether the server answered last. */
   online = true;
@@ -65,11 +66,13 @@ export class List {
     if (this.#closed) return;
     this.#opened = true;
     this.#follow();
+    addEventListener("online", this.#onLine);
     this.wake();
   }
 
   close() {
     this.#closed = true;
+    removeEventListener("online", this.#onLine);
     clearTimeout(this.#timer);
     this.#live?.close();
   }

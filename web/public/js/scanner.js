@@ -269,7 +269,7 @@ function forget(note) {
 
 async function onLeave() {
   const waiting = list.waiting;
-  if (waiting && !confirm(`${waiting} scans are not reported yet. They stay on this phone until it has a connection, or a manager signs in here. Stop all the same?`)) return;
+  if (waiting && !confirm(`Scans that are not reported yet: ${waiting}. They stay on this phone until it has a connection, or a manager signs in here. Stop all the same?`)) return;
   const { token, session_id, guest } = pairing;
   stop();
   await list.wipe({ token }).catch((error) => console.warn("the list goes with the next start:", error));

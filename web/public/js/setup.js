@@ -97,8 +97,9 @@ async function bringRest() {
   await reportLeftBehind(null);
   const said = [];
   for (const rest of await leftBehind()) {
-    const scans = `${rest.count} ${rest.count === 1 ? "scan" : "scans"} of an earlier scanner of this phone`;
-    if (!session()) said.push(`${scans} wait to be reported: ${rest.token ? "this page does it with a connection" : "a manager who signs in here brings them"}.`);
+    const one = rest.count === 1;
+    const scans = `${rest.count} ${one ? "scan" : "scans"} of an earlier scanner of this phone`;
+    if (!session()) said.push(`${scans} ${one ? "is" : "are"} not reported yet: ${rest.token ? "this page does it with a connection" : `a manager who signs in here brings ${one ? "it" : "them"}`}.`);
     else said.push(await bringLeftBehind(rest, api.call).then((all) => brought(scans, all), (problem) => notBrought(scans, problem)));
   }
   if (said.length || !session()) say(said.join(" "));
