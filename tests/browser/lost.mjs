@@ -1,7 +1,7 @@
 // Answers that are lost and keys that end: what a phone told a guest holds, and what it kept is reported.
 
 import assert from "node:assert/strict";
-import { board, checkIns, entry, guestLink, guestPhone, kept, listed, openEvent, own, paired, pairingLink, reported, shot, signIn, verdict, wedge } from "./support.mjs";
+import { PHONE, board, checkIns, entry, guestLink, guestPhone, kept, listed, openEvent, own, paired, pairingLink, reported, shot, signIn, verdict, watch, wedge } from "./support.mjs";
 
 const SYNC = "**/pulse/check-ins/sync";
 const abort = (route) => route.abort();
@@ -102,6 +102,62 @@ export const tests = {
     const items = (event) => sent.filter(({ table_id }) => table_id === event.table.id).flatMap(({ items }) => items);
     for (const event of [first, second]) assert.ok(items(event).every((item) => item.table_id === event.table.id));
     assert.equal((await checkIns(first))[0].scanner_name, "Vera");
+  },
+
+  "a list of another table is not taken, nor asked for without a pause": async (browser) => {
+    const event = await openEvent();
+    const { link } = await pairingLink(event, "Phone 1");
+    const context = await browser.newContext({ viewport: PHONE });
+    const page = watch(await context.newPage());
+    let asked = 0;
+    await context.route("**/roster**", async (route) => {
+      asked += !route.request().url().includes("limit=1&") && !route.request().url().endsWith("limit=1");
+      const answer = await route.fetch();
+      const list = await answer.json();
+      if (list.about) list.about.table_id = "00000000-0000-7000-8000-000000000000";
+      await route.fulfill({ response: answer, json: list });
+    });
+    await page.goto(link);
+    await page.locator("#door").waitFor();
+    await page.waitForTimeout(4_000);
+    assert.ok(asked > 0 && asked < 6, `asked ${asked} times`);
+    await page.locator("#list-state[data-state=none]").waitFor({ state: "attached" });
+    await wedge(page, "ADA-001");
+    assert.match(await verdict(page, "accepted"), /Ada Lovelace/);
+    assert.deepEqual(begins(await kept(page), "table"), []);
+  },
+
+  "a scanner that is stopped reports what it still has": async (browser) => {
+    const event = await openEvent();
+    const { context, page } = await guestPhone(browser, await guestLink(event), "Vera");
+    await context.setOffline(true);
+    await wedge(page, "ADA-001");
+    await verdict(page, "accepted");
+    page.once("dialog", (dialog) => dialog.accept());
+    await page.getByRole("button", { name: "Stop" }).click();
+    await page.locator("#setup-rest", { hasText: "this page does it with a connection" }).waitFor();
+    assert.equal(begins(await kept(page), "unsent").length, 1);
+    assert.equal(begins(await kept(page), "table").length, 0);
+    await context.setOffline(false);
+    await until("nothing is left", async () => (await kept(page)).length === 0);
+    await page.locator("#setup-rest").waitFor({ state: "hidden" });
+    assert.equal((await board(event)).checked_in, 1);
+  },
+
+  "that two walk-ins have one code is said where it was given": async (browser) => {
+    const event = await openEvent();
+    const { context, page } = await paired(browser, event, "Phone 1");
+    await context.setOffline(true);
+    await wedge(page, "ADA-001");
+    await verdict(page, "accepted");
+    await context.route(SYNC, async (route) => {
+      const answer = await route.fetch();
+      const body = await answer.json();
+      for (const { answer } of body.results) answer.warnings = ["code_shared"];
+      await route.fulfill({ response: answer, json: body });
+    });
+    await context.setOffline(false);
+    await entry(page, "Ada Lovelace").getByText("Somebody else has this code too").waitFor();
   },
 
   "a phone that takes another pairing link keeps nothing of the old list but its queue": async (browser) => {

@@ -32,6 +32,7 @@ export class List {
   #live = null;
   #closed = false;
   #notBefore = 0;
+  #seq = null;
   #onLine = () => this.wake();
 
   /** Whether the server answered last. */
@@ -42,8 +43,8 @@ export class List {
   asOf = null;
   /** Scans that wait to be reported. */
   waiting = 0;
-  /** Scans of what this browser scanned as before, that wait to be reported. */
-  elsewhere = 0;
+  /** What this browser scanned as before left scans that wait: `[{table_id, count}]`. */
+  left = [];
 
   /**
    * `pairing`: `{table_id, session_id, token, gate, name, guest?}`. `on.change()` after every change, `on.reported(scan, result)`
@@ -129,8 +130,8 @@ export class List {
 
   /** What a status report says of the list. */
   status() {
-    const seq = this.#live?.position("roster")?.offset;
-    return { pending: this.waiting, ...(Number.isInteger(seq) && { roster_seq: seq }) };
+    const here = this.left.filter(({ table_id }) => table_id === this.#pairing.table_id);
+    return { pending: here.reduce((sum, { count }) => sum + count, this.waiting), ...(Number.isInteger(this.#seq) && { roster_seq: this.#seq }) };
   }
 
   /** What the rules say; throws when they refuse. */
@@ -197,8 +198,7 @@ export class List {
 
   async #reportOthers() {
     await reportLeftBehind(this.#pairing);
-    const left = await leftBehind();
-    this.elsewhere = left.reduce((sum, { count }) => sum + count, 0);
+    this.left = await leftBehind();
     if (!this.#closed) this.#on.change();
   }
 
@@ -243,7 +243,8 @@ export class List {
 
   /** Takes in an answer of the list's route or a push; true when it has to be asked for instead. */
   async #learn(text, { full, rows, gone, sealed, about }) {
-    const { ask } = this.#told(this.#rules.learn(text));
+    const { ask, seq } = this.#told(this.#rules.learn(text));
+    this.#seq = seq;
     if (!full && (rows?.length || gone?.length || sealed?.length || about)) await this.#note("learn", text);
     return ask === true;
   }
