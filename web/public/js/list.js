@@ -15,6 +15,8 @@ import { forgetList, forgetOthers, kept, leftBehind, named, reportLeftBehind } f
 const PAGE = 5_000;
 const BATCH = 200;
 const AGAIN_AFTER = 10_000;
+/** After work that something happened during. */
+const SOON = 250;
 const ANSWER_WITHIN = 20_000;
 /** A journal of more parts, or more text, is replaced by the whole table. */
 const PARTS = 100;
@@ -28,6 +30,7 @@ export class List {
   #parts = [];
   #size = 0;
   #working = null;
+  #missed = false;
   #timer = null;
   #live = null;
   #closed = false;
@@ -87,9 +90,14 @@ export class List {
       this.#timer = setTimeout(() => this.wake(), wait);
       return;
     }
-    this.#working ??= this.#work().finally(() => {
+    if (this.#working) {
+      this.#missed = true;
+      return;
+    }
+    this.#missed = false;
+    this.#working = this.#work().finally(() => {
       this.#working = null;
-      if (!this.#closed) this.#timer = setTimeout(() => this.wake(), AGAIN_AFTER);
+      if (!this.#closed) this.#timer = setTimeout(() => this.wake(), this.#missed ? SOON : AGAIN_AFTER);
     });
   }
 
@@ -186,7 +194,7 @@ export class List {
       if (this.#closed) return;
       this.online = true;
       this.#on.change();
-      await this.#reportOthers();
+      this.#reportOthers().catch((error) => console.warn("list:", error));
     } catch (problem) {
       if (this.#closed) return;
       if (problem.retryAfter) this.#notBefore = Date.now() + problem.retryAfter * 1000;

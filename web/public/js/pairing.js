@@ -31,6 +31,9 @@ export function remember(pairing) {
 
 export const forget = () => localStorage.removeItem(KEY);
 
+/** Whether the address holds a link. */
+export const hasLink = () => linkIn(location.hash) !== null;
+
 /** Takes the link out of the address: `{pair}` or `{guest, table}`; null without one. */
 export function takeLink() {
   const link = linkIn(location.hash);

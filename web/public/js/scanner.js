@@ -8,7 +8,7 @@ import * as camera from "./camera.js";
 import { Door } from "./door.js";
 import { byId, checkForm, el, setText, values } from "./dom.js";
 import { List } from "./list.js";
-import { follow, forget as forgetPairing, remember, remembered, settings, takeLink } from "./pairing.js";
+import { follow, forget as forgetPairing, hasLink, remember, remembered, settings, takeLink } from "./pairing.js";
 import { ask } from "./questions.js";
 import { report } from "./report.js";
 import { hidePopup, historyEntry, showList, showPopup, showReady, showVerdict } from "./scanner-view.js";
@@ -73,7 +73,7 @@ function wire() {
   byId("popup").addEventListener("click", hidePopup);
   document.addEventListener("keydown", catchKeys);
   document.addEventListener("visibilitychange", learnSettings);
-  addEventListener("hashchange", () => location.reload()); // another link was opened in this tab
+  addEventListener("hashchange", () => hasLink() && location.reload()); // another one was opened in this tab
   addEventListener("beforeunload", (event) => {
     if (scans.some((scan) => scan.state === "sending" || scan.state === "waiting")) event.preventDefault();
   });
@@ -251,6 +251,7 @@ async function shutOut(problem) {
 /** Nothing is scanned any more. */
 function stop() {
   hidePopup();
+  for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
   stopReports?.();
   stopCamera?.();
   stopCamera = null;

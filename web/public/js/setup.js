@@ -6,7 +6,7 @@
 import * as api from "./api.js";
 import * as camera from "./camera.js";
 import { byId, checkForm, el, setText, submitting, values } from "./dom.js";
-import { follow, readCode, remember } from "./pairing.js";
+import { follow, readCode, remember, remembered } from "./pairing.js";
 import { session, signInAddress } from "./session.js";
 import { bringLeftBehind, forgetOthers, leftBehind, reportLeftBehind } from "./unsent.js";
 
@@ -93,8 +93,9 @@ async function bringRest() {
     line.hidden = !text;
     setText(line, text);
   };
-  await forgetOthers(null).catch((error) => console.warn("nothing is kept here:", error));
-  await reportLeftBehind(null);
+  const current = remembered(); // when another list is chosen, what was scanned for last is not given up yet
+  await forgetOthers(current).catch((error) => console.warn("nothing is kept here:", error));
+  await reportLeftBehind(current);
   const said = [];
   for (const rest of await leftBehind()) {
     const one = rest.count === 1;
