@@ -46,7 +46,7 @@ export class List {
   asOf = null;
   /** Scans that wait to be reported. */
   waiting = 0;
-  /** What this browser scanned as before left scans that wait: `[{table_id, count}]`. */
+  /** What this browser scanned as before left scans that wait: `[{table_id, token, count}]`. */
   left = [];
 
   /**

@@ -113,8 +113,9 @@ export function showList(list, timeZone) {
     none: list.online ? "" : "No connection, and no guest list on this phone: scans wait.",
   }[state];
   const many = (count) => `${count} ${count === 1 ? "scan" : "scans"}`;
+  const stuck = list.left.every(({ token }) => token) ? "" : ": stop here, and a manager who signs in reports them";
   const left = list.left.reduce((sum, { count }) => sum + count, 0);
-  const rest = [list.waiting && ` ${many(list.waiting)} to report.`, left && ` ${many(left)} of an earlier scanner of this phone still kept.`].filter(Boolean).join("");
+  const rest = [list.waiting && ` ${many(list.waiting)} to report.`, left && ` ${many(left)} of an earlier scanner of this phone still kept${stuck}.`].filter(Boolean).join("");
   const line = byId("list-state");
   line.dataset.state = state;
   if (line.textContent !== said + rest) line.textContent = said + rest;
