@@ -17,7 +17,53 @@ async function cameraPhone(browser) {
 }
 const show = (page, text) => page.evaluate((value) => (globalThis.shown = value), text);
 
+/** A phone whose browser reads no codes and whose camera sees a picture. */
+async function cameraWithoutReader(browser, picture) {
+  const context = await browser.newContext({ viewport: PHONE });
+  await context.addInitScript((source) => {
+    delete globalThis.BarcodeDetector;
+    navigator.mediaDevices.getUserMedia = async () => {
+      const image = new Image();
+      image.src = source;
+      await image.decode();
+      const canvas = Object.assign(document.createElement("canvas"), { width: 640, height: 480 });
+      const ink = canvas.getContext("2d");
+      setInterval(() => {
+        ink.fillStyle = "white";
+        ink.fillRect(0, 0, 640, 480);
+        ink.drawImage(image, 120, 40, 400, 400);
+      }, 100);
+      return canvas.captureStream(10);
+    };
+  }, picture);
+  return watch(await context.newPage());
+}
+
 export const tests = {
+  "a phone whose browser reads no codes reads them all the same": async (browser) => {
+    const event = await openEvent();
+    const dashboard = watch(await (await signedIn(browser, event, { viewport: DESK })).newPage());
+    await dashboard.goto(`${url}/pulse/${event.table.id}`);
+    await dashboard.getByRole("button", { name: "Add a phone" }).click();
+    await dashboard.getByLabel("Name of the phone").fill(`Phone ${unique()}`);
+    await dashboard.getByRole("button", { name: "Show the code" }).click();
+    await dashboard.locator("#phone-state", { hasText: /until/ }).waitFor();
+    const picture = await dashboard.locator("#phone-qr").evaluate(async (image) => {
+      await image.decode();
+      const canvas = Object.assign(document.createElement("canvas"), { width: 400, height: 400 });
+      canvas.getContext("2d").drawImage(image, 0, 0, 400, 400);
+      return canvas.toDataURL();
+    });
+    const page = await cameraWithoutReader(browser, picture);
+    await page.goto(`${url}/pulse-scanner`);
+    await page.getByRole("button", { name: "Scan pairing code" }).click();
+    await listed(page, "current");
+    await page.locator("#camera-toggle").waitFor();
+    assert.ok(await page.locator("#camera-none").isHidden());
+    await wedge(page, "ADA-001");
+    assert.match(await verdict(page, "accepted"), /Ada Lovelace/);
+  },
+
   "a phone is added on the dashboard and pairs by the code with its camera": async (browser) => {
     const event = await openEvent();
     const dashboard = watch(await (await signedIn(browser, event, { viewport: DESK })).newPage());
