@@ -22,7 +22,10 @@ const NODE_FOR_RUNTIME: (u32, u32) = (22, 12);
 /// in browsers that read no codes.
 pub const VENDORED: [(&str, &str); 4] = [
     ("swagger-ui-dist/swagger-ui.css", "swagger-ui.css"),
-    ("swagger-ui-dist/swagger-ui-bundle.js", "swagger-ui-bundle.js"),
+    (
+        "swagger-ui-dist/swagger-ui-bundle.js",
+        "swagger-ui-bundle.js",
+    ),
     (
         "barcode-detector/dist/iife/ponyfill.js",
         "barcode-detector.js",
