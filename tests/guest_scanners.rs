@@ -6,6 +6,7 @@
 
 use futures_util::future::join_all;
 use pulse_tests::database::Database;
+use pulse_tests::event::merge;
 use pulse_tests::prelude::*;
 use pulse_tests::qr;
 use std::collections::HashSet;
@@ -294,4 +295,91 @@ async fn all_guests_of_a_table_have_a_limit_together_and_disturb_nobody_else() {
         .scan_by(&phone(&others_key, Uuid::new_v4()), eve)
         .await;
     Answer::of(elsewhere).accepted();
+}
+
+/// What a phone queued outlives its key: a manager brings it, as that phone's.
+#[tokio::test]
+async fn a_manager_brings_what_a_guests_phone_queued_before_its_key_ended() {
+    let (event, key) = open_to_guests(&["Ada", "Bob"]).await;
+    let device = Uuid::new_v4();
+    let items: Vec<Value> = [("Ada", "18:00:00"), ("Bob", "18:01:00")]
+        .map(|(guest, clock)| {
+            json!({"barcode": event.code(guest), "nonce": clock, "scanner": {"name": "Vera"},
+                   "scanned_at": format!("2024-06-01T{clock}Z"), "offline": {"verdict": "accepted"}})
+        })
+        .into();
+    let bring = |client: &Client, items: &[Value], more: Value| {
+        let mut body = json!({"table_id": event.table, "items": items});
+        merge(&mut body, more);
+        client.post("/pulse/check-ins/sync", &body)
+    };
+    let theirs = json!({ "guest_device": device });
+    let first = bring(&phone(&key, device), &items[..1], json!({})).await;
+    let first = first.expect_status(200);
+    post(event.client(), &event, "guest-key")
+        .await
+        .expect_status(200);
+    bring(&phone(&key, device), &items, json!({}))
+        .await
+        .problem(401, "guest_key_wrong");
+    let brought = bring(event.client(), &items, theirs.clone()).await;
+    let brought = brought.expect_status(200);
+    assert_eq!(brought.at("/results/0/replayed"), true, "{brought}");
+    assert_eq!(
+        brought.at("/results/0/answer"),
+        first.at("/results/0/answer")
+    );
+    let record = brought.at("/results/1/answer/check_in");
+    assert_eq!(record["scanner_name"], "Vera", "{record}");
+    assert_eq!(record["session_id"], Value::Null, "{record}");
+    let off = json!({"settings": {"guest_scanning": false}});
+    event.configure(off).await;
+    let again = bring(event.client(), &items, theirs).await;
+    let again = again.expect_status(200);
+    assert_eq!(again.at("/results/1/replayed"), true, "{again}");
+    let counts = event.recorded().await.counts(|c| c.checked_in == 2);
+    assert_eq!(counts.at("/conflicts"), 0);
+    let log = Database::admin()
+        .await
+        .scan_log(&event.tenant.id, &event.table)
+        .await;
+    let actors: Vec<_> = log.iter().map(|entry| &entry["actor"]["kind"]).collect();
+    assert_eq!(actors, ["anonymous", "user"], "the manager acted");
+}
+
+#[tokio::test]
+async fn who_may_not_bring_a_guests_queue_is_refused() {
+    let (event, key) = open_to_guests(&["Ada"]).await;
+    let (one, two) = (Uuid::new_v4(), Uuid::new_v4());
+    let session: Uuid = event.door().id().await.parse().expect("an id");
+    let item = json!({"barcode": event.code("Ada"), "nonce": "1", "scanned_at": "2024-06-01T18:00:00Z",
+                      "offline": {"verdict": "accepted"}});
+    let bring = |client: &Client, more: Value| {
+        let mut body = json!({"table_id": event.table, "items": [item]});
+        merge(&mut body, more);
+        client.post("/pulse/check-ins/sync", &body)
+    };
+    let agent = event.tenant.member("agent").await.client;
+    for who in [&agent, &event.door().client().await, &phone(&key, two)] {
+        bring(who, json!({ "guest_device": one }))
+            .await
+            .problem(403, "role_not_allowed");
+    }
+    let both = json!({"guest_device": one, "session_id": session});
+    for posing in [json!({ "guest_device": session }), both] {
+        bring(event.client(), posing)
+            .await
+            .problem_of(422)
+            .points_at("/guest_device");
+    }
+    let stranger = Tenant::new().await;
+    bring(stranger.client(), json!({ "guest_device": one }))
+        .await
+        .problem_of(404);
+    event.dashboard().await.counts(|c| c.checked_in == 0);
+    let manager = event.tenant.member("manager").await.client;
+    bring(&manager, json!({ "guest_device": one }))
+        .await
+        .expect_status(200);
+    event.dashboard().await.counts(|c| c.checked_in == 1);
 }

@@ -201,6 +201,7 @@ impl Table {
                 id: self.device.session_id,
             },
             session_id: Some(self.device.session_id),
+            guest_device: None,
             device: self.device.name.clone(),
             gate: self.device.gate.clone(),
             scanner: self.device.scanner.clone(),

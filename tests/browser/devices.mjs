@@ -1,9 +1,7 @@
 // Phones that become scanners by a link, what the dashboard shows of them, and printed badges.
 
 import assert from "node:assert/strict";
-import { DESK, PHONE, call, openEvent, shot, signedIn, stat, unique, url, verdict, watch, wedge } from "./support.mjs";
-
-const own = (event, path, body) => call("POST", path, { token: event.token, body });
+import { DESK, PHONE, board, call, openEvent, own, shot, signedIn, stat, unique, url, verdict, watch, wedge } from "./support.mjs";
 
 /** A phone of its own, signed in to nothing. */
 async function phone(browser) {
@@ -80,6 +78,36 @@ export const tests = {
     await shot(page, "dashboard-devices");
     await say({ pending: 0 });
     await page.waitForFunction(() => !document.querySelector("#rate-text").textContent.includes("unsynced"));
+  },
+
+  "the dashboard says what its counters may miss": async (browser) => {
+    const event = await openEvent();
+    const session = await own(event, "/pulse/sessions", { table_id: event.table.id, name: `Phone ${unique()}` });
+    const say = (body) => call("POST", `/pulse/sessions/${session.id}/status`, { token: session.token, body });
+    const { roster_seq: seq } = await board(event);
+    await say({ pending: 9, roster_seq: seq });
+    const page = watch(await (await signedIn(browser, event)).newPage());
+    await page.goto(`${url}/pulse/${event.table.id}`);
+    await page.locator("#state[data-state=live], #state[data-state=behind]").waitFor();
+    const text = (part) => page.locator("#rate-text", { hasText: part }).waitFor();
+    const list = page.locator("#scanners tr", { hasText: session.name }).locator("td").nth(3);
+    await text("0 in, at most 9 unsynced");
+    assert.equal(await list.innerText(), `#${seq} of #${seq}`);
+
+    await call("POST", `/pulse/tables/${event.table.id}/rows`, { token: event.token, body: { name: "Late Larry", barcode: "LARRY-9" } });
+    await page.waitForFunction((before) => [...document.querySelectorAll("#scanners td")].some((cell) => cell.textContent.startsWith(`#${before} of #`) && cell.textContent !== `#${before} of #${before}`), seq);
+
+    const nobody = { barcode: "A-STRANGER", nonce: "1", scanned_at: new Date().toISOString(), offline: { verdict: "accepted" } };
+    await call("POST", "/pulse/check-ins/sync", { token: session.token, body: { table_id: event.table.id, items: [nobody] } });
+    await text("1 let in unidentified");
+
+    await page.route("**/pulse/dashboard/*", (route) => route.abort()); // from now on by its own clock
+    await page.clock.setSystemTime(Date.now() + 70_000);
+    await text("9 unsynced, 1 scanner out of touch");
+    await page.locator("#scanners tr", { hasText: session.name }).getByText("out of touch").waitFor();
+    await shot(page, "dashboard-out-of-touch");
+    await page.clock.setSystemTime(Date.now());
+    await text("0 in, at most 9 unsynced");
   },
 
   "badges are printed one to a page of their own size": async (browser) => {

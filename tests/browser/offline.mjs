@@ -1,35 +1,7 @@
 // The door without a connection: the list and the rules on the phone, the report, and what is forgotten.
 
 import assert from "node:assert/strict";
-import { PHONE, call, openEvent, shot, signedIn, startScanner, url, verdict, watch, wedge } from "./support.mjs";
-
-const listed = (page, state) => page.locator(`#list-state[data-state=${state}]`).waitFor();
-const reported = (page) => page.waitForFunction(() => !document.querySelector("#list-state").textContent.includes("to report"));
-const entry = (page, text) => page.locator("#history li", { hasText: text });
-const own = (event, path, body) => call("POST", path, { token: event.token, body });
-const board = (event) => call("GET", `/pulse/dashboard/${event.table.id}`, { token: event.token });
-
-/** What this browser keeps of its scanners. */
-const kept = (page) =>
-  page.evaluate(
-    () =>
-      new Promise((resolve) => {
-        indexedDB.open("pulse-scanner").onsuccess = ({ target }) => {
-          target.result.transaction("kept").objectStore("kept").getAllKeys().onsuccess = ({ target: keys }) => resolve(keys.result);
-        };
-      }),
-  );
-
-/** A phone paired by a link, with its list. */
-async function paired(browser, event, name) {
-  const session = await own(event, "/pulse/sessions", { table_id: event.table.id, name, gate: "North" });
-  const { link } = await own(event, `/pulse/sessions/${session.id}/pairing`);
-  const context = await browser.newContext({ viewport: PHONE });
-  const page = watch(await context.newPage());
-  await page.goto(link);
-  await listed(page, "current");
-  return { context, page, session };
-}
+import { PHONE, board, call, entry, kept, listed, openEvent, own, paired, reported, shot, signIn, signedIn, startScanner, url, verdict, watch, wedge } from "./support.mjs";
 
 export const tests = {
   "a phone without a connection decides by itself, survives a reload and reports": async (browser) => {
@@ -106,13 +78,11 @@ export const tests = {
     await own(event, `/pulse/sessions/${session.id}/revoke`);
     await context.setOffline(false);
     await page.locator("#setup-note:visible").waitFor();
-    assert.deepEqual(await kept(page), [`unsent/${session.id}`]);
+    assert.deepEqual(await kept(page), [`unsent/${event.table.id}/${session.id}`]);
     assert.equal((await board(event)).checked_in, 0, "a revoked phone brings nothing");
 
-    // A manager signs in on it.
-    await page.evaluate((value) => localStorage.setItem("pulse.session", value), JSON.stringify({ ...event.session, expires_at: Date.now() + 800_000 }));
-    await page.goto(`${url}/pulse-scanner?table=${event.table.id}`);
-    await page.locator("#setup-note", { hasText: "1 scan of an earlier scanner of this phone were reported" }).waitFor();
+    await signIn(page, event);
+    await page.locator("#setup-rest", { hasText: "1 scan of an earlier scanner of this phone reported" }).waitFor();
     assert.deepEqual(await kept(page), []);
     assert.equal((await board(event)).checked_in, 1);
   },
@@ -135,7 +105,7 @@ export const tests = {
       (key) =>
         new Promise((resolve) => {
           indexedDB.open("pulse-scanner").onsuccess = ({ target }) => {
-            target.result.transaction("kept").objectStore("kept").get(key).onsuccess = ({ target: value }) => resolve(value.result);
+            target.result.transaction("kept").objectStore("kept").get(key).onsuccess = ({ target: value }) => resolve(value.result.text);
           };
         }),
       keys.find((key) => key.startsWith("table/")),

@@ -106,3 +106,66 @@ export function watch(page) {
 export function shot(page, name) {
   return page.screenshot({ path: `${pictures}${name}.png`, fullPage: true });
 }
+
+/** A call as the event's manager. */
+export const own = (event, path, body) => call("POST", path, { token: event.token, body });
+export const board = (event) => call("GET", `/pulse/dashboard/${event.table.id}`, { token: event.token });
+export const checkIns = async (event, more = "") => (await call("GET", `/pulse/check-ins?table_id=${event.table.id}${more}`, { token: event.token })).items;
+
+/** Waits for what the scanner says of its list: `current`, `alone` or `none`. */
+export const listed = (page, state) => page.locator(`#list-state[data-state=${state}]`).waitFor();
+export const reported = (page) => page.waitForFunction(() => !document.querySelector("#list-state").textContent.includes("to report"));
+/** An entry of the scanner's history. */
+export const entry = (page, text) => page.locator("#history li", { hasText: text });
+
+/** Under what names this browser keeps something of its scanners. */
+export const kept = (page) =>
+  page.evaluate(
+    () =>
+      new Promise((resolve) => {
+        indexedDB.open("pulse-scanner").onsuccess = ({ target }) => {
+          target.result.transaction("kept").objectStore("kept").getAllKeys().onsuccess = ({ target: keys }) => resolve(keys.result);
+        };
+      }),
+  );
+
+/** A scanner session of the event and a link that pairs a phone with it. */
+export async function pairingLink(event, name) {
+  const session = await own(event, "/pulse/sessions", { table_id: event.table.id, name, gate: "North" });
+  const { link } = await own(event, `/pulse/sessions/${session.id}/pairing`);
+  return { session, link };
+}
+
+/** A phone paired by a link, with its list. */
+export async function paired(browser, event, name, options = {}) {
+  const { session, link } = await pairingLink(event, name);
+  const context = await browser.newContext({ viewport: PHONE, ...options });
+  const page = watch(await context.newPage());
+  await page.goto(link);
+  await listed(page, "current");
+  return { context, page, session };
+}
+
+/** The event's manager signs in on a phone and opens the scanner page. */
+export async function signIn(page, event) {
+  await page.evaluate((value) => localStorage.setItem("pulse.session", value), JSON.stringify({ ...event.session, expires_at: Date.now() + 800_000 }));
+  await page.goto("about:blank");
+  await page.goto(`${url}/pulse-scanner?table=${event.table.id}`);
+}
+
+/** Where a guest scans with their own phone. */
+export async function guestLink(event) {
+  await call("PATCH", `/pulse/${event.table.id}`, { token: event.token, body: { settings: { guest_scanning: true } } });
+  return (await own(event, `/pulse/${event.table.id}/guest-link`)).link;
+}
+
+/** A guest's phone with its list. */
+export async function guestPhone(browser, link, name) {
+  const context = await browser.newContext({ viewport: PHONE });
+  const page = watch(await context.newPage());
+  await page.goto(link);
+  await page.getByLabel("Your name").fill(name);
+  await page.getByRole("button", { name: "Scan", exact: true }).click();
+  await listed(page, "current");
+  return { context, page };
+}

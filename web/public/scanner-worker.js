@@ -5,7 +5,7 @@
 
 const COPY = "pulse-scanner";
 const PAGE = "/pulse-scanner";
-const FILES = /^\/(js|css|wasm)\/|^\/favicon\.svg$/;
+const FILES = /^\/(js|css|wasm)\/|^\/vendor\/(barcode-detector\.js|zxing_reader\.wasm)$|^\/favicon\.svg$/;
 const PATIENCE = 4_000;
 
 addEventListener("install", (event) => event.waitUntil(skipWaiting()));

@@ -47,6 +47,8 @@ pub struct Caller {
     pub actor: Actor,
     /// The scanner session, for a paired device.
     pub session_id: Option<Uuid>,
+    /// The guest's phone whose queue this caller brings.
+    pub guest_device: Option<Uuid>,
     /// The session's name.
     pub device: Option<String>,
     /// Where that session stands; a scan may name another gate.
@@ -83,6 +85,7 @@ impl Caller {
         Self {
             actor: self.actor,
             session_id: Some(session.id),
+            guest_device: None,
             device: Some(session.name),
             gate: session.gate,
             scanner: session.scanner,
@@ -90,9 +93,19 @@ impl Caller {
         }
     }
 
-    /// What nonces and "the same device" are scoped to: the session, or the actor without one.
+    /// The same actor with what a guest's phone queued, which is no session's.
+    pub fn bringing_guests(&self, device: Uuid) -> Self {
+        Self {
+            guest_device: Some(device),
+            ..self.clone()
+        }
+    }
+
+    /// What nonces and "the same device" are scoped to: the session, the guest's phone whose queue
+    /// is brought, or the actor without either.
     pub fn origin(&self) -> Uuid {
-        self.session_id.unwrap_or(self.actor.id)
+        let device = self.session_id.or(self.guest_device);
+        device.unwrap_or(self.actor.id)
     }
 
     /// Guests' e-mail addresses are not for anonymous scanners.

@@ -229,6 +229,7 @@ impl Step {
         Caller {
             actor: Actor { kind, id: session },
             session_id: Some(session),
+            guest_device: None,
             device: Some(format!("Scanner {name}")),
             gate: self.session_gate.clone(),
             scanner: None,

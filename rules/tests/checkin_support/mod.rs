@@ -55,6 +55,7 @@ pub fn caller(number: u128) -> Caller {
             id: device(number),
         },
         session_id: Some(device(number)),
+        guest_device: None,
         device: Some(format!("Device {number}")),
         gate: None,
         scanner: Some(Scanner {

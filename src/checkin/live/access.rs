@@ -158,6 +158,7 @@ fn session(table: &Table, id: Uuid, generation: u32) -> Result<Granted> {
                 id,
             },
             session_id: Some(id),
+            guest_device: None,
             device: Some(name),
             gate: gate_here(table, device),
             scanner,
@@ -197,6 +198,26 @@ pub fn bringing(table: &Table, caller: &Caller, session: Uuid) -> Result<Caller>
     Ok(caller.bringing(holder(device)))
 }
 
+/// The caller with what a guest's phone queued, whose key may be none any more. A scanner of the table
+/// is no guest's phone: its nonces would be another device's.
+pub fn bringing_guests(table: &Table, caller: &Caller, device: Uuid) -> Result<Caller> {
+    if !caller.manager {
+        return Err(Error::forbidden(
+            "role_not_allowed",
+            "Only a manager may bring what a guest's phone queued.",
+        ));
+    }
+    match table.devices.borrow().contains_key(&device) {
+        true => Err(Invalid::one(
+            "/guest_device",
+            "taken",
+            "That is a scanner: name it as session_id.",
+        )
+        .into()),
+        false => Ok(caller.bringing_guests(device)),
+    }
+}
+
 /// Where a device stands, as this table knows it: the gate of a device whose own table is another
 /// one may be none of this table's, and then says nothing here.
 fn gate_here(table: &Table, device: &Device) -> Option<String> {
@@ -233,6 +254,7 @@ pub(super) fn staff_caller(role: Role, kind: ActorKind, id: Uuid) -> Granted {
         caller: Caller {
             actor: Actor { kind, id },
             session_id: None,
+            guest_device: None,
             device: None,
             gate: None,
             scanner: None,

@@ -37,6 +37,8 @@ struct Batch {
     table_id: Uuid,
     #[serde(default)]
     session_id: Option<Uuid>,
+    #[serde(default)]
+    guest_device: Option<Uuid>,
     #[serde(default, with = "rules::time::ms_option")]
     sent_at: Option<DateTime<Utc>>,
     items: Vec<Box<RawValue>>,
@@ -99,12 +101,18 @@ impl CheckinTable {
         if batch.items.is_empty() || batch.items.len() > MAX_ITEMS {
             return Err(Invalid::one("/items", "out_of_range", "1 to 200 scans.").into());
         }
-        let brought = match batch.session_id {
-            Some(session) => Some(access::bringing(table, &granted.caller, session)?),
-            None => None,
+        let caller = &granted.caller;
+        let brought = match (batch.session_id, batch.guest_device) {
+            (Some(session), None) => Some(access::bringing(table, caller, session)?),
+            (None, Some(device)) => Some(access::bringing_guests(table, caller, device)?),
+            (None, None) => None,
+            (Some(_), Some(_)) => {
+                let told = "A queue is a scanner's or a guest's phone's.";
+                return Err(Invalid::one("/guest_device", "one_of", told).into());
+            }
         };
         let by = Bringer {
-            caller: brought.as_ref().unwrap_or(&granted.caller),
+            caller: brought.as_ref().unwrap_or(caller),
             may_undo: granted.may(Verb::Annul, Resource::CheckIn),
             now,
             sent_at: batch.sent_at,

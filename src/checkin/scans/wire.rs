@@ -59,6 +59,10 @@ pub struct SyncIn {
     /// what its device delivered before is not recorded again.
     #[expect(dead_code, reason = "the object reads it")]
     pub session_id: Option<Uuid>,
+    /// The guest's phone that queued it (the UUID of its credential), for a manager who brings what is
+    /// left on it after the guest key changed or guest scanning ended.
+    #[expect(dead_code, reason = "the object reads it")]
+    pub guest_device: Option<Uuid>,
     /// When the batch was sent, by the device's clock; for items that do not say themselves.
     #[expect(dead_code, reason = "the object reads it")]
     pub sent_at: Option<chrono::DateTime<chrono::Utc>>,

@@ -41,4 +41,6 @@ export const enable = (tableId) => call("POST", "/pulse", { body: { table_id: ta
 export const config = (tableId) => call("GET", `/pulse/${id(tableId)}`);
 export const dashboard = (tableId) => call("GET", `/pulse/dashboard/${id(tableId)}`);
 export const openScanner = (input) => call("POST", "/pulse/sessions", { body: input });
+/** A code that pairs one phone with a scanner session, for ten minutes. */
+export const startPairing = (sessionId) => call("POST", `/pulse/sessions/${id(sessionId)}/pairing`);
 export const closeScanner = (sessionId) => call("PATCH", `/pulse/sessions/${id(sessionId)}`, { body: { is_active: false } });

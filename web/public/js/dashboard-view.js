@@ -5,10 +5,19 @@
 import { byId, clock, count, el, setText, svg, words } from "./dom.js";
 
 const MINUTES = 60;
+/** A scanner that was not heard of for so long may have let in guests of whom nothing is counted. */
+const IN_TOUCH = 60_000;
 const fresh = new Set();
 
 /** Marks a feed entry as just arrived for the next rendering. */
 export const showFresh = (seq) => fresh.add(seq);
+
+/** Used scanners of which nothing is heard now: the same as the server says, by the newest list of them. */
+export const outOfTouch = (board) => (board.active_scanners ?? []).filter((device) => silent(device, board.skew)).length;
+
+function silent({ is_active, profile, online, last_seen_at: seen }, skew) {
+  return is_active && profile !== "viewer" && !online && Boolean(seen) && Date.now() + skew - Date.parse(seen) > IN_TOUCH;
+}
 
 export function render(board) {
   document.title = `${board.name} · Pulse`;
@@ -29,10 +38,21 @@ function stats(board) {
   for (const node of document.querySelectorAll("[data-stat]")) setText(node, count(shown[node.dataset.stat]));
   const rate = board.rate ?? 0;
   byId("rate").value = Math.min(rate, 1);
-  const twice = board.conflicts > 0 ? ` · ${count(board.conflicts)} let in twice` : "";
-  const unsynced = board.unsynced > 0 ? ` · ${count(board.checked_in)} in, at most ${count(board.unsynced)} unsynced` : "";
-  setText(byId("rate-text"), `${(rate * 100).toFixed(rate > 0 && rate < 0.1 ? 1 : 0)} % of the list${unsynced}${twice}`);
+  const said = [
+    `${(rate * 100).toFixed(rate > 0 && rate < 0.1 ? 1 : 0)} % of the list`,
+    ...missing(board),
+    board.conflicts > 0 && `${count(board.conflicts)} let in twice`,
+    board.unidentified > 0 && `${count(board.unidentified)} let in unidentified`,
+  ];
+  setText(byId("rate-text"), said.filter(Boolean).join(" · "));
   setText(byId("capacity"), board.capacity ? `of ${count(board.capacity)}` : "");
+}
+
+/** What the counters may not have yet. While all scanners are heard of, no more than they say is missing. */
+function missing({ checked_in: there, unsynced, out_of_touch: away }) {
+  if (!away) return [unsynced > 0 && `${count(there)} in, at most ${count(unsynced)} unsynced`];
+  const scanners = `${count(away)} ${away === 1 ? "scanner" : "scanners"} out of touch`;
+  return [unsynced > 0 ? `${count(unsynced)} unsynced, ${scanners}` : scanners];
 }
 
 function arrivals(board) {
@@ -96,7 +116,7 @@ function refusals({ refused }) {
   return grid([["Reason"], ["Scans", true]], list.map(([reason, n]) => [words(reason), count(n)]));
 }
 
-function scanners({ active_scanners: list, timezone }) {
+function scanners({ active_scanners: list, roster_seq: newest, skew, timezone }) {
   if (!list?.length) return nothing("No scanner is active.");
   return grid(
     [["Scanner"], ["Scans", true], ["Waiting", true], ["List", true], ["Last seen", true]],
@@ -104,10 +124,17 @@ function scanners({ active_scanners: list, timezone }) {
       [entry.name, entry.gate, entry.battery !== null && `${Math.round(entry.battery * 100)} %`].filter(Boolean).join(" · "),
       count(entry.scans),
       entry.pending === null ? "–" : count(entry.pending),
-      entry.roster_seq === null ? "–" : `#${entry.roster_seq}`,
-      entry.online ? "on line" : clock(entry.last_seen_at, timezone) || "–",
+      // A list may have moved on since the table's own number was read.
+      entry.roster_seq === null ? "–" : `#${entry.roster_seq}${newest >= entry.roster_seq ? ` of #${newest}` : ""}`,
+      lastSeen(entry, skew, timezone),
     ]),
   );
+}
+
+function lastSeen(device, skew, timezone) {
+  if (device.online) return "on line";
+  const at = clock(device.last_seen_at, timezone) || "–";
+  return silent(device, skew) ? `out of touch, ${at}` : at;
 }
 
 function feed({ recent, timezone }) {

@@ -5,15 +5,18 @@
 // then.
 // Failure: a lost socket is recovered by live.js; the last numbers stay on the page and say so.
 
+import { onDevices as showPaired, wireAddPhone } from "./add-phone.js";
 import * as api from "./api.js";
 import { byId, setText, words } from "./dom.js";
 import { Live } from "./live.js";
 import { accessToken, onSession, session, signInAddress } from "./session.js";
-import { render, showFresh } from "./dashboard-view.js";
+import { outOfTouch, render, showFresh } from "./dashboard-view.js";
 
 const FEED = 20;
 const AFTER_EVENTS = 3_000;
 const AT_REST = 15_000;
+/** Scanners fall silent without an event. */
+const LOOK_EVERY = 5_000;
 /** The record is a moment behind while scans gather; only more than this is worth telling. */
 const BEHIND_AFTER = 2_000;
 
@@ -26,13 +29,15 @@ let refreshTimer = null;
 let refreshDue = Infinity;
 
 onSession((now) => now || leave());
+wireAddPhone(() => board);
+setInterval(() => board && paint(), LOOK_EVERY);
 start();
 
 async function start() {
   if (!session()) return leave();
   byId("to-scanner").href = `/pulse-scanner?table=${encodeURIComponent(tableId)}`;
   try {
-    board = await api.dashboard(tableId);
+    board = await snapshot();
   } catch (problem) {
     return refuse(problem);
   }
@@ -41,6 +46,12 @@ async function start() {
   paint();
   follow();
   refreshWithin(AT_REST);
+}
+
+/** The dashboard, with how far the server's clock is before this one's. */
+async function snapshot() {
+  const read = await api.dashboard(tableId);
+  return { ...read, skew: Date.parse(read.server_time) - Date.now() };
 }
 
 function leave() {
@@ -88,7 +99,7 @@ async function token({ refused, life }) {
 }
 
 async function resync() {
-  board = await api.dashboard(tableId);
+  board = await snapshot();
   paint();
   const { epoch, offset } = board.live;
   for (const channel of ["scans", "stats"]) live.moveTo(channel, board.live);
@@ -112,7 +123,9 @@ function onStats(event) {
 function onDevices(event) {
   board.active_scanners = event.data.filter((device) => device.is_active);
   board.unsynced = board.active_scanners.reduce((sum, device) => sum + (device.pending ?? 0), 0);
+  showPaired(board.active_scanners);
   paint();
+  refreshWithin(AFTER_EVENTS); // where the list is comes with the snapshot
 }
 
 /** Reads the snapshot within `ms`, sooner if that was already planned. */
@@ -128,7 +141,7 @@ async function refresh() {
   refreshDue = Infinity;
   try {
     if (document.hidden || link.state === "stopped") return;
-    const next = await api.dashboard(tableId);
+    const next = await snapshot();
     const seen = live.position("scans");
     const older = next.live.epoch === seen?.epoch && next.live.offset < seen.offset;
     if (!older) {
@@ -148,7 +161,10 @@ function paint() {
   painting = true;
   setTimeout(() => {
     painting = false;
-    if (board) render(board);
+    if (board) {
+      board.out_of_touch = outOfTouch(board);
+      render(board);
+    }
     paintState();
   }, 50);
 }

@@ -9,31 +9,34 @@
 import { Problem, send } from "./http.js";
 import * as keep from "./keep.js";
 import { Live } from "./live.js";
+import { load } from "./rules.js";
+import { forgetList, forgetOthers, kept, leftBehind, named, reportLeftBehind } from "./unsent.js";
 
-const RULES = "/wasm/pulse_scanner_core.js";
 const PAGE = 5_000;
 const BATCH = 200;
 const AGAIN_AFTER = 10_000;
+/** After work that something happened during. */
+const SOON = 250;
 const ANSWER_WITHIN = 20_000;
 /** A journal of more parts, or more text, is replaced by the whole table. */
 const PARTS = 100;
 const TEXT = 1_000_000;
 
-const table = (session) => `table/${session}`;
-const journal = (session) => `journal/${session}`;
-const unsent = (session) => `unsent/${session}`;
-
 export class List {
   #pairing;
   #on;
   #rules = null;
-  #make;
+  #opened = false;
   #parts = [];
   #size = 0;
   #working = null;
+  #missed = false;
   #timer = null;
   #live = null;
   #closed = false;
+  #notBefore = 0;
+  #seq = null;
+  #onLine = () => this.wake();
 
   /** Whether the server answered last. */
   online = true;
@@ -43,9 +46,11 @@ export class List {
   asOf = null;
   /** Scans that wait to be reported. */
   waiting = 0;
+  /** What this browser scanned as before left scans that wait: `[{table_id, token, count}]`. */
+  left = [];
 
   /**
-   * `pairing`: `{table_id, session_id, token, gate, name}`. `on.change()` after every change, `on.reported(scan, result)`
+   * `pairing`: `{table_id, session_id, token, gate, name, guest?}`. `on.change()` after every change, `on.reported(scan, result)`
    * for each scan that the server answered, `on.shutOut(problem)` when this is no scanner any more.
    */
   constructor(pairing, on) {
@@ -56,32 +61,43 @@ export class List {
   /** Takes up what was kept, then keeps itself current until closed. */
   async open() {
     try {
-      const rules = await import(RULES);
-      await rules.default();
-      this.#make = (text) => rules.Scanner.load(text);
       await this.#restore();
+      await forgetOthers(this.#pairing);
     } catch (error) {
       console.warn("no list on this phone:", error);
       return;
     }
-    await this.#reportUnsent().catch(() => {});
+    if (this.#closed) return;
+    this.#opened = true;
     this.#follow();
+    addEventListener("online", this.#onLine);
     this.wake();
   }
 
   close() {
     this.#closed = true;
+    removeEventListener("online", this.#onLine);
     clearTimeout(this.#timer);
     this.#live?.close();
   }
 
   /** Asks for what changed and reports what waits, now. */
   wake() {
-    if (this.#closed || !this.#make) return;
+    if (this.#closed || !this.#opened) return;
     clearTimeout(this.#timer);
-    this.#working ??= this.#work().finally(() => {
+    const wait = this.#notBefore - Date.now();
+    if (wait > 0) {
+      this.#timer = setTimeout(() => this.wake(), wait);
+      return;
+    }
+    if (this.#working) {
+      this.#missed = true;
+      return;
+    }
+    this.#missed = false;
+    this.#working = this.#work().finally(() => {
       this.#working = null;
-      if (!this.#closed) this.#timer = setTimeout(() => this.wake(), AGAIN_AFTER);
+      if (!this.#closed) this.#timer = setTimeout(() => this.wake(), this.#missed ? SOON : AGAIN_AFTER);
     });
   }
 
@@ -94,7 +110,7 @@ export class List {
   /** Decides a scan, the body of `POST /pulse/check-ins`, and keeps it to be reported. */
   async decide(scan) {
     const input = JSON.stringify({ scan, now: new Date().toISOString() });
-    const answer = this.#answer(this.#rules.decide(input));
+    const { answer } = this.#told(this.#rules.decide(input));
     await this.#note("decide", input);
     this.#count();
     this.wake();
@@ -104,62 +120,65 @@ export class List {
   /** Undoes an admission that was decided here. */
   async annul(check_in_id, nonce) {
     const input = JSON.stringify({ check_in_id, nonce, now: new Date().toISOString() });
-    const answer = this.#answer(this.#rules.annul(input));
+    const { answer } = this.#told(this.#rules.annul(input));
     await this.#note("annul", input);
     this.#count();
     this.wake();
     return answer;
   }
 
-  /** Forgets the list; what was not reported stays, for whoever is paired with this session again. */
-  async wipe() {
+  /** Forgets the list; what was not reported stays, with `token` if that may still report it. */
+  async wipe({ token = null } = {}) {
     this.close();
-    const session = this.#pairing.session_id;
-    const queue = this.#rules ? JSON.parse(this.#rules.snapshot()).offline.queue : [];
+    const text = this.#rules?.position() ? this.#rules.snapshot() : null; // without a list nothing was decided here
     this.#rules = null;
     this.ready = false;
-    const before = (await keep.read(unsent(session)))?.items ?? [];
-    await keep.write({ [table(session)]: undefined, [journal(session)]: undefined, [unsent(session)]: left(this.#pairing.table_id, [...before, ...queue]) });
+    await forgetList(this.#pairing, { token, guest: this.#isGuest, text });
   }
 
   /** What a status report says of the list. */
   status() {
-    const seq = this.#live?.position("roster")?.offset;
-    return { pending: this.waiting, ...(Number.isInteger(seq) && { roster_seq: seq }) };
+    const here = this.left.filter(({ table_id }) => table_id === this.#pairing.table_id);
+    return { pending: here.reduce((sum, { count }) => sum + count, this.waiting), ...(Number.isInteger(this.#seq) && { roster_seq: this.#seq }) };
   }
 
-  #answer(text) {
-    const { problem, answer } = JSON.parse(text);
-    if (problem) throw new Problem(422, problem);
-    return answer;
+  /** What the rules say; throws when they refuse. */
+  #told(text) {
+    const said = JSON.parse(text);
+    if (said.problem) throw new Problem(422, said.problem);
+    return said;
+  }
+
+  get #isGuest() {
+    return Boolean(this.#pairing.guest);
   }
 
   async #restore() {
-    const session = this.#pairing.session_id;
-    const kept = await keep.read(table(session));
-    if (!kept) return;
-    this.#rules = this.#make(kept);
-    this.#parts = (await keep.read(journal(session))) ?? [];
-    for (const [what, input] of this.#parts) {
-      this.#rules[what](input);
-      this.#size += input.length;
-    }
+    const found = await kept(this.#pairing);
+    if (!found || this.#closed) return;
+    this.#rules = found.rules;
+    this.#parts = found.parts;
+    for (const [, input] of this.#parts) this.#size += input.length;
     this.ready = Boolean(this.#rules.position());
     this.#count();
+    if (found.token !== this.#pairing.token) await this.#keepWhole();
   }
 
+  /** Keeps what was done since; after the end nothing is written any more. */
   async #note(what, input) {
+    if (this.#closed) return;
     this.#parts.push([what, input]);
     this.#size += input.length;
-    if (this.#parts.length > PARTS || this.#size > TEXT) return this.#keepWhole();
-    return keep.write({ [journal(this.#pairing.session_id)]: [...this.#parts] });
+    if (this.#parts.length > PARTS || this.#size > TEXT) await this.#keepWhole();
+    else await keep.write({ [named("journal", this.#pairing)]: [...this.#parts] });
   }
 
-  #keepWhole() {
+  async #keepWhole() {
+    if (this.#closed) return;
     this.#parts = [];
     this.#size = 0;
-    const session = this.#pairing.session_id;
-    return keep.write({ [table(session)]: this.#rules.snapshot(), [journal(session)]: [] });
+    const whole = { token: this.#pairing.token, guest: this.#isGuest, text: this.#rules.snapshot() };
+    await keep.write({ [named("table", this.#pairing)]: whole, [named("journal", this.#pairing)]: [] });
   }
 
   #count() {
@@ -172,13 +191,23 @@ export class List {
     try {
       await this.#report();
       await this.#refresh();
+      if (this.#closed) return;
       this.online = true;
       this.#on.change();
+      this.#reportOthers().catch((error) => console.warn("list:", error));
     } catch (problem) {
-      if (!(problem instanceof Problem)) console.warn("list:", problem);
-      else if (problem.wipe || problem.status === 401) this.#on.shutOut(problem);
+      if (this.#closed) return;
+      if (problem.retryAfter) this.#notBefore = Date.now() + problem.retryAfter * 1000;
+      if (problem.wipe || problem.status === 401) this.#on.shutOut(problem);
       else if (problem.lost && problem.status !== 429) this.lost();
+      else console.warn("list:", problem);
     }
+  }
+
+  async #reportOthers() {
+    await reportLeftBehind(this.#pairing);
+    this.left = await leftBehind();
+    if (!this.#closed) this.#on.change();
   }
 
   #send(method, path, options) {
@@ -188,7 +217,7 @@ export class List {
   async #refresh() {
     const path = `/pulse/${encodeURIComponent(this.#pairing.table_id)}/roster`;
     let query = { limit: PAGE, since: this.#rules?.position() };
-    for (;;) {
+    for (let whole = 0; whole < 2; ) {
       let answer;
       try {
         answer = await this.#send("GET", path, { query });
@@ -198,13 +227,19 @@ export class List {
         return;
       }
       const { full, next, about } = answer.body;
-      this.#rules ??= this.#make(JSON.stringify(this.#fresh(about)));
+      const fresh = this.#rules ?? (await load(JSON.stringify(this.#fresh(about))));
+      if (this.#closed) return;
+      this.#rules = fresh;
       await this.#learn(answer.text, answer.body);
+      if (this.#closed) return;
       if (!full) break;
       // What changed while the pages came is asked for after the last one.
       query = next ? { limit: PAGE, after: next } : { limit: PAGE, since: this.#rules.position() };
-      if (!next) await this.#keepWhole();
+      if (next) continue;
+      whole += 1; // a server that answers with the whole list again is asked later
+      await this.#keepWhole();
     }
+    if (this.#closed) return;
     this.ready = true;
     this.asOf = Date.now();
   }
@@ -216,26 +251,23 @@ export class List {
 
   /** Takes in an answer of the list's route or a push; true when it has to be asked for instead. */
   async #learn(text, { full, rows, gone, sealed, about }) {
-    const { ask } = JSON.parse(this.#rules.learn(text));
+    const { ask, seq } = this.#told(this.#rules.learn(text));
+    this.#seq = seq;
     if (!full && (rows?.length || gone?.length || sealed?.length || about)) await this.#note("learn", text);
     return ask === true;
   }
 
   async #report() {
-    while (this.#rules && this.#rules.pending() !== "[]") {
+    while (!this.#closed && this.#rules && this.#rules.pending() !== "[]") {
       const items = JSON.parse(this.#rules.pending());
       const { text, body } = await this.#bring(items);
-      const { taken, dropped } = JSON.parse(this.#rules.acknowledge(text));
+      if (this.#closed) return; // it is reported again, and counts once
+      const { taken, dropped } = this.#told(this.#rules.acknowledge(text));
       await this.#note("acknowledge", text);
       items.forEach((item, i) => this.#on.reported(item, body.results[i]));
       this.#count();
       if (taken + dropped.length === 0) return; // each wants to wait
     }
-  }
-
-  /** Reports what an earlier pairing of this session left behind. */
-  #reportUnsent() {
-    return bring(this.#pairing.session_id, (body) => this.#send("POST", "/pulse/check-ins/sync", { body }));
   }
 
   #bring(items) {
@@ -245,11 +277,11 @@ export class List {
 
   /** Paired scanners are told what changes; guests' phones and kiosks ask. */
   #follow() {
-    if (this.#pairing.guest) return;
+    if (this.#isGuest) return;
     this.#live = new Live({
       url: `/live/check-in/${this.#pairing.table_id}`,
       token: async () => this.#pairing.token,
-      channels: { roster: { position: null, onEvent: (event) => this.#pushed(event.data) } },
+      channels: { roster: { position: null, onEvent: (event) => this.#pushed(event.data).catch((error) => console.warn("list:", error)) } },
       resync: async () => {
         this.wake();
         return { roster: this.#live.position("roster") };
@@ -261,30 +293,9 @@ export class List {
 
   async #pushed(news) {
     if (!this.#rules || this.#working) return this.wake();
-    if (await this.#learn(JSON.stringify(news), news)) return this.wake();
+    const ask = await this.#learn(JSON.stringify(news), news);
+    if (ask) return this.wake();
     this.asOf = Date.now();
     this.#on.change();
   }
 }
-
-/** Scans that scanners of this browser left behind: `[{session, table_id, count}]`. */
-export async function leftBehind() {
-  const names = await keep.names("unsent/").catch(() => []);
-  const kept = await Promise.all(names.map((name) => keep.read(name)));
-  return kept.map(({ table_id, items }, i) => ({ session: names[i].slice("unsent/".length), table_id, count: items.length }));
-}
-
-/** A manager brings the scans that a scanner of this browser left behind; `call` sends as the manager. */
-export const bringLeftBehind = ({ session }, call) =>
-  bring(session, (body) => call("POST", "/pulse/check-ins/sync", { body: { ...body, session_id: session } }));
-
-async function bring(session, report) {
-  const name = unsent(session);
-  const { table_id, items } = (await keep.read(name)) ?? { items: [] };
-  for (let done = 0; done < items.length; done += BATCH) {
-    await report({ table_id, sent_at: new Date().toISOString(), items: items.slice(done, done + BATCH) });
-    await keep.write({ [name]: left(table_id, items.slice(done + BATCH)) });
-  }
-}
-
-const left = (table_id, items) => (items.length ? { table_id, items } : undefined);

@@ -80,6 +80,7 @@ const WARNINGS = {
   not_inside: "This guest was not inside.",
   duplicate_conflict: "This ticket was let in twice.",
   admitted_offline: "Let in without a connection.",
+  code_shared: "Somebody else has this code too: give one of them another.",
 };
 
 function unanswered(scan, again) {
@@ -111,7 +112,10 @@ export function showList(list, timeZone) {
     alone: `No connection. Decided here, by the list of ${clock(list.asOf ?? undefined, timeZone) || "an earlier day"}.`,
     none: list.online ? "" : "No connection, and no guest list on this phone: scans wait.",
   }[state];
-  const rest = list.waiting ? ` ${list.waiting} ${list.waiting === 1 ? "scan" : "scans"} to report.` : "";
+  const many = (count) => `${count} ${count === 1 ? "scan" : "scans"}`;
+  const stuck = list.left.every(({ token }) => token) ? "" : ": stop here, and a manager who signs in reports them";
+  const left = list.left.reduce((sum, { count }) => sum + count, 0);
+  const rest = [list.waiting && ` ${many(list.waiting)} to report.`, left && ` ${many(left)} of an earlier scanner of this phone still kept${stuck}.`].filter(Boolean).join("");
   const line = byId("list-state");
   line.dataset.state = state;
   if (line.textContent !== said + rest) line.textContent = said + rest;
@@ -134,7 +138,8 @@ export function historyEntry(scan, timeZone, again) {
 }
 
 /** Of a scan that was decided on this phone. */
-function hereText({ here, conflict }) {
+function hereText({ here, conflict, shared }) {
+  if (shared) return WARNINGS.code_shared;
   if (conflict) return `let in twice: first ${conflict.device ? `at ${conflict.device}` : "elsewhere"}`;
   if (here === "waiting") return "to be reported";
   return here === "reported" ? "reported" : here;

@@ -1,4 +1,4 @@
-// The scanner page: start at a table and gate, then scan by hand, wedge or camera, with a connection or without.
+// The scanner page at work: scans by hand, wedge or camera, with a connection or without. See setup.js for its start.
 //
 // Invariant: the code field always takes the next key, so a keyboard-wedge scanner never misses.
 // Failure: a scanner that the server no longer knows forgets its list, goes back to the start and says why.
@@ -6,13 +6,16 @@
 import * as api from "./api.js";
 import * as camera from "./camera.js";
 import { Door } from "./door.js";
-import { byId, checkForm, el, setText, submitting, values } from "./dom.js";
-import { List, bringLeftBehind, leftBehind } from "./list.js";
-import { forget as forgetPairing, fromLink, remember, remembered, settings } from "./pairing.js";
+import { byId, checkForm, el, setText, values } from "./dom.js";
+import { List } from "./list.js";
+import { follow, forget as forgetPairing, hasLink, remember, remembered, settings, takeLink } from "./pairing.js";
 import { ask } from "./questions.js";
 import { report } from "./report.js";
-import { session, signInAddress } from "./session.js";
 import { hidePopup, historyEntry, showList, showPopup, showReady, showVerdict } from "./scanner-view.js";
+import { session, signInAddress } from "./session.js";
+import { hideSetUp, introduce, setUp, showElsewhere, wireSetUp } from "./setup.js";
+import { askForTurn, onlyTab } from "./tab.js";
+import { forgetOthers } from "./unsent.js";
 
 const HISTORY = 100;
 const FORGOTTEN = new Set([401, 410]);
@@ -31,22 +34,34 @@ start();
 async function start() {
   navigator.serviceWorker?.register("/scanner-worker.js").catch((error) => console.warn("not kept for work without a connection:", error));
   const wanted = new URLSearchParams(location.search).get("table");
+  const link = takeLink();
   wire();
+  await onlyTab({ waiting: () => showElsewhere(askForTurn), giveWay });
   try {
-    pairing = (await fromLink()) ?? remembered();
+    pairing = link ? await follow(link) : remembered();
   } catch (problem) {
     return setUp(wanted, problem.message);
   }
-  if (pairing?.guest && !pairing.guest.name) return introduce();
-  if (pairing && (!wanted || wanted === pairing.table_id)) return work();
-  if (!session()) return location.replace(signInAddress());
+  if (pairing && (!wanted || wanted === pairing.table_id)) return begin(pairing);
+  if (wanted && !session()) return location.replace(signInAddress());
   await setUp(wanted);
 }
 
+/** Another tab wants to scan: what is under way here is finished first. */
+async function giveWay() {
+  await Promise.all(scans.map((scan) => scan.done));
+  list?.close();
+}
+
+function begin(paired) {
+  pairing = paired;
+  if (!pairing.guest || pairing.guest.name) return work();
+  introduce(pairing);
+  forgetOthers(pairing).catch((error) => console.warn("nothing is kept here:", error));
+}
+
 function wire() {
-  byId("setup-table").addEventListener("change", loadGates);
-  byId("setup-form").addEventListener("submit", onStart);
-  byId("guest-form").addEventListener("submit", onGuest);
+  wireSetUp(begin);
   byId("scan-form").addEventListener("submit", onSubmit);
   byId("leave").addEventListener("click", onLeave);
   byId("undo").addEventListener("click", onUndo);
@@ -58,129 +73,23 @@ function wire() {
   byId("popup").addEventListener("click", hidePopup);
   document.addEventListener("keydown", catchKeys);
   document.addEventListener("visibilitychange", learnSettings);
+  addEventListener("hashchange", () => hasLink() && location.reload()); // another one was opened in this tab
   addEventListener("beforeunload", (event) => {
     if (scans.some((scan) => scan.state === "sending" || scan.state === "waiting")) event.preventDefault();
   });
 }
 
-async function setUp(wanted, note) {
-  byId("door").hidden = true;
-  byId("leave").hidden = true;
-  byId("setup").hidden = false;
-  setText(byId("where"), "Scanner");
-  setText(byId("where-gate"), "");
-  tell(note ?? null);
-  byId("guest-form").hidden = true;
-  byId("setup-form").hidden = !session();
-  if (!session()) return;
-  bringRest();
-  ready(false);
-  byId("setup-name").value ||= `Scanner ${Math.floor(100 + Math.random() * 900)}`;
-  try {
-    const found = await allTables();
-    const choices = found.map((table) => el("option", { value: table.id, "data-zone": table.timezone }, table.name));
-    byId("setup-table").replaceChildren(...choices);
-    if (!found.length) return tell("There is no guest list yet. Create one on the front page first.");
-    if (wanted && found.some((table) => table.id === wanted)) byId("setup-table").value = wanted;
-    await loadGates();
-  } catch (problem) {
-    if (problem.status === 401) return location.replace(signInAddress());
-    tell(problem.message);
-  }
-}
-
-/** Scans of a scanner of this browser that was shut out: whoever may, brings them. */
-async function bringRest() {
-  for (const rest of await leftBehind()) {
-    const said = `${rest.count} ${rest.count === 1 ? "scan" : "scans"} of an earlier scanner of this phone`;
-    await bringLeftBehind(rest, api.call).then(
-      () => tell(`${said} were reported.`),
-      (problem) => tell(`${said} could not be reported: ${problem.message} A manager who signs in here can.`),
-    );
-  }
-}
-
-/** A guest's phone asks once who scans with it: it is kept with each check-in. */
-function introduce() {
-  byId("setup").hidden = byId("guest-form").hidden = false;
-  byId("setup-form").hidden = true;
-  byId("guest-name").focus();
-}
-
-function onGuest(event) {
-  event.preventDefault();
-  const form = byId("guest-form");
-  if (!checkForm(form)) return;
-  pairing = remember({ ...pairing, guest: values(form) });
-  work();
-}
-
-async function allTables() {
-  const found = [];
-  let cursor = null;
-  do {
-    const page = await api.tables(cursor);
-    found.push(...page.items);
-    cursor = page.next_cursor;
-  } while (cursor && found.length < 500);
-  return found;
-}
-
-function tell(text) {
-  const note = byId("setup-note");
-  note.hidden = !text;
-  note.classList.add("bad");
-  setText(note, text ?? "");
-}
-
-/** Whether scanning can be started: not before the lists and gates to choose from are there. */
-function ready(yes) {
-  byId("setup-form").querySelector("[type=submit]").disabled = !yes;
-}
-
-async function loadGates() {
-  ready(false);
-  const select = byId("setup-gate");
-  const tableId = byId("setup-table").value;
-  let gates = [];
-  let note = null;
-  try {
-    const config = await api.config(tableId);
-    gates = config.gates ?? [];
-    if (!config.enabled) note = "Check-in is disabled for this list.";
-  } catch (problem) {
-    note = problem.status === 404 ? "Pulse is not enabled for this list yet. Enable it on the front page." : problem.message;
-  }
-  if (byId("setup-table").value !== tableId) return; // the choice changed meanwhile
-  tell(note);
-  select.replaceChildren(el("option", { value: "" }, "No gate"), ...gates.map((gate) => el("option", { value: gate.name }, gate.name)));
-  ready(true);
-}
-
-async function onStart(event) {
-  event.preventDefault();
-  const form = byId("setup-form");
-  if (!checkForm(form)) return;
-  const chosen = byId("setup-table").selectedOptions[0];
-  const user = session()?.user;
-  const input = { ...values(form), profile: "scanner", device_info: { agent: navigator.userAgent.slice(0, 200) } };
-  if (user?.name) input.scanner_name = user.name;
-  if (user?.email) input.scanner_email = user.email;
-  const opened = await submitting(form, () => api.openScanner(input));
-  if (!opened) return;
-  pairing = remember({ session_id: opened.id, token: opened.token, table_id: input.table_id, gate: input.gate ?? "", name: input.name, table: chosen.text, timezone: chosen.dataset.zone });
-  work();
-}
-
 async function work() {
-  byId("setup").hidden = true;
+  hideSetUp();
   byId("door").hidden = false;
   byId("leave").hidden = false;
+  byId("undo").hidden = Boolean(pairing.guest); // a guest undoes nothing
   setText(byId("where"), pairing.table);
   setText(byId("where-gate"), [pairing.gate, pairing.name].filter(Boolean).join(" · "));
   document.title = `${pairing.table} · Scanner`;
   list = new List(pairing, { change: onList, reported: onReported, shutOut: (problem) => shutOut(problem) });
-  door = new Door(pairing, list, onChange);
+  const made = new Door(pairing, list, (scan) => made === door && onChange(scan));
+  door = made;
   scans.length = 0;
   list.open();
   stopReports = report(pairing, () => list.status());
@@ -263,10 +172,11 @@ function onList() {
 }
 
 function onReported(item, result) {
-  const scan = scans.find((one) => one.nonce === item.nonce);
+  const scan = door && scans.find((one) => [one.nonce, one.undoNonce].includes(item.nonce));
   if (!scan) return;
-  scan.here = result.status < 300 ? "reported" : `refused: ${result.error?.detail ?? result.status}`;
-  scan.conflict = result.answer?.check_in?.conflict ?? null;
+  const what = item.annul ? "undo refused" : "refused";
+  scan.here = result.status < 300 ? "reported" : `${what}: ${result.error?.detail ?? result.status}`;
+  if (!item.annul) Object.assign(scan, { conflict: result.answer?.check_in?.conflict ?? null, shared: result.answer?.warnings?.includes("code_shared") });
   paintHistory();
 }
 
@@ -279,7 +189,7 @@ function popUp(scan) {
 function again(scan) {
   scan.state = "sending";
   onChange(scan);
-  door.deliver(scan);
+  scan.done = door.deliver(scan);
 }
 
 function paintHistory() {
@@ -332,27 +242,38 @@ async function onCamera() {
 /** Shut out for good: the list goes, at once. */
 async function shutOut(problem) {
   if (!door) return;
-  await list.wipe().catch((error) => console.warn("the list was not wiped:", error));
+  const shut = list;
+  stop();
+  await shut.wipe().catch((error) => console.warn("the list goes with the next start:", error));
   forget(problem.message);
 }
 
-function forget(note) {
+/** Nothing is scanned any more. */
+function stop() {
   hidePopup();
-  list?.close();
+  for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
   stopReports?.();
   stopCamera?.();
   stopCamera = null;
+  door = null;
+}
+
+function forget(note) {
   forgetPairing();
   const tableId = pairing?.table_id;
-  door = list = pairing = null;
-  if (!session() && !note) return location.replace(`/?next=${encodeURIComponent("/pulse-scanner")}`);
+  list = pairing = null;
+  byId("door").hidden = byId("leave").hidden = byId("camera").hidden = true;
+  setText(byId("where"), "Scanner");
+  setText(byId("where-gate"), "");
   return setUp(tableId, note);
 }
 
 async function onLeave() {
-  const waiting = list?.waiting ?? 0;
-  if (waiting && !confirm(`${waiting} scans are not reported yet. They stay on this phone until a manager signs in here. Stop all the same?`)) return;
-  await list?.wipe().catch(() => {});
-  if (session() && pairing.session_id) api.closeScanner(pairing.session_id).catch(() => {}); // it also ages out by itself
+  const waiting = list.waiting;
+  if (waiting && !confirm(`Scans that are not reported yet: ${waiting}. They stay on this phone until it has a connection, or a manager signs in here. Stop all the same?`)) return;
+  const { token, session_id, guest } = pairing;
+  stop();
+  await list.wipe({ token }).catch((error) => console.warn("the list goes with the next start:", error));
+  if (session() && !guest && !waiting) api.closeScanner(session_id).catch(() => {}); // it also ages out by itself
   forget(null);
 }

@@ -252,7 +252,7 @@ pub async fn run(
     report.aim(
         match ground {
             Ground::Disk => "CPU per scan over the socket not above the baseline's",
-            Ground::Memory => "the same in memory",
+            Ground::Memory => "CPU per scan over the socket, in memory",
         },
         format!("{:.2} of it at the worst level", worst_cpu),
         worst_cpu <= 1.0,

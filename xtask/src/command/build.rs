@@ -162,12 +162,12 @@ fn fingerprint(project: &Project, profile: Profile) -> Result<String> {
     Ok(format!("{} {}\n", project::sha256(bytes), tools.join(" ")))
 }
 
-/// Copies the files that `/docs` shows the API with.
+/// Copies what the pages use of packages.
 fn vendor(project: &Project) -> Result<()> {
     let target = project.at("web/public/vendor");
     std::fs::create_dir_all(&target)?;
-    for file in tools::VENDORED {
-        let source = project.at("node_modules/swagger-ui-dist").join(file);
+    for (of, file) in tools::VENDORED {
+        let source = project.at("node_modules").join(of);
         let bytes =
             std::fs::read(&source).with_context(|| format!("cannot read {}", source.display()))?;
         if std::fs::read(target.join(file)).is_ok_and(|present| present == bytes) {

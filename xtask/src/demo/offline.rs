@@ -76,6 +76,7 @@ impl Disconnected {
                 id: scanner.session,
             },
             session_id: Some(scanner.session),
+            guest_device: None,
             device: None,
             gate: Some(scanner.gate.clone()),
             scanner: None,

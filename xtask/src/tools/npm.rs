@@ -18,8 +18,23 @@ use std::process::Command;
 const NODE_FOR_NPM: (u32, u32) = (20, 0);
 /// The oldest Node that can run Miniflare.
 const NODE_FOR_RUNTIME: (u32, u32) = (22, 12);
-/// Files of `swagger-ui-dist` that `/docs` uses.
-pub const VENDORED: [&str; 2] = ["swagger-ui.css", "swagger-ui-bundle.js"];
+/// Files of packages that the pages use, and what they are called there: of `/docs`, and of the camera
+/// in browsers that read no codes.
+pub const VENDORED: [(&str, &str); 4] = [
+    ("swagger-ui-dist/swagger-ui.css", "swagger-ui.css"),
+    (
+        "swagger-ui-dist/swagger-ui-bundle.js",
+        "swagger-ui-bundle.js",
+    ),
+    (
+        "barcode-detector/dist/iife/ponyfill.js",
+        "barcode-detector.js",
+    ),
+    (
+        "zxing-wasm/dist/reader/zxing_reader.wasm",
+        "zxing_reader.wasm",
+    ),
+];
 
 /// Is `node_modules` what the lock file says?
 pub fn is_current(project: &Project) -> Result<bool> {
