@@ -49,7 +49,6 @@ mod reports_delivered;
 mod reports_retry;
 mod reports_review;
 mod reports_runs;
-mod reports_sent;
 mod reports_ticks;
 mod reports_upkeep;
 mod roster;

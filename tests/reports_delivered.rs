@@ -223,3 +223,22 @@ async fn an_answer_that_is_lost_shows_as_unknown_until_somebody_sends_it_again()
     counts(&job, json!({"sent": 1})).await;
     assert_eq!(chat.hooks().len(), 2);
 }
+
+#[tokio::test]
+async fn a_report_in_a_chat_room_speaks_of_no_link_that_is_not_there() {
+    let double = Receiver::with([status(200).body("ok")]).await;
+    let report = Report::about_lists(json!({"name": "Doors"})).await;
+    let mut channels = Vec::new();
+    for kind in ["slack", "teams", "webhook"] {
+        channels.push(Channel::with(&report.tenant, kind, json!({"url": double.url})).await);
+    }
+    let channels: Vec<&Channel> = channels.iter().collect();
+    to(&report, json!([]), &channels).await;
+    let job = report.publish().await;
+    for hook in double.received(3).await {
+        assert!(hook.body.contains("Doors"), "{}", hook.body);
+        assert!(!hook.body.contains("nsubscribe"), "{}", hook.body);
+    }
+    let shown = counts(&job, json!({"sent": 3})).await;
+    assert_eq!(shown.at("/result"), "success");
+}
