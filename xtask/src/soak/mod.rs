@@ -91,10 +91,14 @@ pub fn run(project: &Project, mut args: Args) -> Result<ExitCode> {
         machine.unwrap_or_else(|| rig::machine(project)),
     );
     let Options {
-        operations, seed, ..
+        operations,
+        seed,
+        round,
+        ..
     } = options;
-    let made =
-        format!("`cargo xtask soak --operations {operations} --seed {seed}` on {date}: {machine}.");
+    let made = format!(
+        "`cargo xtask soak --operations {operations} --seed {seed} --round {round}` on {date}: {machine}."
+    );
     let text = report_of(&found, &options, started.elapsed()).markdown(&made);
     println!("\n{text}");
     if write {
