@@ -6,7 +6,6 @@
 
 use futures_util::future::join_all;
 use pulse_tests::database::Database;
-use pulse_tests::event::merge;
 use pulse_tests::prelude::*;
 use pulse_tests::qr;
 use std::collections::HashSet;
@@ -308,21 +307,19 @@ async fn a_manager_brings_what_a_guests_phone_queued_before_its_key_ended() {
                    "scanned_at": format!("2024-06-01T{clock}Z"), "offline": {"verdict": "accepted"}})
         })
         .into();
-    let bring = |client: &Client, items: &[Value], more: Value| {
-        let mut body = json!({"table_id": event.table, "items": items});
-        merge(&mut body, more);
-        client.post("/pulse/check-ins/sync", &body)
-    };
     let theirs = json!({ "guest_device": device });
-    let first = bring(&phone(&key, device), &items[..1], json!({})).await;
+    let first = event
+        .bring(&phone(&key, device), &items[..1], json!({}))
+        .await;
     let first = first.expect_status(200);
     post(event.client(), &event, "guest-key")
         .await
         .expect_status(200);
-    bring(&phone(&key, device), &items, json!({}))
+    event
+        .bring(&phone(&key, device), &items, json!({}))
         .await
         .problem(401, "guest_key_wrong");
-    let brought = bring(event.client(), &items, theirs.clone()).await;
+    let brought = event.bring(event.client(), &items, theirs.clone()).await;
     let brought = brought.expect_status(200);
     assert_eq!(brought.at("/results/0/replayed"), true, "{brought}");
     assert_eq!(
@@ -334,7 +331,7 @@ async fn a_manager_brings_what_a_guests_phone_queued_before_its_key_ended() {
     assert_eq!(record["session_id"], Value::Null, "{record}");
     let off = json!({"settings": {"guest_scanning": false}});
     event.configure(off).await;
-    let again = bring(event.client(), &items, theirs).await;
+    let again = event.bring(event.client(), &items, theirs).await;
     let again = again.expect_status(200);
     assert_eq!(again.at("/results/1/replayed"), true, "{again}");
     let counts = event.recorded().await.counts(|c| c.checked_in == 2);
@@ -354,11 +351,8 @@ async fn who_may_not_bring_a_guests_queue_is_refused() {
     let session: Uuid = event.door().id().await.parse().expect("an id");
     let item = json!({"barcode": event.code("Ada"), "nonce": "1", "scanned_at": "2024-06-01T18:00:00Z",
                       "offline": {"verdict": "accepted"}});
-    let bring = |client: &Client, more: Value| {
-        let mut body = json!({"table_id": event.table, "items": [item]});
-        merge(&mut body, more);
-        client.post("/pulse/check-ins/sync", &body)
-    };
+    let bring =
+        |client: &Client, more: Value| event.bring(client, std::slice::from_ref(&item), more);
     let agent = event.tenant.member("agent").await.client;
     for who in [&agent, &event.door().client().await, &phone(&key, two)] {
         bring(who, json!({ "guest_device": one }))

@@ -271,13 +271,8 @@ async fn a_manager_brings_what_a_revoked_device_queued() {
         queued(&event, "Ada", "1", "2024-06-01T18:00:00Z"),
         queued(&event, "Bob", "2", "2024-06-01T18:01:00Z"),
     ];
-    let send = |client: &Client, items: &[Value], more: Value| {
-        let mut body = json!({"table_id": event.table, "items": items});
-        merge(&mut body, more);
-        client.post("/pulse/check-ins/sync", &body)
-    };
     let own = json!({"session_id": session});
-    let first = send(&device, &items[..1], own.clone()).await;
+    let first = event.bring(&device, &items[..1], own.clone()).await;
     let first = first.expect_status(200);
     let revoke = format!("{path}/revoke");
     event
@@ -286,11 +281,11 @@ async fn a_manager_brings_what_a_revoked_device_queued() {
         .await
         .expect_status(200);
     for more in [json!({}), own.clone()] {
-        let refused = send(&device, &items, more).await;
+        let refused = event.bring(&device, &items, more).await;
         let refused = refused.problem(401, "device_revoked");
         assert_eq!(refused.at("/wipe"), true, "{refused}");
     }
-    let brought = send(event.client(), &items, own.clone()).await;
+    let brought = event.bring(event.client(), &items, own.clone()).await;
     let brought = brought.expect_status(200);
     assert_eq!(brought.at("/results/0/replayed"), true, "{brought}");
     assert_eq!(
@@ -302,7 +297,10 @@ async fn a_manager_brings_what_a_revoked_device_queued() {
         (&record["session_id"], &record["device"]),
         (&json!(session), &json!("Cellar"))
     );
-    let again = send(event.client(), &items, own).await.expect_status(200);
+    let again = event
+        .bring(event.client(), &items, own)
+        .await
+        .expect_status(200);
     assert_eq!(again.at("/results/1/replayed"), true, "{again}");
     let counts = event.recorded().await.counts(|c| c.checked_in == 2);
     assert_eq!(counts.at("/conflicts"), 0);

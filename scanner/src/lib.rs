@@ -4,8 +4,8 @@
 //! goes in, JSON text comes out, one crossing a call. Time and identifiers come from the page.
 //!
 //! Invariant: decides exactly as the Worker does, because it is the same code; the suite compares
-//! byte by byte what this build and a native one answer to scans, undos and case files, and the logs
-//! and snapshots of both.
+//! byte by byte what this build and a native one answer to scans, undos, lists, reports and case
+//! files, and the logs and snapshots of both.
 //! Failure: input that is not right is answered with a problem, never thrown, except by `load`,
 //! which has nothing to answer with.
 #![cfg_attr(

@@ -135,6 +135,13 @@ impl Event {
         client.post("/pulse/check-ins", &full)
     }
 
+    /// Brings what was queued, with further members of the batch.
+    pub fn bring(&self, client: &Client, items: &[Value], more: Value) -> Call {
+        let mut body = json!({"table_id": self.table, "items": items});
+        merge(&mut body, more);
+        client.post("/pulse/check-ins/sync", &body)
+    }
+
     /// The dashboard as the manager sees it.
     pub async fn dashboard(&self) -> Dashboard {
         Dashboard::of(

@@ -197,13 +197,8 @@ pub fn annul(
 }
 
 /// The log entry that takes back what `original` admitted, because its device turned the guest away
-/// at these `times` after all; none when nothing stands of it.
-pub(super) fn take_back(
-    state: &State,
-    original: &Entry,
-    times: &Times,
-    caller: &Caller,
-) -> Option<Entry> {
+/// at these `times` after all; none when that was a refusal, or was undone.
+pub fn take_back(state: &State, original: &Entry, times: &Times, caller: &Caller) -> Option<Entry> {
     let request = Undo {
         nonce: None,
         at: times.check_in_time,

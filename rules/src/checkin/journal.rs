@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::annul::{AnnulIn, AnnulRefusal, Undo, UndoIn, annul};
+use super::annul::{AnnulIn, AnnulRefusal, Undo, UndoIn, annul, take_back};
 use super::caller::Caller;
 use super::decide::{Ids, decide};
 use super::entry::{Entry, record};
@@ -123,7 +123,7 @@ impl Journal {
                 return self.outcome(place, true).ok_or_else(Invalid::default);
             }
             otherwise = true;
-            let back = told::taken_back(&self.state, &scan, earlier, caller);
+            let back = take_back(&self.state, earlier, &scan.times, caller);
             back.map(|entry| self.append(entry));
         }
         let ids = scan.ids(self.state.table_id, caller.origin(), ids);

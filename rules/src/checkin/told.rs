@@ -2,12 +2,10 @@
 //! told the guest, against what had been answered.
 //!
 //! Invariant: what was told is what happened at the door, so it is what stands: who went through is
-//! recorded, and the admission of who was turned away is taken back. Where both said the same, the
+//! recorded, and the admission of who was turned away is taken back ([`super::annul::take_back`]). Where both said the same, the
 //! report is the same scan, and its record has one id on either side ([`Scan::ids`]).
 //! Failure: none; a report that comes again meets [`key`].
 
-use super::annul::take_back;
-use super::caller::Caller;
 use super::entry::{Entry, Kind};
 use super::scan::{Scan, record_id};
 use super::state::State;
@@ -24,11 +22,6 @@ pub fn otherwise(scan: &Scan, earlier: &Entry) -> bool {
 /// The nonce key of the entry that such a report makes.
 pub fn key(nonce_key: &str) -> String {
     format!("told|{nonce_key}")
-}
-
-/// The entry that takes back the admission `earlier`; none when that was a refusal, or was undone.
-pub fn taken_back(state: &State, scan: &Scan, earlier: &Entry, caller: &Caller) -> Option<Entry> {
-    take_back(state, earlier, &scan.times, caller)
 }
 
 /// The entry of the report itself, from what [`super::entry::record`] made of it.

@@ -5,7 +5,7 @@
 //! Failure: input that is not right is answered as the API answers it.
 
 use chrono::{DateTime, Utc};
-use rules::checkin::annul::{AnnulIn, AnnulRefusal, Undo, annul};
+use rules::checkin::annul::{AnnulIn, AnnulRefusal, Undo, annul, take_back};
 use rules::checkin::answer::answer;
 use rules::checkin::caller::Caller as Scanner;
 use rules::checkin::decide::{Ids, decide, on_several_lists};
@@ -239,7 +239,7 @@ impl CheckinTable {
         if let Some(reported) = table.storage.by_nonce(&told::key(&earlier.nonce_key))? {
             return ok(REPLAYED, body_of(table, &serde_json::from_str(&reported)?)?);
         }
-        let back = told::taken_back(&table.state.borrow(), &scan, earlier, caller);
+        let back = take_back(&table.state.borrow(), earlier, &scan.times, caller);
         if let Some(back) = back {
             if !table.append(&back)? {
                 return self.succeeded();

@@ -228,7 +228,7 @@ fn met(orders: &[Order], answers: &[String]) -> Tally {
         .filter(|word| !words.contains(**word))
         .collect();
     say::note(format!(
-        "{scans} random scans at {TABLES} tables, {} kinds of answers",
+        "{scans} random scans at {TABLES} tables and as many phones, {} kinds of answers",
         words.len()
     ));
     if !missing.is_empty() {
