@@ -43,6 +43,7 @@ create function app.claim_reports(p jsonb) returns jsonb
 language plpgsql volatile security definer set search_path = pg_catalog, public, app, pg_temp as $$
 declare
   v_held   uuid[];
+  v_rivals uuid[];
   v_result jsonb;
 begin
   v_held := array(
@@ -51,6 +52,18 @@ begin
     join jsonb_to_recordset(p -> 'claims') as w (id uuid, next_run_at timestamptz) on w.id = c.id
     where c.next_run_at = w.next_run_at
     order by c.id for no key update of c skip locked);
+  -- Who cancels writes twice to channels: what it locks it locks in order, and before.
+  v_rivals := array(
+    select w.id from jsonb_to_recordset(p -> 'claims') as w (id uuid, decision text)
+    where w.decision = 'cancel_others' and w.id = any (v_held));
+  if v_rivals <> '{}' then
+    perform from report_jobs j
+    where j.config_id = any (v_rivals) and app.report_job_open(j.state, j.review)
+    order by j.id for no key update;
+    perform from realtime_channels r
+    where r.channel = 'reports' and r.tenant_id in (select c.tenant_id from report_configs c where c.id = any (v_held))
+    order by r.tenant_id for no key update;
+  end if;
 
   with claims as (
     select w.*, c.tenant_id

@@ -6,9 +6,12 @@
 use chrono::TimeDelta;
 use futures_util::future::join_all;
 use pulse_tests::control::Control;
+use pulse_tests::database::Database;
 use pulse_tests::prelude::*;
-use pulse_tests::report::{Report, daily, outbox};
+use pulse_tests::report::{Report, daily, outbox, session};
+use pulse_tests::stack::eventually;
 use std::collections::BTreeSet;
+use tokio_postgres::types::Type;
 
 #[tokio::test]
 async fn a_tick_runs_what_is_due_and_tells_what_it_did() {
@@ -166,6 +169,70 @@ async fn a_run_under_way_is_canceled_only_for_one_that_takes_its_place() {
     let ticked = report.tick_at(ran + TimeDelta::seconds(5)).await;
     assert_eq!(ticked.at("/triggered"), 0);
     assert_eq!(busy.show().await.at("/state"), "created");
+}
+
+#[tokio::test]
+async fn ticks_that_cancel_runs_of_each_others_tenants_wait_for_each_other_and_do_not_lock_up() {
+    let mut claims = Vec::new();
+    let mut tenants = Vec::new();
+    for _ in 0..2 {
+        let tenant = Tenant::new().await;
+        let canceling = Report::with(&tenant, json!({"overlap": "cancel_other"})).await;
+        canceling.busy().await;
+        let starting = Report::new(&tenant).await;
+        claims.push([
+            claim(&canceling, 1, "cancel_others").await,
+            claim(&starting, 0, "start").await,
+        ]);
+        tenants.push(tenant);
+    }
+    let [
+        [cancels_first, starts_first],
+        [cancels_second, starts_second],
+    ] = <[_; 2]>::try_from(claims).expect("two tenants");
+    // Somebody holds the first tenant's channel until both ticks wait for it.
+    let holder = session(&tenants[0]).await;
+    holder
+        .run("begin; select from realtime_channels where channel = 'reports' for update")
+        .await;
+    let (one, other) = (Database::app().await, Database::app().await);
+    let ticks = async {
+        tokio::join!(
+            claimed(&one, [cancels_first, starts_second]),
+            claimed(&other, [cancels_second, starts_first]),
+        )
+    };
+    let release = async {
+        let admin = Database::admin().await;
+        let waiting = "select to_jsonb(count(*)) from pg_stat_activity
+                        where pg_backend_pid() <> pid and cardinality(pg_blocking_pids(pid)) > 0
+                          and query like '%claim_reports%'";
+        eventually("both ticks wait", || async {
+            (admin.json(waiting, &[]).await == 2).then_some(())
+        })
+        .await;
+        holder.run("commit").await;
+    };
+    let ((first, second), ()) = tokio::join!(ticks, release);
+    assert_eq!((first, second), (json!(2), json!(2)));
+}
+
+/// What a tick claims of a report that it has just read.
+async fn claim(report: &Report, running: u32, decision: &str) -> Value {
+    let next = report.next().await;
+    let following = rfc3339(next + TimeDelta::days(1));
+    json!({
+        "id": report.id, "next_run_at": rfc3339(next), "running": running, "waiting": 0,
+        "scheduled_for": rfc3339(next), "decision": decision, "missed": 0, "following": following,
+        "nominal": following, "due_at": following,
+    })
+}
+
+/// How many claims Postgres made good.
+async fn claimed(database: &Database, claims: [Value; 2]) -> Value {
+    let asked = json!({"tzdata": rules::cron::tzdata_version(), "claims": claims});
+    let sql = "select app.claim_reports($1) -> 'claimed'";
+    database.json(sql, &[(&asked, Type::JSONB)]).await
 }
 
 #[tokio::test]

@@ -200,6 +200,33 @@ async fn a_thousand_due_reports_are_run_once_though_every_message_comes_twice() 
     assert_eq!(number(&database, again).await, 0);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_runtimes_that_tick_at_once_share_what_is_due_and_repeat_nothing() {
+    let _alone = alone().await;
+    let control = Control::here();
+    control.start_second().await;
+    // The second one alone does all that a runtime does.
+    let report = Report::about_lists(json!({})).await;
+    report.make_due().await;
+    control.cron_of_second("* * * * *").await;
+    report.finished(1).await;
+    let receiver = Receiver::new().await;
+    let tenant = crowd(&receiver).await;
+    for _ in 0..3 {
+        tokio::join!(
+            control.cron("* * * * *"),
+            control.cron_of_second("* * * * *"),
+            control.cron("* * * * *"),
+            control.cron_of_second("* * * * *"),
+        );
+    }
+    // One goes, with all that it has taken on.
+    control.kill_second().await;
+    settled(&tenant, u64::from(DUE)).await;
+    complete(&tenant, &receiver).await;
+    assert_eq!(report.jobs("").await.len(), 1);
+}
+
 /// Lets the minute find a job again and again until its mail is sent.
 async fn rescued(job: &Job) -> Reply {
     let database = session(&job.report.tenant).await;
@@ -339,5 +366,33 @@ async fn a_worker_killed_while_the_model_writes_costs_one_more_report_and_no_mai
     assert_eq!((chat.requests().len(), tries(&sent, "generate")), (2, 2));
     assert_eq!(sent.at("/attempts/0/code"), "lost", "{sent}");
     assert!(sent.text_at("/payload/report").contains("All is well."));
+    assert_eq!(outbox(&report.tenant, "Morning").await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_killed_between_the_report_and_its_delivery_delivers_what_was_kept() {
+    let _alone = alone().await;
+    let report = Report::about_lists(json!({})).await;
+    let admin = Database::admin().await;
+    // The delivery waits for a lock while the runtime dies, and never happens.
+    admin.run("begin; lock table messages in share mode").await;
+    let job = report.publish().await;
+    let ended = "select to_jsonb(count(pg_terminate_backend(pid))) from pg_stat_activity
+                  where wait_event_type = 'Lock' and query like '%deliver_report%'";
+    let waiting = ended.replace("pg_terminate_backend(pid)", "pid");
+    within(Duration::from_secs(30), "the delivery waits", || async {
+        (admin.json(&waiting, &[]).await == 1).then_some(())
+    })
+    .await;
+    Control::here().kill_worker().await;
+    assert_eq!(admin.json(ended, &[]).await, 1);
+    admin.run("commit").await;
+    assert!(outbox(&report.tenant, "Morning").await.is_empty());
+    let shown = job.show().await;
+    assert_eq!(shown.at("/emailSent"), false);
+    let written = shown.text_at("/payload/report");
+    let sent = rescued(&job).await;
+    assert_eq!(tries(&sent, "generate"), 1, "{sent}");
+    assert_eq!(sent.text_at("/payload/report"), written);
     assert_eq!(outbox(&report.tenant, "Morning").await.len(), 1);
 }

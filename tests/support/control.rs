@@ -46,6 +46,22 @@ impl Control {
         self.order("/worker/kill", &json!({})).await;
     }
 
+    /// Starts a second runtime on the same Postgres, with objects and queues of its own.
+    pub async fn start_second(&self) {
+        self.order("/second/start", &json!({})).await;
+    }
+
+    /// Kills the second runtime with SIGKILL.
+    pub async fn kill_second(&self) {
+        self.order("/second/kill", &json!({})).await;
+    }
+
+    /// Runs a scheduled event on the second runtime.
+    pub async fn cron_of_second(&self, expression: &str) {
+        let cron = json!({ "cron": expression });
+        self.order("/second/cron", &cron).await;
+    }
+
     /// Starts the runtime again with variables over those it has.
     pub async fn set_vars(&self, vars: &Value) {
         self.order("/worker/vars", vars).await;

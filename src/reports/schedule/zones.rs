@@ -72,23 +72,23 @@ async fn recompute(ctx: &Ctx, stale: &[Stale]) -> Result<usize> {
             timed::next(one.id, schedule, at)
         });
         let next = next.as_ref();
-        let mut change = json!({
-            "id": one.id, "was": render(one.next_run_at),
+        let notice = notice(one, read.as_ref(), next);
+        let quietly = notice.is_none();
+        let change = json!({
+            "id": one.id, "was": render(one.next_run_at), "notice": notice,
             "next_run_at": next.map(|next| render(next.at)),
             "nominal": next.map(|next| &next.nominal),
             "due_at": next.map(|next| render(next.due)),
             "tzdata": rules::cron::tzdata_version(),
         });
-        match notice(one, read.as_ref(), next) {
-            None => quiet.push(change),
-            Some(notice) => {
-                change["notice"] = notice;
-                let scope = Scope::system(one.tenant);
-                let told = ctx.pg.call(&scope, &store::RESCHEDULE, &change).await?;
-                done += usize::from(told);
-                delivery::announce(ctx, one.tenant).await;
-            }
+        if quietly {
+            quiet.push(change);
+            continue;
         }
+        let scope = Scope::system(one.tenant);
+        let told = ctx.pg.call(&scope, &store::RESCHEDULE, &change).await?;
+        done += usize::from(told);
+        delivery::announce(ctx, one.tenant).await;
     }
     if quiet.is_empty() {
         return Ok(done);

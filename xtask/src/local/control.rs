@@ -11,6 +11,9 @@
 //! POST /pg/stop /pg/start     immediate shutdown with the proxy cut; recovery
 //! POST /pg/pause /pg/resume   SIGSTOP and SIGCONT
 //! POST /pg/lose-answers       {containing, count}: Postgres does the work, nobody hears of it
+//! POST /second/start          a second runtime on the same Postgres, with objects of its own
+//! POST /second/kill           SIGKILL to it
+//! POST /second/cron           {cron, time?}: as /cron, on it
 //! POST /cron                  {cron, time?}: runs the scheduled handler
 //! POST /queue                 {queue: binding, messages: […]}
 //! GET  /proxy                 what the proxy saw
@@ -19,6 +22,7 @@
 //! other; crons and evictions may overlap.
 //! Failure: 500 with `{"error": …}`.
 
+use super::runtime::Runtime;
 use super::stack::Stack;
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
@@ -122,6 +126,13 @@ async fn carry_out(stack: &Stack, method: &str, path: &str, body: &Value) -> Res
             Ok(json!({ "lines": lines }))
         }
         ("GET", "/worker/cpu") => Ok(serde_json::to_value(stack.usage().await?)?),
+        ("POST", "/second/start") => done(stack.start_second().await?),
+        ("POST", "/second/kill") => done(stack.kill_second().await),
+        ("POST", "/second/cron") => {
+            let second = stack.second.lock().await.as_ref().map(Runtime::orders);
+            let orders = second.context("there is no second runtime")?;
+            orders.give("/cron", body).await
+        }
         ("POST", "/cron") => order(stack, "/cron", body).await,
         ("POST", "/queue") => order(stack, "/queue", body).await,
         ("POST", "/pg/stop") => done(stack.stop_postgres().await?),

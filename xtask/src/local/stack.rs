@@ -86,6 +86,9 @@ pub struct Stack {
     pub app: Address,
     /// The Worker.
     pub runtime: Mutex<Runtime>,
+    /// Another one beside it, while a test wants one: the same database, objects and queues of its own.
+    pub second: Mutex<Option<Runtime>>,
+    project: Project,
     /// The embedded server, unless another one is used.
     pub postgres: Option<Mutex<Embedded>>,
     /// The proxy, if there is one.
@@ -196,6 +199,8 @@ impl Stack {
             admin,
             app,
             runtime: Mutex::new(runtime),
+            second: Mutex::new(None),
+            project: project.clone(),
             postgres: postgres.map(Mutex::new),
             proxy,
             bouncer: Mutex::new(bouncer),
@@ -289,6 +294,25 @@ impl Stack {
         Ok(started.elapsed())
     }
 
+    /// Starts a second Worker on the same database, as two deployments or two data centres have.
+    pub async fn start_second(&self) -> Result<()> {
+        let mut second = self.second.lock().await;
+        let folder = self.folder.path.join("second");
+        std::fs::create_dir_all(&folder)?;
+        let mut config = self.runtime.lock().await.config.clone();
+        config.port = tools::free_port()?;
+        config.state = folder.join("state");
+        *second = Some(Runtime::start(&self.project, &folder, config).await?);
+        Ok(())
+    }
+
+    /// Kills the second Worker.
+    pub async fn kill_second(&self) {
+        if let Some(mut second) = self.second.lock().await.take() {
+            second.kill().await;
+        }
+    }
+
     /// Stops Postgres at once; the proxy refuses connections until it is back.
     pub async fn stop_postgres(&self) -> Result<()> {
         if let Some(proxy) = &self.proxy {
@@ -319,6 +343,7 @@ impl Stack {
 
     /// Stops every part, the Worker first.
     pub async fn stop(&self) {
+        self.kill_second().await;
         self.runtime.lock().await.stop().await;
         if let Some(proxy) = &self.proxy {
             proxy.cut();
