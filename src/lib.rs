@@ -15,6 +15,7 @@
 pub mod checkin;
 pub mod delivery;
 pub mod identity;
+pub mod monitor;
 pub mod operations;
 pub mod platform;
 pub mod reports;

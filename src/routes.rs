@@ -9,7 +9,7 @@ use std::rc::Rc;
 use worker::{Context, Env, web_sys};
 
 use crate::platform::http::{self, Module, Routes};
-use crate::{checkin, delivery, identity, operations, reports};
+use crate::{checkin, delivery, identity, monitor, operations, reports};
 
 /// Every module's routes, in the order of the API document.
 pub fn modules() -> Vec<Module> {
@@ -17,6 +17,7 @@ pub fn modules() -> Vec<Module> {
     modules.extend(identity::routes());
     modules.extend(checkin::routes());
     modules.extend(reports::routes());
+    modules.extend(monitor::routes());
     modules.extend(delivery::routes());
     modules.extend(operations::routes());
     modules

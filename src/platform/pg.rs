@@ -7,6 +7,8 @@
 //! Failure: a database that does not answer within [`PATIENCE`] is 503; an error raised by our SQL
 //! becomes the problem it names; anything else is 500 and a log line.
 
+pub mod session;
+
 use std::cell::{Cell, OnceCell};
 use std::future::Future;
 use std::marker::PhantomData;

@@ -6,12 +6,15 @@
 //! more is closed, whichever way that comes about.
 
 use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use rules::invalid::Invalid;
 use rules::outbound::Policy;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use worker::wasm_bindgen_futures::spawn_local;
 use worker::{SecureTransport, Socket};
 
@@ -37,7 +40,8 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Connects; `ports` are those that may be connected to where private addresses may not.
+    /// Connects; `ports` are those that may be connected to where private addresses may not, any
+    /// when none is named.
     pub async fn open(
         ctx: &Ctx,
         host: &str,
@@ -113,6 +117,41 @@ impl Connection {
 
     fn socket(&mut self) -> Result<&mut Socket> {
         self.socket.as_mut().ok_or_else(|| lost(&"closed"))
+    }
+
+    fn stream(&mut self) -> io::Result<Pin<&mut Socket>> {
+        let closed = || io::Error::from(io::ErrorKind::NotConnected);
+        self.socket.as_mut().map(Pin::new).ok_or_else(closed)
+    }
+}
+
+/// For a protocol that reads and writes on its own. Its steps end in time only if whoever speaks it
+/// sees to that.
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.stream()?.poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.stream()?.poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream()?.poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream()?.poll_shutdown(cx)
     }
 }
 

@@ -18,6 +18,7 @@ pub mod history;
 pub mod list;
 pub mod mail_server;
 pub mod messages;
+pub mod monitored;
 pub mod proxy;
 pub mod qr;
 pub mod receiver;
@@ -27,6 +28,7 @@ pub mod stack;
 pub mod supabase;
 pub mod tenant;
 pub mod tickets;
+pub mod tls_front;
 pub mod token;
 pub mod webhook;
 

@@ -43,6 +43,7 @@ pub struct Ids {
     pub report: String,
     pub job: String,
     pub template: String,
+    pub connection: String,
 }
 
 impl Ids {
@@ -66,6 +67,7 @@ impl Ids {
             report: nothing(),
             job: nothing(),
             template: nothing(),
+            connection: nothing(),
         }
     }
 }
@@ -136,6 +138,7 @@ impl Operation {
                     "pulse" if parts[1] == "api" => &ids.report,
                     "pulse-job" => &ids.job,
                     "pulse-templates" => &ids.template,
+                    "connections" => &ids.connection,
                     "tables" | "pulse" | "dashboard" | "check-in" => &ids.table,
                     other => panic!("teach the walk the ids of {other} in {}", self.path),
                 });
@@ -192,6 +195,7 @@ impl Operation {
                 | "/api/deliveries/{}/retry"
                 | "/api/channels/{}/rotate-secret"
                 | "/api/messages/{}/retry"
+                | "/api/connections/{}/test"
                 | "/api/pulse/tick"
                 | "/api/pulse/dispatch-ticks"
                 | "/api/pulse/{}/publish"
@@ -260,6 +264,8 @@ impl Operation {
             ("POST", "/api/pulse/upcoming") => json!({"cron": "0 9 * * *"}),
             ("POST", "/api/pulse-templates") => json!({"name": "Walk", "body": "# Walk"}),
             ("POST", "/api/sources/query") => json!({"sql": "select name from guests"}),
+            ("POST", "/api/connections") => connection("Walk"),
+            ("PATCH", "/api/connections/{}") => json!({"name": "Renamed by the walk"}),
             ("PUT", "/api/writer") => json!({"kind": "builtin"}),
             ("POST", "/api/writer/try") => {
                 json!({"prompt": "```sql\nselect name from guests\n```"})
@@ -273,4 +279,10 @@ impl Operation {
 fn badge_template() -> Value {
     let name = json!({"kind": "text", "field": "name", "x_mm": 1, "y_mm": 1, "width_mm": 20});
     json!({"width_mm": 40, "height_mm": 20, "elements": [name]})
+}
+
+/// A connection to a replica that is not there.
+pub fn connection(name: &str) -> Value {
+    json!({"name": name, "host": "127.0.0.1", "port": 9, "database": name, "username": "pulse",
+           "password": "secret", "sslmode": "disable"})
 }

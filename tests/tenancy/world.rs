@@ -3,7 +3,7 @@
 //! Invariant: all of it is named by a word that is nowhere else.
 //! Failure: what was changed.
 
-use super::walk::{Ids, NOWHERE};
+use super::walk::{Ids, NOWHERE, connection};
 use pulse_tests::prelude::*;
 use pulse_tests::report::Report;
 use uuid::Uuid;
@@ -48,10 +48,13 @@ impl World {
         let report = Report::with(&event.tenant, report).await;
         let job = report.publish().await;
         job.finished().await;
+        let connection = event.client().post("/api/connections", &connection(&word));
+        let connection = connection.await.expect_status(201).text_at("/id");
         let ids = Ids {
             report: report.id,
             job: job.id,
             template: template.expect_status(201).text_at("/id"),
+            connection,
             webhook,
             delivery: ping.expect_status(201).text_at("/id"),
             channel,
@@ -109,6 +112,11 @@ impl World {
             (json!(self.word), json!(1))
         );
         get(format!("/api/messages/{}", self.ids.message)).await;
+        let connection = get(format!("/api/connections/{}", self.ids.connection)).await;
+        assert_eq!(
+            (connection.at("/name"), connection.at("/version")),
+            (json!(self.word), json!(1))
+        );
         let suppressions = get("/api/suppressions".into()).await.text();
         assert!(suppressions.contains(&self.ids.suppression));
         for path in [

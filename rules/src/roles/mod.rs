@@ -170,6 +170,8 @@ pub enum Resource {
     Suppression,
     /// What reports are written about; it is queried.
     ReportSource,
+    /// A connection to a read replica; what is in it is searched.
+    Connection,
     /// Who writes the reports of a tenant: a draft is created by it, its settings are written.
     ReportWriter,
 }

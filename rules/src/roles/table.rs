@@ -106,4 +106,9 @@ pub const TABLE: &[(Resource, Verb, &[Role])] = &[
     (ReportWriter, Create, MANAGERS),
     (ReportWriter, Write, ADMINS),
     (ReportWriter, Delete, ADMINS),
+    (Connection, Read, STAFF),
+    (Connection, Search, MANAGERS),
+    (Connection, Create, MANAGERS),
+    (Connection, Write, MANAGERS),
+    (Connection, Delete, MANAGERS),
 ];

@@ -1,0 +1,147 @@
+//! The one session that an object has with its replica.
+//!
+//! A session may be used by every event of the object that opened it, because they share one
+//! context; it is kept while it is used often and closed when it is not, since an object with an
+//! open socket stays in memory.
+//! Invariant: there is never a second backend: the old session has ended before a new one is opened,
+//! and one that was given up in the middle of a statement is waited out, also by the object's
+//! successor.
+//! Failure: a [`Trouble`]; whoever asks next begins with a new session.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
+
+use super::fault::Trouble;
+use super::storage::Storage;
+use super::store::Access;
+use crate::monitor::connections::{Owner, SslMode};
+use crate::platform::clock;
+use crate::platform::ctx::Ctx;
+use crate::platform::pg::session::{Fault, Session, Step, Target};
+
+/// What administrators see of us in `pg_stat_activity`.
+pub const APPLICATION: &str = "pulse-monitor";
+/// How long a session that nobody uses stays open: a check of every minute finds it open.
+pub const KEPT: TimeDelta = TimeDelta::seconds(75);
+/// How long a host may take until we have signed in.
+const OPENING: Duration = Duration::from_secs(8);
+/// How long a server may take to set up a session.
+const SETTING_UP: Duration = Duration::from_secs(4);
+/// How long a server lets somebody sign in who says no more, unless it is told otherwise.
+const SIGNING_IN: TimeDelta = TimeDelta::seconds(60);
+/// How long a backend can be at work that nobody listens to: the longest of its own limits, and a
+/// little.
+const AT_WORK: TimeDelta = TimeDelta::seconds(10);
+
+/// Limits of the session as a whole, for whatever is asked in it; those that this version of the
+/// server knows. What a transaction sets itself is narrower. The last two end a backend whose client
+/// is gone.
+const LIMITS: &str = "
+    select count(set_config(s.name, v.value, false))::text
+    from (values ('default_transaction_read_only', 'on'), ('statement_timeout', '2s'),
+                 ('lock_timeout', '250ms'), ('idle_in_transaction_session_timeout', '5s'),
+                 ('max_parallel_workers_per_gather', '0'), ('jit', 'off'),
+                 ('search_path', 'pg_catalog'), ('idle_session_timeout', '150s'),
+                 ('client_connection_check_interval', '1s')) v (name, value)
+    join pg_catalog.pg_settings s on s.name = v.name";
+
+/// The session, if one is open.
+#[derive(Default)]
+pub struct Line {
+    open: Option<Open>,
+}
+
+struct Open {
+    session: Session,
+    /// Of the connection that it was opened for.
+    version: i64,
+    used_at: DateTime<Utc>,
+}
+
+impl Line {
+    /// Makes sure that a session is open for the connection as it is now.
+    pub async fn ready(
+        &mut self,
+        ctx: &Ctx,
+        storage: &Storage,
+        connection: Uuid,
+        access: &Access,
+    ) -> Result<(), Trouble> {
+        if let Some(open) = &mut self.open
+            && open.version == access.version
+            && open.session.is_open()
+        {
+            open.used_at = clock::now();
+            return Ok(());
+        }
+        self.close().await;
+        if storage.quiet_until()?.is_some_and(|at| at > clock::now()) {
+            return Err(Trouble::Busy);
+        }
+        let owner = Owner {
+            tenant: access.tenant_id,
+            connection,
+            version: access.secret_version,
+        };
+        let password = owner.open(ctx, &access.secret)?;
+        let target = Target {
+            host: &access.host,
+            port: access.port,
+            database: &access.database,
+            user: &access.username,
+            password: &password,
+            encrypted: access.sslmode == SslMode::Require,
+            application: APPLICATION,
+        };
+        let session = match Session::open(ctx, &target, OPENING).await {
+            Ok(session) => session,
+            Err(fault) => {
+                if fault.late && fault.step == Step::SigningIn {
+                    storage.put("quiet_until", &(clock::now() + SIGNING_IN))?;
+                }
+                return Err(fault.into());
+            }
+        };
+        self.open = Some(Open {
+            session,
+            version: access.version,
+            used_at: clock::now(),
+        });
+        self.ask(storage, LIMITS, &[], SETTING_UP).await.map(drop)
+    }
+
+    /// Asks; a session must be ready. Whatever did not answer in time is waited out before there is
+    /// another session.
+    pub async fn ask(
+        &mut self,
+        storage: &Storage,
+        sql: &str,
+        parameters: &[&str],
+        patience: Duration,
+    ) -> Result<Option<String>, Trouble> {
+        let Some(open) = &mut self.open else {
+            return Err(Trouble::Busy);
+        };
+        let answer = open.session.ask(sql, parameters, patience).await;
+        open.used_at = clock::now();
+        if let Err(Fault { late: true, .. }) = &answer {
+            self.open = None;
+            storage.put("quiet_until", &(clock::now() + AT_WORK))?;
+        }
+        Ok(answer?)
+    }
+
+    /// Ends the session, and answers when its backend is gone.
+    pub async fn close(&mut self) {
+        if let Some(open) = self.open.take() {
+            open.session.close().await;
+        }
+    }
+
+    /// When the session has been unused for so long that it is closed.
+    pub fn closes_at(&self) -> Option<DateTime<Utc>> {
+        self.open.as_ref().map(|open| open.used_at + KEPT)
+    }
+}

@@ -1,0 +1,186 @@
+//! The object itself: a thin shell that owns the session, its alarm and its storage.
+//!
+//! Invariant: one thing is asked of the replica at a time; commands come from the Worker only, for
+//! the tenant that the Worker names.
+//! Failure: what an alarm does not get done, the next one does; a connection that is gone leaves
+//! nothing behind.
+#![allow(
+    missing_docs,
+    reason = "the macro of the object makes methods of its own"
+)]
+
+use std::cell::Cell;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::lock::Mutex;
+use serde_json::json;
+use uuid::Uuid;
+use worker::wasm_bindgen::prelude::*;
+use worker::{DurableObject, Env, Request, Response, State, durable_object};
+
+use super::line::Line;
+use super::storage::Storage;
+use super::store::{self, Access};
+use super::test;
+use crate::platform::ctx::Ctx;
+use crate::platform::error::{Error, Result};
+use crate::platform::log::{self, Level};
+use crate::platform::object::{self, Caller, ObjectAnswer};
+use crate::platform::scope::{Credential, Scope};
+use crate::platform::{boundary, clock};
+
+/// How long to wait after an alarm that did not get everything done.
+const RETRY: TimeDelta = TimeDelta::seconds(5);
+
+/// The object of one connection.
+#[durable_object]
+pub struct Replica {
+    state: State,
+    env: Env,
+    line: Mutex<Line>,
+    alarm_at: Cell<Option<DateTime<Utc>>>,
+}
+
+impl DurableObject for Replica {
+    fn new(state: State, env: Env) -> Self {
+        Self {
+            state,
+            env,
+            line: Mutex::default(),
+            alarm_at: Cell::new(None),
+        }
+    }
+
+    async fn fetch(&self, _request: Request) -> worker::Result<Response> {
+        object::refuse(Error::not_found())
+    }
+
+    async fn alarm(&self) -> worker::Result<Response> {
+        self.alarm_at.set(None);
+        if let Err(error) = self.wake().await {
+            log::write(
+                Level::Warn,
+                "replica",
+                &[
+                    ("code", error.code.as_ref().into()),
+                    ("context", error.context.into()),
+                ],
+            );
+            self.arm(clock::now() + RETRY);
+        }
+        Ok(boundary::respond(200, "", &JsValue::NULL)?.into())
+    }
+}
+
+#[wasm_bindgen(
+    wasm_bindgen = worker::wasm_bindgen,
+    wasm_bindgen_futures = worker::wasm_bindgen_futures,
+    js_sys = worker::js_sys
+)]
+impl Replica {
+    /// Runs a command for the Worker: see `platform::object`.
+    pub async fn command(&self, name: String, body: String) -> String {
+        object::answer(self.run(&name, &body).await)
+    }
+}
+
+impl Replica {
+    async fn run(&self, command: &str, body: &str) -> Result<ObjectAnswer> {
+        let (who, _input) = object::open(body)?;
+        let tenant = tenant(&who)?;
+        let ctx = Ctx::new(
+            self.env.clone(),
+            Some(format!("{}.object", who.request_id)),
+            None,
+        );
+        match command {
+            "test" => {
+                let access = self.access(&ctx, tenant).await?;
+                let storage = Storage::make(&self.state)?;
+                storage.put("tenant", &tenant)?;
+                let mut line = self.line.lock().await;
+                let id = self.connection()?;
+                let tested = test::test(&ctx, &storage, &mut line, id, &access).await?;
+                self.arm_for(&line);
+                answer(&tested)
+            }
+            "changed" => {
+                self.changed(&ctx, tenant).await?;
+                answer(&json!({}))
+            }
+            _ => Err(Error::internal(format!("unknown command {command}"))),
+        }
+    }
+
+    /// A changed connection is signed in to anew; of one that is gone nothing stays.
+    async fn changed(&self, ctx: &Ctx, tenant: Uuid) -> Result<()> {
+        if Storage::open(&self.state)?.is_none() {
+            return Ok(());
+        }
+        self.line.lock().await.close().await;
+        match self.access(ctx, tenant).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.status == 404 => {
+                self.state.storage().delete_alarm().await?;
+                self.state.storage().delete_all().await?;
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn wake(&self) -> Result<()> {
+        let now = clock::now();
+        let mut line = self.line.lock().await;
+        if line.closes_at().is_some_and(|at| at <= now) {
+            line.close().await;
+        }
+        self.arm_for(&line);
+        Ok(())
+    }
+
+    async fn access(&self, ctx: &Ctx, tenant: Uuid) -> Result<Access> {
+        let which = json!({"id": self.connection()?});
+        let scope = Scope::system(tenant);
+        ctx.pg.call(&scope, &store::ACCESS, &which).await
+    }
+
+    /// The connection's id is the object's name.
+    fn connection(&self) -> Result<Uuid> {
+        let name = self.state.id().name().unwrap_or_default();
+        Uuid::try_parse(&name).map_err(|_| Error::not_found())
+    }
+
+    fn arm_for(&self, line: &Line) {
+        if let Some(at) = line.closes_at() {
+            self.arm(at);
+        }
+    }
+
+    /// Sets the alarm, unless an earlier one is set.
+    fn arm(&self, at: DateTime<Utc>) {
+        if self.alarm_at.get().is_some_and(|set| set <= at) {
+            return;
+        }
+        self.alarm_at.set(Some(at));
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "milliseconds are far below 2^53"
+        )]
+        boundary::arm_alarm(self.state.as_raw(), at.timestamp_millis() as f64);
+    }
+}
+
+fn tenant(who: &Caller) -> Result<Uuid> {
+    match (&who.credential, who.tenant) {
+        (Credential::System, Some(tenant)) => Ok(tenant),
+        _ => Err(Error::not_found()),
+    }
+}
+
+fn answer<T: serde::Serialize>(body: &T) -> Result<ObjectAnswer> {
+    Ok(ObjectAnswer {
+        status: 200,
+        body: serde_json::to_string(body)?,
+    })
+}

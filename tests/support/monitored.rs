@@ -1,0 +1,110 @@
+//! A database that is monitored: a role that Pulse signs in as, and connections that lead there.
+//!
+//! Invariant: every test has a role of its own, so that what the server shows of it is the test's.
+//! Failure: an answer other than the expected one panics with it.
+
+use crate::client::Reply;
+use crate::database::Database;
+use crate::stack;
+use crate::tenant::Tenant;
+use serde_json::{Value, json};
+use tokio_postgres::types::Type;
+use uuid::Uuid;
+
+/// A role on the stack's own server, which is no replica.
+#[derive(Debug)]
+pub struct Role {
+    /// Its name.
+    pub name: String,
+    /// Its password.
+    pub password: String,
+}
+
+impl Role {
+    /// Makes one that may sign in and read what everybody may.
+    pub async fn new() -> Self {
+        let role = Self {
+            name: format!("watch_{}", Uuid::new_v4().simple()),
+            password: format!("pass'word {}", Uuid::new_v4()),
+        };
+        let sql = format!(
+            "create role {} login connection limit 1 password '{}'",
+            role.name,
+            role.password.replace('\'', "''")
+        );
+        Database::admin().await.run(&sql).await;
+        role
+    }
+
+    /// A connection of this role to a port of this machine. Not encrypted, and allowed to be a
+    /// primary; `extra` says otherwise.
+    pub fn settings(&self, port: u16, extra: Value) -> Value {
+        let mut body = json!({"name": "Replica", "host": "127.0.0.1", "port": port,
+            "database": database(), "username": self.name, "password": self.password,
+            "sslmode": "disable", "allow_primary": true, "primary_reason": "a test"});
+        for (name, value) in extra.as_object().expect("settings") {
+            body[name] = value.clone();
+        }
+        body
+    }
+
+    /// The backends of this role: `[{pid, application_name, state, query}]`.
+    pub async fn backends(&self) -> Vec<Value> {
+        let sql = "select coalesce(jsonb_agg(jsonb_build_object('pid', pid, 'state', state,
+                     'application_name', application_name, 'query', query)), '[]')
+                   from pg_stat_activity where usename = $1";
+        let found = Database::admin()
+            .await
+            .json(sql, &[(&self.name, Type::TEXT)])
+            .await;
+        found.as_array().cloned().unwrap_or_default()
+    }
+}
+
+/// A connection of a tenant.
+#[derive(Debug)]
+pub struct Connection {
+    /// The tenant.
+    pub tenant: Tenant,
+    /// The connection.
+    pub id: String,
+}
+
+impl Connection {
+    /// Adds one with these settings.
+    pub async fn with(tenant: &Tenant, settings: &Value) -> Self {
+        let made = tenant.client().post("/api/connections", settings).await;
+        Self {
+            tenant: tenant.clone(),
+            id: made.expect_status(201).text_at("/id"),
+        }
+    }
+
+    /// Its path.
+    pub fn path(&self) -> String {
+        format!("/api/connections/{}", self.id)
+    }
+
+    /// Tests it.
+    pub async fn test(&self) -> Reply {
+        let path = format!("{}/test", self.path());
+        let tested = self.tenant.client().call("POST", &path).await;
+        tested.expect_status(200)
+    }
+}
+
+/// The port of the stack's own server.
+pub fn port() -> u16 {
+    address().0
+}
+
+/// The database of the stack.
+pub fn database() -> String {
+    address().1
+}
+
+fn address() -> (u16, String) {
+    let url: tokio_postgres::Config = stack::variable("PULSE_PG_ADMIN").parse().expect("a URL");
+    let port = url.get_ports().first().copied().expect("a port");
+    (port, url.get_dbname().expect("a database").to_owned())
+}
