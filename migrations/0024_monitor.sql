@@ -18,10 +18,10 @@ create table monitor_connections (
   sslmode             text not null default 'require',
   allow_primary       boolean not null default false,
   primary_reason      text,
-  lag_limit_seconds   integer not null default 60,
-  budget_statements   integer not null default 2000,
-  budget_milliseconds integer not null default 120000,
-  budget_buffers      bigint not null default 1000000,
+  lag_limit_seconds   integer not null default 300,
+  budget_statements   integer not null default 3600,
+  budget_milliseconds integer not null default 300000,
+  budget_buffers      bigint not null default 2000000,
   enabled             boolean not null default true,
   due_at              timestamptz,
   last_run_at         timestamptz,
@@ -46,7 +46,7 @@ create table monitor_connections (
   constraint monitor_connections_breaker_check check (breaker in ('closed', 'tight', 'open'))
 ) with (fillfactor = 80);
 comment on column monitor_connections.secret is 'The password, sealed by the Worker for tenant, row and secret_version.';
-comment on column monitor_connections.due_at is 'When its object has something to do next; null: never, there is nothing.';
+comment on column monitor_connections.due_at is 'When its object has something to do next; null: there is nothing to do.';
 comment on column monitor_connections.lag_limit_seconds is 'Above it, data checks say nothing.';
 comment on column monitor_connections.budget_statements is 'Per hour, as the other two.';
 create index monitor_connections_tenant_idx on monitor_connections (tenant_id, id);
@@ -125,6 +125,17 @@ begin
 end
 $$;
 
+-- What came of a change, and where the object is that follows it: it looks at once, or the minute tick has it look.
+create function app.monitor_followed(p_it jsonb, p_connection uuid) returns jsonb language plpgsql volatile
+set search_path = pg_catalog, public, app, pg_temp as $$
+begin
+  update monitor_connections c set due_at = least(c.due_at, now())
+  where c.id = p_connection and (c.due_at is null or c.due_at > now());
+  return jsonb_build_object('it', p_it, 'connection_id', p_connection, 'live', app.home());
+end
+$$;
+
+grant execute on function app.monitor_followed(jsonb, uuid) to pulse_app;
 grant execute on function app.monitor_connection_json(monitor_connections) to pulse_app, pulse_definer;
 grant execute on function app.monitor_access(jsonb) to pulse_app;
 call app.seal();

@@ -9,14 +9,17 @@
 
 mod connections;
 mod replica;
+mod tables;
 
 use crate::platform::http::Module;
 
 /// The routes of the monitor.
 pub fn routes() -> Vec<Module> {
+    let mut routes = connections::http::routes();
+    routes.extend(tables::http::routes());
     vec![Module {
         tag: "Monitor",
         about: "Connections to read replicas, the tables watched there, and what was found.",
-        routes: connections::http::routes(),
+        routes,
     }]
 }

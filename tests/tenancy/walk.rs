@@ -44,6 +44,7 @@ pub struct Ids {
     pub job: String,
     pub template: String,
     pub connection: String,
+    pub monitored: String,
 }
 
 impl Ids {
@@ -68,6 +69,7 @@ impl Ids {
             job: nothing(),
             template: nothing(),
             connection: nothing(),
+            monitored: nothing(),
         }
     }
 }
@@ -139,6 +141,7 @@ impl Operation {
                     "pulse-job" => &ids.job,
                     "pulse-templates" => &ids.template,
                     "connections" => &ids.connection,
+                    "tables" if parts[1] == "api" => &ids.monitored,
                     "tables" | "pulse" | "dashboard" | "check-in" => &ids.table,
                     other => panic!("teach the walk the ids of {other} in {}", self.path),
                 });
@@ -153,7 +156,11 @@ impl Operation {
             (&*self.method, &*self.path),
             (
                 "POST",
-                "/pulse" | "/pulse/check-ins" | "/pulse/check-ins/sync" | "/pulse/sessions"
+                "/api/tables"
+                    | "/pulse"
+                    | "/pulse/check-ins"
+                    | "/pulse/check-ins/sync"
+                    | "/pulse/sessions"
             )
         );
         (self.path.contains("{}") && self.path != "/api/sources/{}") || by_body
@@ -264,6 +271,10 @@ impl Operation {
             ("POST", "/api/pulse/upcoming") => json!({"cron": "0 9 * * *"}),
             ("POST", "/api/pulse-templates") => json!({"name": "Walk", "body": "# Walk"}),
             ("POST", "/api/sources/query") => json!({"sql": "select name from guests"}),
+            ("POST", "/api/tables") => {
+                json!({"connection_id": ids.connection, "name": "walk"})
+            }
+            ("PATCH", "/api/tables/{}") => json!({"description": "Changed by the walk"}),
             ("POST", "/api/connections") => connection("Walk"),
             ("PATCH", "/api/connections/{}") => json!({"name": "Renamed by the walk"}),
             ("PUT", "/api/writer") => json!({"kind": "builtin"}),

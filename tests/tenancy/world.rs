@@ -50,7 +50,10 @@ impl World {
         job.finished().await;
         let connection = event.client().post("/api/connections", &connection(&word));
         let connection = connection.await.expect_status(201).text_at("/id");
+        let monitored = json!({"connection_id": connection, "name": word, "description": word});
+        let monitored = event.client().post("/api/tables", &monitored).await;
         let ids = Ids {
+            monitored: monitored.expect_status(201).text_at("/id"),
             report: report.id,
             job: job.id,
             template: template.expect_status(201).text_at("/id"),
@@ -115,6 +118,11 @@ impl World {
         let connection = get(format!("/api/connections/{}", self.ids.connection)).await;
         assert_eq!(
             (connection.at("/name"), connection.at("/version")),
+            (json!(self.word), json!(1))
+        );
+        let monitored = get(format!("/api/tables/{}", self.ids.monitored)).await;
+        assert_eq!(
+            (monitored.at("/description"), monitored.at("/version")),
             (json!(self.word), json!(1))
         );
         let suppressions = get("/api/suppressions".into()).await.text();

@@ -172,6 +172,9 @@ pub enum Resource {
     ReportSource,
     /// A connection to a read replica; what is in it is searched.
     Connection,
+    /// A table that is watched through one, with its checks and what came of them; running it is
+    /// writing.
+    MonitoredTable,
     /// Who writes the reports of a tenant: a draft is created by it, its settings are written.
     ReportWriter,
 }

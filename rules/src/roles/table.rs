@@ -111,4 +111,8 @@ pub const TABLE: &[(Resource, Verb, &[Role])] = &[
     (Connection, Create, MANAGERS),
     (Connection, Write, MANAGERS),
     (Connection, Delete, MANAGERS),
+    (MonitoredTable, Read, STAFF),
+    (MonitoredTable, Create, MANAGERS),
+    (MonitoredTable, Write, MANAGERS),
+    (MonitoredTable, Delete, MANAGERS),
 ];

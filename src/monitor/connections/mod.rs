@@ -97,7 +97,7 @@ pub async fn patch(
         put(&mut change, "secret_version", json!(owner.version));
     }
     let done = ctx.pg.call_full(scope, &store::PATCH, &change).await?;
-    replica::changed(ctx, done.tenant, connection, &done.result.live).await;
+    replica::changed(ctx, done.tenant, &done.result).await;
     done.try_map(|followed| Ok(followed.it))
 }
 
@@ -110,7 +110,7 @@ pub async fn delete(
 ) -> Result<()> {
     let which = json!({"id": connection, "if_match": if_match});
     let gone = ctx.pg.call_full(scope, &store::DELETE, &which).await?;
-    replica::changed(ctx, gone.tenant, connection, &gone.result.live).await;
+    replica::changed(ctx, gone.tenant, &gone.result).await;
     Ok(())
 }
 
@@ -118,7 +118,7 @@ pub async fn delete(
 pub async fn test(ctx: &Ctx, scope: &Scope, connection: Uuid) -> Result<replica::Tested> {
     let which = json!({"id": connection});
     let home = ctx.pg.call_full(scope, &store::HOME, &which).await?;
-    replica::test(ctx, home.tenant, connection, &home.result.live).await
+    replica::test(ctx, home.tenant, &home.result).await
 }
 
 async fn tenant(ctx: &Ctx, scope: &Scope) -> Result<Uuid> {

@@ -84,7 +84,7 @@ pub const PATCH: Statement<Value, Followed<MonitorConnection>> = Statement::new(
             updated_at = app.clock($1)
       where c.id = ($1->>'id')::uuid
         and app.expect_version(c.version, ($1->>'if_match')::int)
-     returning app.at_home(app.monitor_connection_json(c))",
+     returning app.monitor_followed(app.monitor_connection_json(c), c.id)",
 );
 
 /// Removes a connection with all that hangs on it, and says where the object is that was its own.
@@ -92,11 +92,12 @@ pub const DELETE: Statement<Value, Followed<Gone>> = Statement::new(
     "delete from monitor_connections c
       where c.id = ($1->>'id')::uuid
         and app.expect_version(c.version, ($1->>'if_match')::int)
-     returning app.at_home(jsonb_build_object('id', c.id))",
+     returning app.monitor_followed(jsonb_build_object('id', c.id), c.id)",
 );
 
 /// Where the object of a connection is, if the caller may have it asked.
 pub const HOME: Statement<Value, Followed<Gone>> = Statement::new(
-    "select app.at_home(jsonb_build_object('id', c.id)) from monitor_connections c
-      where c.id = ($1->>'id')::uuid",
+    "select jsonb_build_object('it', jsonb_build_object('id', c.id), 'connection_id', c.id,
+                               'live', app.home())
+       from monitor_connections c where c.id = ($1->>'id')::uuid",
 );

@@ -51,13 +51,13 @@ pub struct Budget {
 
 impl Budget {
     const fn statements() -> u32 {
-        2_000
+        3_600
     }
     const fn milliseconds() -> u32 {
-        120_000
+        300_000
     }
     const fn buffers() -> u64 {
-        1_000_000
+        2_000_000
     }
 }
 
@@ -105,7 +105,7 @@ pub struct ConnectionIn {
     pub primary_reason: Option<String>,
     /// Replication lag above which data checks say nothing, in seconds.
     #[serde(default = "default_lag")]
-    #[schema(minimum = 5, maximum = 86400)]
+    #[schema(minimum = 60, maximum = 86400)]
     pub lag_limit_seconds: u32,
     /// What may be asked in an hour.
     #[serde(default)]
@@ -119,7 +119,7 @@ const fn default_port() -> u16 {
     5432
 }
 const fn default_lag() -> u32 {
-    60
+    300
 }
 const fn yes() -> bool {
     true
@@ -156,7 +156,7 @@ pub struct ConnectionPatch {
     #[schema(value_type = Option<String>, max_length = 500)]
     pub primary_reason: Patch<String>,
     /// Replication lag above which data checks say nothing, in seconds.
-    #[schema(minimum = 5, maximum = 86400)]
+    #[schema(minimum = 60, maximum = 86400)]
     pub lag_limit_seconds: Option<u32>,
     /// What may be asked in an hour.
     pub budget: Option<Budget>,
@@ -427,7 +427,7 @@ fn bounds(lag: Option<u32>, budget: Option<&Budget>, invalid: &mut Invalid) {
         }
     };
     if let Some(lag) = lag {
-        between("/lag_limit_seconds", lag.into(), 5, 86_400);
+        between("/lag_limit_seconds", lag.into(), 60, 86_400);
     }
     if let Some(budget) = budget {
         between("/budget/statements", budget.statements.into(), 10, 100_000);

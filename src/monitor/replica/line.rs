@@ -19,7 +19,7 @@ use super::store::Access;
 use crate::monitor::connections::{Owner, SslMode};
 use crate::platform::clock;
 use crate::platform::ctx::Ctx;
-use crate::platform::pg::session::{Fault, Session, Step, Target};
+use crate::platform::pg::session::{Fault, Parameter, Session, Step, Target};
 
 /// What administrators see of us in `pg_stat_activity`.
 pub const APPLICATION: &str = "pulse-monitor";
@@ -118,7 +118,7 @@ impl Line {
         &mut self,
         storage: &Storage,
         sql: &str,
-        parameters: &[&str],
+        parameters: &[Parameter<'_>],
         patience: Duration,
     ) -> Result<Option<String>, Trouble> {
         let Some(open) = &mut self.open else {

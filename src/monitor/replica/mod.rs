@@ -14,7 +14,7 @@ mod test;
 pub use test::Tested;
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use uuid::Uuid;
 
 use crate::platform::ctx::Ctx;
@@ -40,28 +40,29 @@ pub struct Home {
 pub struct Followed<T> {
     /// What came of it.
     pub it: T,
+    /// The connection.
+    pub connection_id: Uuid,
     /// Where the object is.
     pub live: Home,
 }
 
-/// Tells the object that its connection was changed or removed. One that does not hear it reads the
-/// connection before it asks anything.
-pub async fn changed(ctx: &Ctx, tenant: Uuid, connection: Uuid, home: &Home) {
-    let _ = order::<serde::de::IgnoredAny>(ctx, tenant, connection, home, "changed").await;
+/// Tells the object that its connection, or what is watched through it, was changed. One that does
+/// not hear it is told by the minute tick.
+pub async fn changed<T>(ctx: &Ctx, tenant: Uuid, what: &Followed<T>) {
+    let _ = order::<T, IgnoredAny>(ctx, tenant, what, "changed").await;
 }
 
 /// Has the object sign in and look at its replica.
-pub async fn test(ctx: &Ctx, tenant: Uuid, connection: Uuid, home: &Home) -> Result<Tested> {
-    order(ctx, tenant, connection, home, "test").await
+pub async fn test<T>(ctx: &Ctx, tenant: Uuid, what: &Followed<T>) -> Result<Tested> {
+    order(ctx, tenant, what, "test").await
 }
 
-async fn order<T: DeserializeOwned>(
+async fn order<T, A: DeserializeOwned>(
     ctx: &Ctx,
     tenant: Uuid,
-    connection: Uuid,
-    home: &Home,
+    what: &Followed<T>,
     command: &str,
-) -> Result<T> {
+) -> Result<A> {
     let caller = Caller {
         credential: Credential::System,
         tenant: Some(tenant),
@@ -70,9 +71,9 @@ async fn order<T: DeserializeOwned>(
     };
     let address = Address {
         binding: BINDING,
-        id: connection,
-        jurisdiction: home.jurisdiction,
-        region: home.region.clone(),
+        id: what.connection_id,
+        jurisdiction: what.live.jurisdiction,
+        region: what.live.region.clone(),
     };
     let answer = object::call(ctx, &address, command, &caller, "").await?;
     Ok(serde_json::from_str(&answer.body)?)

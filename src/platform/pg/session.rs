@@ -16,12 +16,13 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use futures_util::FutureExt as _;
 use futures_util::future::{Either, RemoteHandle, select};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::config::SslMode;
 use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::{FromSql, ToSql, Type};
 use tokio_postgres::{Client, Config};
 
 use crate::platform::ctx::Ctx;
@@ -47,6 +48,18 @@ pub struct Target<'a> {
     pub encrypted: bool,
     /// What the server's administrator sees.
     pub application: &'static str,
+}
+
+/// A value that goes with a statement.
+pub enum Parameter<'a> {
+    /// `text`.
+    Text(&'a str),
+    /// `text[]`.
+    Texts(&'a [String]),
+    /// `float8[]`.
+    Numbers(&'a [f64]),
+    /// `timestamptz`.
+    Time(DateTime<Utc>),
 }
 
 /// How far a session had come.
@@ -181,36 +194,36 @@ impl Session {
         }
     }
 
-    /// Runs a statement that answers at most one row, whose first column is a text. Values are
-    /// parameters, all of them texts. After a deadline the session is cut off.
+    /// Runs a statement that answers at most one row, whose first column is a text or JSON. After a
+    /// deadline the session is cut off.
     pub async fn ask(
         &mut self,
         sql: &str,
-        parameters: &[&str],
+        parameters: &[Parameter<'_>],
         patience: Duration,
     ) -> Result<Option<String>, Fault> {
-        let Some(line) = &self.line else {
-            return Err(Fault {
-                step: Step::Asking,
-                words: "the session is over".to_owned(),
-                ..Fault::default()
-            });
-        };
-        let parameters = parameters.iter().map(|text| {
-            let value: &(dyn ToSql + Sync) = text;
-            (value, Type::TEXT)
-        });
-        let parameters: Vec<_> = parameters.collect();
+        let line = self.line.as_ref().ok_or_else(Fault::over)?;
+        let parameters: Vec<_> = parameters.iter().map(Parameter::typed).collect();
         let asking = line.client.query_typed_opt(sql, &parameters);
         let Some(answer) = within(patience, asking).await else {
             self.line = None;
             return Err(Fault::late(Step::Asking));
         };
         let row = answer.map_err(|error| self.said.fault(&error))?;
-        let text = row.map(|row| row.try_get::<_, Option<String>>(0));
-        text.transpose()
-            .map(Option::flatten)
+        let text = row.map(|row| row.try_get::<_, Option<Text>>(0));
+        let text = text.transpose().map(Option::flatten);
+        text.map(|text| text.map(|text| text.0))
             .map_err(|error| self.said.fault(&error))
+    }
+
+    /// Runs statements that answer nothing, in one message. After a deadline the session is cut off.
+    pub async fn run(&mut self, sql: &str, patience: Duration) -> Result<(), Fault> {
+        let line = self.line.as_ref().ok_or_else(Fault::over)?;
+        let Some(outcome) = within(patience, line.client.batch_execute(sql)).await else {
+            self.line = None;
+            return Err(Fault::late(Step::Asking));
+        };
+        outcome.map_err(|error| self.said.fault(&error))
     }
 }
 
@@ -230,7 +243,42 @@ impl Line {
     }
 }
 
+impl Parameter<'_> {
+    fn typed(&self) -> (&(dyn ToSql + Sync), Type) {
+        match self {
+            Self::Text(text) => (text, Type::TEXT),
+            Self::Texts(texts) => (texts, Type::TEXT_ARRAY),
+            Self::Numbers(numbers) => (numbers, Type::FLOAT8_ARRAY),
+            Self::Time(at) => (at, Type::TIMESTAMPTZ),
+        }
+    }
+}
+
+/// A text, or JSON as it came.
+struct Text(String);
+
+impl<'a> FromSql<'a> for Text {
+    fn from_sql(
+        _type: &Type,
+        raw: &'a [u8],
+    ) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
+        Ok(Self(std::str::from_utf8(raw)?.to_owned()))
+    }
+
+    fn accepts(of: &Type) -> bool {
+        matches!(*of, Type::TEXT | Type::VARCHAR | Type::JSON)
+    }
+}
+
 impl Fault {
+    fn over() -> Self {
+        Self {
+            step: Step::Asking,
+            words: "the session is over".to_owned(),
+            ..Self::default()
+        }
+    }
+
     fn late(step: Step) -> Self {
         Self {
             step,
