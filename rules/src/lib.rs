@@ -12,6 +12,8 @@
     )
 )]
 #[cfg(feature = "server")]
+pub mod alert;
+#[cfg(feature = "server")]
 pub mod budget;
 #[cfg(feature = "server")]
 pub mod cases;
