@@ -26,6 +26,8 @@ pub mod cron;
 pub mod data;
 #[cfg(feature = "server")]
 pub mod delivery;
+#[cfg(feature = "server")]
+pub mod detector;
 pub mod email;
 #[cfg(feature = "server")]
 pub mod export;
