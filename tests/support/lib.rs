@@ -21,6 +21,7 @@ pub mod messages;
 pub mod proxy;
 pub mod qr;
 pub mod receiver;
+pub mod replica;
 pub mod report;
 pub mod socket;
 pub mod stack;
