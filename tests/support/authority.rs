@@ -88,6 +88,11 @@ impl Authority {
         }
     }
 
+    /// Its certificate, as PEM.
+    pub fn pem(&self) -> String {
+        pem(&self.certificate)
+    }
+
     /// A certificate of a host.
     pub fn host(&self, name: &str) -> Pair {
         let key = new_key();

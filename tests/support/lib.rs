@@ -22,6 +22,7 @@ pub mod monitored;
 pub mod proxy;
 pub mod qr;
 pub mod receiver;
+pub mod replica;
 pub mod report;
 pub mod socket;
 pub mod stack;

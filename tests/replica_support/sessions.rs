@@ -1,0 +1,232 @@
+//! The role, its sessions, and how they are watched.
+
+use super::code;
+use pulse_tests::database::Database;
+use pulse_tests::replica::{Cluster, Customer, Reader, most_at_once};
+use pulse_tests::stack::within;
+use std::time::Duration;
+use tokio_postgres::NoTls;
+
+const PATIENCE: Duration = Duration::from_secs(15);
+
+async fn refused(reader: &Reader, port: u16) -> String {
+    let tried = tokio_postgres::connect(&reader.url(port, "two"), NoTls).await;
+    code(tried.map(drop)).code().to_owned()
+}
+
+/// Waits until the standby knows no session of a role.
+async fn gone(customer: &Customer<'_>, reader: &Reader) {
+    let sql = format!(
+        "select to_jsonb(count(*)) from pg_stat_activity where usename = '{}'",
+        reader.role
+    );
+    within(PATIENCE, "a session that is gone", || async {
+        (customer.standby().await.json(&sql, &[]).await == 0).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_role_reads_its_tables_once_at_a_time_and_writes_nothing() {
+    let cluster = Cluster::shared().await;
+    let customer = cluster.customer().await;
+    customer.orders("t", 10).await;
+    customer.make("create table secret (n int)").await;
+    let reader = customer.reader(["t"]).await;
+    let session = reader.session(&cluster.standby, "one").await;
+    let count = session.json("select to_jsonb(count(*)) from t", &[]).await;
+    assert_eq!(count, 10);
+    let secret = session.attempt("select to_jsonb(n) from secret", &[]);
+    assert_eq!(code(secret.await).code(), "42501");
+    assert_eq!(refused(&reader, cluster.standby.port()).await, "53300");
+    // With its rights it sees what the lag is told by.
+    let sql = "select to_jsonb(status) from pg_stat_wal_receiver";
+    assert_eq!(session.json(sql, &[]).await, "streaming");
+    drop(session);
+    gone(&customer, &reader).await;
+    // The primary is not this role's to write either.
+    let session = reader.session(&cluster.primary, "one").await;
+    session.run("set default_transaction_read_only = off").await;
+    let written = session.attempt("delete from t returning to_jsonb(id)", &[]);
+    assert_eq!(code(written.await).code(), "42501");
+}
+
+#[tokio::test]
+async fn a_bare_role_sees_neither_tables_nor_the_receiver() {
+    let cluster = Cluster::shared().await;
+    let customer = cluster.customer().await;
+    customer.orders("t", 10).await;
+    let reader = customer.bare_reader().await;
+    let session = reader.session(&cluster.standby, "bare").await;
+    let refused = session.attempt("select to_jsonb(count(*)) from t", &[]);
+    assert_eq!(code(refused.await).code(), "42501");
+    let sql = "select to_jsonb(status) from pg_stat_wal_receiver";
+    assert_eq!(session.json(sql, &[]).await, serde_json::Value::Null);
+    let other = customer.cluster.customer().await;
+    let strange = Reader {
+        database: other.name,
+        ..reader.clone()
+    };
+    assert_eq!(refused(&strange, cluster.standby.port()).await, "42501");
+    let wrong = Reader {
+        password: "wrong".to_owned(),
+        ..reader
+    };
+    assert_eq!(refused(&wrong, cluster.standby.port()).await, "28P01");
+}
+
+#[tokio::test]
+async fn a_watch_sees_sessions_states_transactions_and_locks() {
+    let cluster = Cluster::shared().await;
+    let customer = cluster.customer().await;
+    customer.orders("t", 10).await;
+    let watch = customer.watch("watched").await;
+    let reader = customer.reader(["t"]).await;
+    let other = customer.standby().await;
+    let session = reader.session(&cluster.standby, "watched").await;
+    session.run("begin read only").await;
+    session.json("select to_jsonb(count(*)) from t", &[]).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    session.run("commit").await;
+    session
+        .json("select to_jsonb(pg_sleep(0.3)::text)", &[])
+        .await;
+    other
+        .json("select to_jsonb(pg_sleep(0.1)::text)", &[])
+        .await;
+    let seen = watch.end().await;
+    assert_eq!((seen.most_sessions, seen.sessions.len()), (1, 1));
+    assert!(seen.looks > 15, "{seen:?}");
+    assert!(
+        seen.longest_transaction >= Duration::from_millis(400),
+        "{seen:?}"
+    );
+    assert!(
+        seen.longest_transaction < Duration::from_secs(2),
+        "{seen:?}"
+    );
+    assert!(
+        seen.longest_statement >= Duration::from_millis(200),
+        "{seen:?}"
+    );
+    assert!(
+        seen.states["idle in transaction"] >= Duration::from_millis(400),
+        "{seen:?}"
+    );
+    assert!(seen.states.contains_key("active"), "{seen:?}");
+    assert_eq!(
+        seen.modes().into_iter().collect::<Vec<_>>(),
+        ["AccessShareLock"]
+    );
+    let held = seen.held("AccessShareLock");
+    assert!(held >= Duration::from_millis(350), "{seen:?}");
+    assert!(seen.locks.iter().any(|lock| lock.of == "t"), "{seen:?}");
+    assert_eq!(seen.parallel_workers, 0);
+}
+
+#[tokio::test]
+async fn a_watch_sees_who_waits_for_a_lock_and_a_second_session() {
+    let cluster = Cluster::shared().await;
+    let customer = cluster.customer().await;
+    customer.orders("t", 10).await;
+    let (one, two) = (customer.reader(["t"]).await, customer.reader(["t"]).await);
+    let lock = customer.lock_standby("t").await;
+    let watch = customer.watch("both").await;
+    let first = one.session(&cluster.standby, "both").await;
+    let second = two.session(&cluster.standby, "both").await;
+    let blocked = first.attempt("select to_jsonb(count(*)) from t", &[]).await;
+    assert_eq!(code(blocked).code(), "55P03");
+    drop(second);
+    lock.release().await;
+    let seen = watch.end().await;
+    assert_eq!(seen.most_sessions, 2);
+    assert!(seen.waits.contains("Lock:relation"), "{seen:?}");
+    let waited = seen
+        .locks
+        .iter()
+        .find(|lock| !lock.granted)
+        .expect("a wait");
+    assert!(waited.longest >= Duration::from_millis(150), "{waited:?}");
+    assert_eq!(waited.of, "t");
+}
+
+#[tokio::test]
+async fn the_log_knows_every_session_from_its_first_moment_to_its_last() {
+    let cluster = Cluster::shared().await;
+    let customer = cluster.customer().await;
+    let reader = customer.reader([]).await;
+    let mark = cluster.standby.mark().await;
+    for _ in 0..3 {
+        let session = reader.session(&cluster.standby, "serial").await;
+        session.json("select to_jsonb(1)", &[]).await;
+        drop(session);
+        gone(&customer, &reader).await;
+    }
+    let log = cluster.standby.since(mark).await.of("serial");
+    assert_eq!(log.sessions.len(), 3, "{:#?}", log.sessions);
+    assert_eq!(most_at_once(&log.sessions), 1, "{:#?}", log.sessions);
+    let whole = |session: &pulse_tests::replica::Session| {
+        session.to.is_some() && session.encrypted == Some(false) && session.role == reader.role
+    };
+    assert!(log.sessions.iter().all(whole), "{:#?}", log.sessions);
+    let (one, two) = (customer.reader([]).await, customer.reader([]).await);
+    let mark = cluster.standby.mark().await;
+    let both = (
+        one.session(&cluster.standby, "pair").await,
+        two.session(&cluster.standby, "pair").await,
+    );
+    let log = cluster.standby.since(mark).await.of("pair");
+    assert_eq!(most_at_once(&log.sessions), 2, "{:#?}", log.sessions);
+    drop(both);
+}
+
+#[tokio::test]
+async fn an_operator_cancels_statements_and_ends_sessions() {
+    let cluster = Cluster::shared().await;
+    let customer = cluster.customer().await;
+    let reader = customer.reader([]).await;
+    let session = reader.session(&cluster.standby, "told").await;
+    let sleep = "select to_jsonb(pg_sleep(1.5)::text)";
+    let cancelled = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        customer.cancel("told").await
+    };
+    let (ended, count) = tokio::join!(session.attempt(sleep, &[]), cancelled);
+    assert_eq!((code(ended).code(), count), ("57014", 1));
+    assert_eq!(session.json("select to_jsonb(1)", &[]).await, 1);
+    let ended = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        customer.terminate("told").await
+    };
+    let (gone, count) = tokio::join!(session.attempt(sleep, &[]), ended);
+    assert_eq!((code(gone).code(), count), ("57P01", 1));
+    assert!(session.attempt("select to_jsonb(1)", &[]).await.is_err());
+}
+
+#[tokio::test]
+async fn a_client_that_vanished_keeps_its_role_busy_until_its_statement_ends() {
+    let cluster = Cluster::start().await;
+    let customer = cluster.customer().await;
+    let reader = customer.reader([]).await;
+    let vanish = async |before: &str| {
+        let url = reader.url(cluster.door.port(), "vanishing");
+        let session = Database::at(&url).await;
+        session.run(before).await;
+        let sleep = session.attempt("select to_jsonb(pg_sleep(1.5)::text)", &[]);
+        let hang_up = async {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            cluster.door.hang_up().await;
+        };
+        let (ended, ()) = tokio::join!(sleep, hang_up);
+        assert!(ended.is_err());
+    };
+    vanish("set client_connection_check_interval = 0").await;
+    // Half a second later the server still works for nobody.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(refused(&reader, cluster.standby.port()).await, "53300");
+    gone(&customer, &reader).await;
+    vanish("set client_connection_check_interval = '100ms'").await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let again = reader.session(&cluster.standby, "again").await;
+    assert_eq!(again.json("select to_jsonb(1)", &[]).await, 1);
+}
