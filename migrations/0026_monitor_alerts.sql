@@ -171,7 +171,7 @@ declare
 begin
   perform app.system_only();
   return (
-    select jsonb_build_object('access', app.monitor_access(p), 'name', c.name,
+    select jsonb_build_object('access', app.monitor_access(p), 'name', c.name, 'last_run_at', app.utc(c.last_run_at),
       'tables', (
         select coalesce(jsonb_agg(jsonb_build_object('id', t.id, 'schema', t.schema_name, 'name', t.table_name,
           'labels', t.labels, 'owner', t.owner, 'description', t.description, 'runbook_url', t.runbook_url,
@@ -179,7 +179,8 @@ begin
         from monitor_tables t where t.connection_id = v_id and t.enabled),
       'checks', (
         select coalesce(jsonb_agg(jsonb_build_object('id', k.id, 'table_id', k.table_id, 'definition', k.definition,
-          'version', k.version, 'state', k.state, 'last_at', app.utc(k.last_at), 'last_value', k.last_value) order by k.id), '[]')
+          'version', k.version, 'state', k.state, 'since', app.utc(k.created_at), 'last_at', app.utc(k.last_at),
+          'last_value', k.last_value) order by k.id), '[]')
         from monitor_checks k join monitor_tables t on t.id = k.table_id
         where k.connection_id = v_id and k.enabled and t.enabled),
       'standing', app.monitor_standing(v_id))

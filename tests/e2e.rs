@@ -36,6 +36,7 @@ mod messages_feedback;
 mod messages_sent;
 mod messages_smtp;
 mod messages_unsubscribe;
+mod monitor_checks;
 mod monitor_connections;
 mod offline;
 mod offline_reports;

@@ -7,19 +7,42 @@
 //! replica unless its owner says so; nothing is asked that no budget covers.
 //! Failure: what could not be asked is a result too, and never opens or closes an alert about data.
 
+mod alerts;
+mod checks;
 mod connections;
 mod replica;
+mod store;
 mod tables;
 
+use serde_json::{Value, json};
+
+use crate::platform::ctx::Ctx;
+use crate::platform::error::Result;
 use crate::platform::http::Module;
+
+/// How many results are deleted at a time.
+const SWEPT: u32 = 50_000;
 
 /// The routes of the monitor.
 pub fn routes() -> Vec<Module> {
     let mut routes = connections::http::routes();
     routes.extend(tables::http::routes());
+    routes.extend(checks::http::routes());
+    routes.extend(alerts::http::routes());
     vec![Module {
         tag: "Monitor",
         about: "Connections to read replicas, the tables watched there, and what was found.",
         routes,
     }]
+}
+
+/// What a minute does for the monitor: wakes objects that lost their alarm.
+pub async fn minute(ctx: &Ctx) -> Result<usize> {
+    replica::wake(ctx).await
+}
+
+/// What a day does for the monitor: deletes results that nothing is learned from any more.
+pub async fn daily(ctx: &Ctx) -> Result<Value> {
+    let asked = json!({"limit": SWEPT});
+    ctx.pg.function(&store::SWEEP, &asked).await
 }

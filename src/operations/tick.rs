@@ -12,6 +12,7 @@ use worker::Env;
 use super::upkeep;
 use crate::checkin;
 use crate::delivery;
+use crate::monitor;
 use crate::platform::clock;
 use crate::platform::ctx::Ctx;
 use crate::platform::error::{Error, Result};
@@ -74,6 +75,7 @@ async fn minute(ctx: &Ctx) -> Result<Summary> {
         .filter(|told| std::future::ready(*told))
         .count()
         .await;
+    let monitored = monitor::minute(ctx).await;
     let waiting = delivery::wake(ctx).await;
     let queued = queue::send(ctx, &Job::Heartbeat).await.is_ok();
     Ok(vec![
@@ -86,6 +88,7 @@ async fn minute(ctx: &Ctx) -> Result<Summary> {
         ("tenants_sending", waiting?.into()),
         ("queued", queued.into()),
         ("reports", reports?),
+        ("replicas_woken", monitored?.into()),
     ])
 }
 
@@ -95,10 +98,12 @@ async fn daily(ctx: &Ctx) -> Result<Summary> {
     let swept = upkeep::sweep(ctx).await;
     let outbox = delivery::sweep(ctx).await;
     let reports = reports::daily(ctx).await;
+    let monitor = monitor::daily(ctx).await;
     Ok(vec![
         ("swept", json!(swept?)),
         ("outbox", outbox?),
         ("reports", reports?),
+        ("monitor", monitor?),
     ])
 }
 

@@ -5,6 +5,7 @@
 
 use crate::client::Reply;
 use crate::database::Database;
+use crate::replica::{Customer, Reader};
 use crate::stack;
 use crate::tenant::Tenant;
 use serde_json::{Value, json};
@@ -80,6 +81,27 @@ impl Connection {
         }
     }
 
+    /// Adds one to a customer's standby, as this role, encrypted; `extra` says otherwise.
+    pub async fn to(tenant: &Tenant, customer: &Customer<'_>, as_: &Reader, extra: Value) -> Self {
+        let mut settings = json!({"name": "Replica", "host": "localhost",
+            "port": customer.cluster.door.port(), "database": as_.database,
+            "username": as_.role, "password": as_.password});
+        for (name, value) in extra.as_object().expect("settings") {
+            settings[name] = value.clone();
+        }
+        Self::with(tenant, &settings).await
+    }
+
+    /// Watches a table of it.
+    pub async fn table(&self, name: &str) -> Table {
+        let body = json!({"connection_id": self.id, "name": name});
+        let made = self.tenant.client().post("/api/tables", &body).await;
+        Table {
+            tenant: self.tenant.clone(),
+            id: made.expect_status(201).text_at("/id"),
+        }
+    }
+
     /// Its path.
     pub fn path(&self) -> String {
         format!("/api/connections/{}", self.id)
@@ -90,6 +112,46 @@ impl Connection {
         let path = format!("{}/test", self.path());
         let tested = self.tenant.client().call("POST", &path).await;
         tested.expect_status(200)
+    }
+}
+
+/// A table that is watched.
+#[derive(Debug)]
+pub struct Table {
+    /// The tenant.
+    pub tenant: Tenant,
+    /// The table.
+    pub id: String,
+}
+
+impl Table {
+    /// Its path.
+    pub fn path(&self) -> String {
+        format!("/api/tables/{}", self.id)
+    }
+
+    /// Adds a check; answers its path.
+    pub async fn check(&self, body: Value) -> String {
+        let mut check = json!({"name": "Check", "every": 86_400});
+        for (name, value) in body.as_object().expect("a check") {
+            check[name] = value.clone();
+        }
+        let path = format!("{}/checks", self.path());
+        let made = self.tenant.client().post(&path, &check).await;
+        format!("{path}/{}", made.expect_status(201).text_at("/id"))
+    }
+
+    /// Runs its checks now; answers what came of them.
+    pub async fn run(&self) -> Vec<Value> {
+        let path = format!("{}/run", self.path());
+        let ran = self.tenant.client().call("POST", &path).await;
+        ran.expect_status(200).list_at("/items")
+    }
+
+    /// Results of a check, newest first.
+    pub async fn results(&self, check: &str) -> Vec<Value> {
+        let found = self.tenant.client().get(&format!("{check}/results")).await;
+        found.expect_status(200).list_at("/items")
     }
 }
 

@@ -45,6 +45,9 @@ pub struct Ids {
     pub template: String,
     pub connection: String,
     pub monitored: String,
+    pub check: String,
+    pub alert: String,
+    pub incident: String,
 }
 
 impl Ids {
@@ -70,6 +73,9 @@ impl Ids {
             template: nothing(),
             connection: nothing(),
             monitored: nothing(),
+            check: nothing(),
+            alert: nothing(),
+            incident: nothing(),
         }
     }
 }
@@ -141,6 +147,9 @@ impl Operation {
                     "pulse-job" => &ids.job,
                     "pulse-templates" => &ids.template,
                     "connections" => &ids.connection,
+                    "checks" => &ids.check,
+                    "alerts" => &ids.alert,
+                    "incidents" => &ids.incident,
                     "tables" if parts[1] == "api" => &ids.monitored,
                     "tables" | "pulse" | "dashboard" | "check-in" => &ids.table,
                     other => panic!("teach the walk the ids of {other} in {}", self.path),
@@ -179,6 +188,9 @@ impl Operation {
         {
             path = format!("{path}?table_id={}", ids.table);
         }
+        if self.path == "/api/connections/{}/columns" {
+            path = format!("{path}?table=walk");
+        }
         if self.path.ends_with("/badge.svg") {
             path = format!("{path}?table_id={}", ids.table);
         }
@@ -203,6 +215,10 @@ impl Operation {
                 | "/api/channels/{}/rotate-secret"
                 | "/api/messages/{}/retry"
                 | "/api/connections/{}/test"
+                | "/api/tables/{}/run"
+                | "/api/tables/{}/dry-run"
+                | "/api/alerts/{}/ack"
+                | "/api/alerts/{}/resolve"
                 | "/api/pulse/tick"
                 | "/api/pulse/dispatch-ticks"
                 | "/api/pulse/{}/publish"
@@ -274,6 +290,11 @@ impl Operation {
             ("POST", "/api/tables") => {
                 json!({"connection_id": ids.connection, "name": "walk"})
             }
+            ("POST", "/api/tables/{}/checks") => {
+                json!({"name": "Walk", "kind": "row_count", "every": 86_400})
+            }
+            ("PATCH", "/api/tables/{}/checks/{}") => json!({"description": "By the walk"}),
+            ("POST", "/api/alerts/{}/mark") => json!({"mark": "false_alarm"}),
             ("PATCH", "/api/tables/{}") => json!({"description": "Changed by the walk"}),
             ("POST", "/api/connections") => connection("Walk"),
             ("PATCH", "/api/connections/{}") => json!({"name": "Renamed by the walk"}),

@@ -52,8 +52,16 @@ impl World {
         let connection = connection.await.expect_status(201).text_at("/id");
         let monitored = json!({"connection_id": connection, "name": word, "description": word});
         let monitored = event.client().post("/api/tables", &monitored).await;
+        let monitored = monitored.expect_status(201).text_at("/id");
+        let check = json!({"name": word, "kind": "row_count", "every": 86_400});
+        let checks = format!("/api/tables/{monitored}/checks");
+        let check = event.client().post(&checks, &check).await;
         let ids = Ids {
-            monitored: monitored.expect_status(201).text_at("/id"),
+            check: check.expect_status(201).text_at("/id"),
+            // Nothing is wrong with it.
+            alert: Uuid::new_v4().to_string(),
+            incident: Uuid::new_v4().to_string(),
+            monitored,
             report: report.id,
             job: job.id,
             template: template.expect_status(201).text_at("/id"),

@@ -175,6 +175,8 @@ pub enum Resource {
     /// A table that is watched through one, with its checks and what came of them; running it is
     /// writing.
     MonitoredTable,
+    /// What the monitor found wrong; acknowledging, resolving and marking is writing.
+    MonitorAlert,
     /// Who writes the reports of a tenant: a draft is created by it, its settings are written.
     ReportWriter,
 }

@@ -115,4 +115,6 @@ pub const TABLE: &[(Resource, Verb, &[Role])] = &[
     (MonitoredTable, Create, MANAGERS),
     (MonitoredTable, Write, MANAGERS),
     (MonitoredTable, Delete, MANAGERS),
+    (MonitorAlert, Read, STAFF),
+    (MonitorAlert, Write, DOOR),
 ];

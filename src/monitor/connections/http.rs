@@ -6,9 +6,10 @@
 use rules::roles::{Resource, Verb};
 
 use super::wire::{
-    ConnectionIn, ConnectionPatch, ConnectionsQuery, MonitorConnection, MonitorConnections,
+    ColumnsQuery, ConnectionImpact, ConnectionIn, ConnectionPatch, ConnectionsQuery,
+    MonitorConnection, MonitorConnections, TablesQuery,
 };
-use crate::monitor::replica::Tested;
+use crate::monitor::replica::{Columns, ReplicaSchemas, ReplicaTables, Tested};
 use crate::platform::http::{Access, Answer, Call, Route, created, json, no_content, routes};
 
 /// The routes.
@@ -20,6 +21,10 @@ pub fn routes() -> Vec<Route> {
         __path_patch, patch => Access::May(Verb::Write, Resource::Connection);
         __path_delete, delete => Access::May(Verb::Delete, Resource::Connection);
         __path_test, test => Access::May(Verb::Write, Resource::Connection);
+        __path_schemas, schemas => Access::May(Verb::Search, Resource::Connection);
+        __path_tables, tables => Access::May(Verb::Search, Resource::Connection);
+        __path_columns, columns => Access::May(Verb::Search, Resource::Connection);
+        __path_impact, impact => Access::May(Verb::Read, Resource::Connection);
     ]
 }
 
@@ -79,4 +84,36 @@ async fn delete(call: Call<'_>) -> Answer {
 async fn test(call: Call<'_>) -> Answer {
     let scope = call.scope().await?;
     json(&super::test(call.ctx, &scope, call.id("id")?).await?)
+}
+
+/// Lists the schemas of the replica, and whether the role may use them.
+#[utoipa::path(get, path = "/api/connections/{id}/schemas", operation_id = "list_replica_schemas",
+    params(("id" = Uuid, Path)), responses((status = 200, body = ReplicaSchemas)))]
+async fn schemas(call: Call<'_>) -> Answer {
+    let scope = call.scope().await?;
+    json(&super::schemas(call.ctx, &scope, call.id("id")?).await?)
+}
+
+/// Lists tables of a schema with what the catalogue estimates of their rows, by name.
+#[utoipa::path(get, path = "/api/connections/{id}/tables", operation_id = "list_replica_tables",
+    params(("id" = Uuid, Path), TablesQuery), responses((status = 200, body = ReplicaTables)))]
+async fn tables(call: Call<'_>) -> Answer {
+    let scope = call.scope().await?;
+    json(&super::tables(call.ctx, &scope, call.id("id")?, call.query()?).await?)
+}
+
+/// The columns and indexes of a table.
+#[utoipa::path(get, path = "/api/connections/{id}/columns", operation_id = "list_replica_columns",
+    params(("id" = Uuid, Path), ColumnsQuery), responses((status = 200, body = Columns)))]
+async fn columns(call: Call<'_>) -> Answer {
+    let scope = call.scope().await?;
+    json(&super::columns(call.ctx, &scope, call.id("id")?, call.query()?).await?)
+}
+
+/// What Pulse cost the replica, by the hour, against its budget.
+#[utoipa::path(get, path = "/api/connections/{id}/impact", operation_id = "get_connection_impact",
+    params(("id" = Uuid, Path)), responses((status = 200, body = ConnectionImpact)))]
+async fn impact(call: Call<'_>) -> Answer {
+    let scope = call.scope().await?;
+    json(&super::impact(call.ctx, &scope, call.id("id")?).await?)
 }

@@ -12,17 +12,21 @@ mod wire;
 pub use sealed::Owner;
 pub use wire::{Budget, SslMode};
 
+use rules::monitor::TableName;
 use rules::page::Page;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::replica;
+use super::replica::{self, Columns, Look, ReplicaSchemas, ReplicaTables};
 use crate::platform::ctx::Ctx;
 use crate::platform::error::Result;
 use crate::platform::outbound;
 use crate::platform::pg::Called;
 use crate::platform::scope::Scope;
-use wire::{ConnectionIn, ConnectionPatch, ConnectionsQuery, MonitorConnection};
+use wire::{
+    ColumnsQuery, ConnectionImpact, ConnectionIn, ConnectionPatch, ConnectionsQuery,
+    MonitorConnection, TablesQuery,
+};
 
 /// Adds a connection. Whether it works, a test says.
 pub async fn create(
@@ -119,6 +123,69 @@ pub async fn test(ctx: &Ctx, scope: &Scope, connection: Uuid) -> Result<replica:
     let which = json!({"id": connection});
     let home = ctx.pg.call_full(scope, &store::HOME, &which).await?;
     replica::test(ctx, home.tenant, &home.result).await
+}
+
+/// The schemas of the replica.
+pub async fn schemas(ctx: &Ctx, scope: &Scope, connection: Uuid) -> Result<ReplicaSchemas> {
+    let items = look(ctx, scope, connection, &Look::Schemas).await?;
+    Ok(ReplicaSchemas { items })
+}
+
+/// Tables of a schema, by name.
+pub async fn tables(
+    ctx: &Ctx,
+    scope: &Scope,
+    connection: Uuid,
+    query: TablesQuery,
+) -> Result<ReplicaTables> {
+    let limit = rules::page::limit(query.limit.as_deref())?;
+    let after = rules::page::decode::<String>(query.cursor.as_deref())?;
+    let wanted = Look::Tables {
+        schema: query.schema.unwrap_or_else(public),
+        after: after.unwrap_or_default(),
+        limit: limit + 1,
+    };
+    let found: Vec<rules::monitor::catalog::Listed> = look(ctx, scope, connection, &wanted).await?;
+    let page = rules::page::cut(found, limit, |table| table.name.clone());
+    Ok(ReplicaTables {
+        items: page.items,
+        next_cursor: page.next_cursor,
+    })
+}
+
+/// The columns and indexes of a table.
+pub async fn columns(
+    ctx: &Ctx,
+    scope: &Scope,
+    connection: Uuid,
+    query: ColumnsQuery,
+) -> Result<Columns> {
+    let table = TableName {
+        schema: query.schema.unwrap_or_else(public),
+        name: query.table,
+    };
+    look(ctx, scope, connection, &Look::Columns { table }).await
+}
+
+/// What it cost the replica, by the hour.
+pub async fn impact(ctx: &Ctx, scope: &Scope, connection: Uuid) -> Result<ConnectionImpact> {
+    let which = json!({"id": connection});
+    ctx.pg.call(scope, &store::IMPACT, &which).await
+}
+
+async fn look<T: serde::de::DeserializeOwned>(
+    ctx: &Ctx,
+    scope: &Scope,
+    connection: Uuid,
+    look: &Look,
+) -> Result<T> {
+    let which = json!({"id": connection});
+    let home = ctx.pg.call_full(scope, &store::HOME, &which).await?;
+    replica::browse(ctx, home.tenant, &home.result, look).await
+}
+
+fn public() -> String {
+    "public".to_owned()
 }
 
 async fn tenant(ctx: &Ctx, scope: &Scope) -> Result<Uuid> {

@@ -7,7 +7,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::wire::{Known, MonitorConnection};
+use super::wire::{ConnectionImpact, Known, MonitorConnection};
 use crate::monitor::replica::Followed;
 use crate::platform::pg::Statement;
 
@@ -99,5 +99,20 @@ pub const DELETE: Statement<Value, Followed<Gone>> = Statement::new(
 pub const HOME: Statement<Value, Followed<Gone>> = Statement::new(
     "select jsonb_build_object('it', jsonb_build_object('id', c.id), 'connection_id', c.id,
                                'live', app.home())
+       from monitor_connections c where c.id = ($1->>'id')::uuid",
+);
+
+/// What was spent in the hours of the last week, newest first.
+pub const IMPACT: Statement<Value, ConnectionImpact> = Statement::new(
+    "select jsonb_build_object('breaker', c.breaker,
+              'budget', jsonb_build_object('statements', c.budget_statements,
+                          'milliseconds', c.budget_milliseconds, 'buffers', c.budget_buffers),
+              'hours', (
+                select coalesce(jsonb_agg(jsonb_build_object('hour', app.utc(l.hour),
+                         'statements', l.statements, 'milliseconds', l.milliseconds,
+                         'buffers', l.buffers, 'runs', l.runs, 'skipped', l.skipped)
+                         order by l.hour desc), '[]')
+                  from monitor_ledger l
+                 where l.connection_id = c.id and l.hour > app.clock($1) - interval '7 days'))
        from monitor_connections c where c.id = ($1->>'id')::uuid",
 );

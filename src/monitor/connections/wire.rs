@@ -259,6 +259,59 @@ pub struct ConnectionsQuery {
     pub cursor: Option<String>,
 }
 
+/// Which tables of a replica.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct TablesQuery {
+    /// Their schema; `public` unless given.
+    pub schema: Option<String>,
+    /// 1 to 200.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 200)]
+    pub limit: Option<String>,
+    /// `next_cursor` of the page before.
+    pub cursor: Option<String>,
+}
+
+/// Which columns of a replica.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ColumnsQuery {
+    /// The schema of the table; `public` unless given.
+    pub schema: Option<String>,
+    /// The table.
+    pub table: String,
+}
+
+/// What Pulse cost a replica.
+#[derive(Deserialize, Serialize, ToSchema)]
+pub struct ConnectionImpact {
+    /// What may be spent in an hour.
+    pub budget: Budget,
+    /// How freely it is asked.
+    pub breaker: Breaker,
+    /// What was spent in each hour of the last week that had any, newest first.
+    pub hours: Vec<ImpactHour>,
+}
+
+/// What was spent in an hour.
+#[derive(Deserialize, Serialize, ToSchema)]
+pub struct ImpactHour {
+    /// Its start, RFC 3339.
+    pub hour: String,
+    /// Statements.
+    pub statements: u64,
+    /// Milliseconds that they took.
+    pub milliseconds: u64,
+    /// Buffers of 8 kB, as far as plans tell.
+    pub buffers: u64,
+    /// Runs of checks.
+    pub runs: u64,
+    /// Runs that were skipped, by why.
+    pub skipped: std::collections::BTreeMap<String, u64>,
+}
+
 /// What of a connection goes to Postgres, checked; the password apart.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Checked {

@@ -133,6 +133,43 @@ impl Line {
         Ok(answer?)
     }
 
+    /// Runs statements that answer nothing; as [`Line::ask`].
+    pub async fn run(
+        &mut self,
+        storage: &Storage,
+        sql: &str,
+        patience: Duration,
+    ) -> Result<(), Trouble> {
+        let Some(open) = &mut self.open else {
+            return Err(Trouble::Busy);
+        };
+        let outcome = open.session.run(sql, patience).await;
+        open.used_at = clock::now();
+        if let Err(Fault { late: true, .. }) = &outcome {
+            self.open = None;
+            storage.put("quiet_until", &(clock::now() + AT_WORK))?;
+        }
+        Ok(outcome?)
+    }
+
+    /// Whether there is a session that can be asked.
+    pub fn is_open(&self) -> bool {
+        self.open
+            .as_ref()
+            .is_some_and(|open| open.session.is_open())
+    }
+
+    /// Ends the session if it was opened for another version of the connection.
+    pub async fn close_unless(&mut self, version: i64) {
+        if self
+            .open
+            .as_ref()
+            .is_some_and(|open| open.version != version)
+        {
+            self.close().await;
+        }
+    }
+
     /// Ends the session, and answers when its backend is gone.
     pub async fn close(&mut self) {
         if let Some(open) = self.open.take() {

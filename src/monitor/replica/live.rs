@@ -10,18 +10,24 @@
 )]
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::lock::Mutex;
+use rules::monitor::ledger::{Budget, Work};
+use rules::monitor::session::Limits;
 use serde_json::json;
 use uuid::Uuid;
 use worker::wasm_bindgen::prelude::*;
 use worker::{DurableObject, Env, Request, Response, State, durable_object};
 
+use super::asking::Asking;
+use super::browse::{self, Look};
 use super::line::Line;
 use super::storage::Storage;
 use super::store::{self, Access};
 use super::test;
+use super::wake::{Done, Wake, Which};
 use crate::platform::ctx::Ctx;
 use crate::platform::error::{Error, Result};
 use crate::platform::log::{self, Level};
@@ -86,7 +92,7 @@ impl Replica {
 
 impl Replica {
     async fn run(&self, command: &str, body: &str) -> Result<ObjectAnswer> {
-        let (who, _input) = object::open(body)?;
+        let (who, input) = object::open(body)?;
         let tenant = tenant(&who)?;
         let ctx = Ctx::new(
             self.env.clone(),
@@ -104,8 +110,26 @@ impl Replica {
                 self.arm_for(&line);
                 answer(&tested)
             }
+            "browse" => {
+                let look: Look = serde_json::from_str(input)?;
+                answer(&self.browse(&ctx, tenant, &look).await?)
+            }
+            "run" | "dry-run" => {
+                let table: Uuid = serde_json::from_str(input)?;
+                let dry = command == "dry-run";
+                let done = self.round(&ctx, tenant, Which::Of(table), dry).await?;
+                let ran = done.map(|done| done.ran).unwrap_or_default();
+                let results: Vec<_> = ran.into_iter().map(|ran| ran.result).collect();
+                answer(&results)
+            }
             "changed" => {
                 self.changed(&ctx, tenant).await?;
+                answer(&json!({}))
+            }
+            // The minute tick: the alarm was lost, or is late.
+            "wake" => {
+                Storage::make(&self.state)?.put("tenant", &tenant)?;
+                self.round(&ctx, tenant, Which::Due, false).await?;
                 answer(&json!({}))
             }
             _ => Err(Error::internal(format!("unknown command {command}"))),
@@ -114,29 +138,94 @@ impl Replica {
 
     /// A changed connection is signed in to anew; of one that is gone nothing stays.
     async fn changed(&self, ctx: &Ctx, tenant: Uuid) -> Result<()> {
-        if Storage::open(&self.state)?.is_none() {
-            return Ok(());
-        }
-        self.line.lock().await.close().await;
         match self.access(ctx, tenant).await {
-            Ok(_) => Ok(()),
-            Err(error) if error.status == 404 => {
-                self.state.storage().delete_alarm().await?;
-                self.state.storage().delete_all().await?;
+            Ok(access) => {
+                Storage::make(&self.state)?.put("tenant", &tenant)?;
+                self.line.lock().await.close_unless(access.version).await;
+                self.arm(clock::now());
                 Ok(())
             }
+            Err(error) if error.status == 404 => self.forget().await,
             Err(error) => Err(error),
         }
     }
 
-    async fn wake(&self) -> Result<()> {
-        let now = clock::now();
+    async fn forget(&self) -> Result<()> {
+        self.line.lock().await.close().await;
+        self.state.storage().delete_alarm().await?;
+        self.state.storage().delete_all().await?;
+        Ok(())
+    }
+
+    /// One run; none when the connection is gone.
+    async fn round(
+        &self,
+        ctx: &Ctx,
+        tenant: Uuid,
+        which: Which,
+        dry: bool,
+    ) -> Result<Option<Done>> {
         let mut line = self.line.lock().await;
-        if line.closes_at().is_some_and(|at| at <= now) {
-            line.close().await;
+        let storage = Storage::make(&self.state)?;
+        let mut wake = Wake {
+            ctx,
+            storage: &storage,
+            line: &mut line,
+            connection: self.connection()?,
+            tenant,
+        };
+        let done = wake.run(which, dry).await?;
+        if let Some(next) = done.as_ref().and_then(|done| done.next) {
+            self.arm(next);
         }
         self.arm_for(&line);
-        Ok(())
+        drop(line);
+        if done.is_none() {
+            self.forget().await?;
+        }
+        Ok(done)
+    }
+
+    async fn browse(&self, ctx: &Ctx, tenant: Uuid, look: &Look) -> Result<serde_json::Value> {
+        let access = self.access(ctx, tenant).await?;
+        let mut line = self.line.lock().await;
+        let storage = Storage::make(&self.state)?;
+        storage.put("tenant", &tenant)?;
+        let mut asking = Asking {
+            ctx,
+            storage: &storage,
+            line: &mut line,
+            connection: self.connection()?,
+            access: &access,
+            budget: Budget::default(),
+            ledger: storage.get("ledger")?.unwrap_or_default(),
+            work: Work::default(),
+            catalog: BTreeMap::new(),
+            version: 0,
+            limits: Limits::default(),
+        };
+        let found = browse::look(&mut asking, look).await;
+        storage.put("ledger", &asking.ledger)?;
+        self.arm_for(&line);
+        found
+    }
+
+    async fn wake(&self) -> Result<()> {
+        let now = clock::now();
+        {
+            let mut line = self.line.lock().await;
+            if line.closes_at().is_some_and(|at| at <= now) {
+                line.close().await;
+            }
+        }
+        let Some(storage) = Storage::open(&self.state)? else {
+            return Ok(());
+        };
+        let Some(tenant) = storage.get("tenant")? else {
+            return Ok(());
+        };
+        let ctx = Ctx::new(self.env.clone(), None, None);
+        self.round(&ctx, tenant, Which::Due, false).await.map(drop)
     }
 
     async fn access(&self, ctx: &Ctx, tenant: Uuid) -> Result<Access> {

@@ -4,17 +4,28 @@
 //! tenant; whatever is asked of a replica is asked by it.
 //! Failure: an object that was not told of a change reads it before it asks anything.
 
+mod asking;
+mod browse;
+mod contact;
 mod fault;
+mod judging;
 mod line;
 mod live;
+mod plan;
 mod storage;
 mod store;
+mod telling;
 mod test;
+mod wake;
 
+pub use browse::{Columns, Look, ReplicaSchemas, ReplicaTables};
 pub use test::Tested;
 
+use futures_util::StreamExt as _;
+use futures_util::stream;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::platform::ctx::Ctx;
@@ -24,6 +35,9 @@ use crate::platform::scope::{Credential, Jurisdiction};
 
 /// The binding of the objects.
 pub const BINDING: &str = "REPLICA";
+
+/// How many objects are told at once.
+const AT_ONCE: usize = 6;
 
 /// Where a tenant's objects are kept.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -49,12 +63,62 @@ pub struct Followed<T> {
 /// Tells the object that its connection, or what is watched through it, was changed. One that does
 /// not hear it is told by the minute tick.
 pub async fn changed<T>(ctx: &Ctx, tenant: Uuid, what: &Followed<T>) {
-    let _ = order::<T, IgnoredAny>(ctx, tenant, what, "changed").await;
+    let _ = order::<T, IgnoredAny>(ctx, tenant, what, "changed", "").await;
 }
 
 /// Has the object sign in and look at its replica.
 pub async fn test<T>(ctx: &Ctx, tenant: Uuid, what: &Followed<T>) -> Result<Tested> {
-    order(ctx, tenant, what, "test").await
+    order(ctx, tenant, what, "test", "").await
+}
+
+/// Has the object look at what its replica holds.
+pub async fn browse<T, A: DeserializeOwned>(
+    ctx: &Ctx,
+    tenant: Uuid,
+    what: &Followed<T>,
+    look: &Look,
+) -> Result<A> {
+    let look = serde_json::to_string(look)?;
+    order(ctx, tenant, what, "browse", &look).await
+}
+
+/// Has the object run the checks of a table now; a dry run leaves no trace but what it cost.
+pub async fn run<T>(
+    ctx: &Ctx,
+    tenant: Uuid,
+    what: &Followed<T>,
+    table: Uuid,
+    dry: bool,
+) -> Result<Vec<Value>> {
+    let command = if dry { "dry-run" } else { "run" };
+    order(ctx, tenant, what, command, &serde_json::to_string(&table)?).await
+}
+
+/// A connection whose object is late.
+#[derive(Deserialize)]
+struct Late {
+    connection_id: Uuid,
+    tenant_id: Uuid,
+    #[serde(flatten)]
+    live: Home,
+}
+
+/// Wakes the objects that have something to do and have not done it; answers how many.
+pub async fn wake(ctx: &Ctx) -> Result<usize> {
+    let late = ctx.pg.function(&store::DUE, &json!({})).await?;
+    let count = late.len();
+    stream::iter(late)
+        .for_each_concurrent(AT_ONCE, |late: Late| async move {
+            let what = Followed {
+                it: (),
+                connection_id: late.connection_id,
+                live: late.live,
+            };
+            // What is not woken now, the next minute wakes.
+            let _ = order::<(), IgnoredAny>(ctx, late.tenant_id, &what, "wake", "").await;
+        })
+        .await;
+    Ok(count)
 }
 
 async fn order<T, A: DeserializeOwned>(
@@ -62,6 +126,7 @@ async fn order<T, A: DeserializeOwned>(
     tenant: Uuid,
     what: &Followed<T>,
     command: &str,
+    input: &str,
 ) -> Result<A> {
     let caller = Caller {
         credential: Credential::System,
@@ -75,6 +140,6 @@ async fn order<T, A: DeserializeOwned>(
         jurisdiction: what.live.jurisdiction,
         region: what.live.region.clone(),
     };
-    let answer = object::call(ctx, &address, command, &caller, "").await?;
+    let answer = object::call(ctx, &address, command, &caller, input).await?;
     Ok(serde_json::from_str(&answer.body)?)
 }

@@ -3,12 +3,17 @@
 //! Invariant: all of it is the object's own work for the tenant of its connection.
 //! Failure: a connection that is gone answers no row.
 
+use std::collections::BTreeMap;
+
+use rules::detector::Point;
 use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::Late;
+use super::plan::Plan;
 use crate::monitor::connections::{Budget, SslMode};
-use crate::platform::pg::Statement;
+use crate::platform::pg::{Function, Statement};
 
 /// What a session is opened with.
 #[derive(Clone, Deserialize)]
@@ -41,5 +46,40 @@ pub struct Access {
     pub enabled: bool,
 }
 
+/// What came of bringing a run home.
+#[derive(Deserialize)]
+pub struct Recorded {
+    /// The alerts were moved by somebody else meanwhile; nothing was written.
+    #[serde(default)]
+    pub conflict: bool,
+    /// How many messages were posted.
+    #[serde(default)]
+    pub posted: u32,
+}
+
 /// What the object of a connection opens it with.
 pub const ACCESS: Statement<Value, Access> = Statement::new("select app.monitor_access($1)");
+
+/// What it goes by; none when the connection is gone.
+pub const PLAN: Statement<Value, Option<Plan>> =
+    Statement::new("select app.monitor_plan($1)").nullable();
+
+/// Results of some checks since a time, oldest first.
+pub const HISTORY: Statement<Value, BTreeMap<Uuid, Vec<Point>>> = Statement::new(
+    "select coalesce(jsonb_object_agg(x.check_id, x.points), '{}')
+       from (select r.check_id, jsonb_agg(jsonb_build_object('at', app.utc(r.at), 'value', r.value,
+                      'alerted', r.alerted, 'mark', r.mark) order by r.at) as points
+               from monitor_results r
+              where r.check_id in (select c::uuid from jsonb_array_elements_text($1->'checks') c)
+                and r.at >= ($1->>'since')::timestamptz and r.value is not null
+                and r.outcome in ('pass', 'warn', 'fail', 'learning')
+              group by r.check_id) x",
+);
+
+/// Connections whose objects are late.
+pub const DUE: Function<Value, Vec<Late>> =
+    Function::new("select app.monitor_due($1::text::jsonb)::text");
+
+/// Brings a run home; none when the connection is gone.
+pub const RECORD: Statement<Value, Option<Recorded>> =
+    Statement::new("select app.record_monitor_run($1)").nullable();

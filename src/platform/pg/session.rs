@@ -54,6 +54,8 @@ pub struct Target<'a> {
 pub enum Parameter<'a> {
     /// `text`.
     Text(&'a str),
+    /// `int8`.
+    Integer(i64),
     /// `text[]`.
     Texts(&'a [String]),
     /// `float8[]`.
@@ -247,6 +249,7 @@ impl Parameter<'_> {
     fn typed(&self) -> (&(dyn ToSql + Sync), Type) {
         match self {
             Self::Text(text) => (text, Type::TEXT),
+            Self::Integer(number) => (number, Type::INT8),
             Self::Texts(texts) => (texts, Type::TEXT_ARRAY),
             Self::Numbers(numbers) => (numbers, Type::FLOAT8_ARRAY),
             Self::Time(at) => (at, Type::TIMESTAMPTZ),

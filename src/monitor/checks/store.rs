@@ -1,0 +1,108 @@
+//! SQL of checks and their results.
+//!
+//! Invariant: every statement sees its tenant's checks only, below the table that is named.
+//! Failure: a check that is not there answers no row, which is 404. Constraint
+//! `monitor_checks_name_key` means that the table has a check of that name.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::wire::{CheckResult, MonitorCheck};
+use crate::monitor::replica::Followed;
+use crate::platform::pg::Statement;
+
+/// What is no longer there.
+#[derive(Deserialize)]
+pub struct Gone {}
+
+/// What a change is made to.
+#[derive(Deserialize)]
+pub struct Known {
+    /// What it is.
+    pub definition: Value,
+    /// Its version.
+    pub version: i64,
+}
+
+/// A check of a table that is there.
+pub const INSERT: Statement<Value, Followed<MonitorCheck>> = Statement::new(
+    "with made as (
+       insert into monitor_checks as k (id, tenant_id, connection_id, table_id, name, kind,
+              definition, every, enabled, created_by, created_at, updated_at)
+       select ($1->>'id')::uuid, app.tenant(), t.connection_id, t.id, $1#>>'{definition,name}',
+              $1#>>'{definition,kind}', $1->'definition', ($1#>>'{definition,every}')::int,
+              ($1#>>'{definition,enabled}')::bool, app.actor_id(), app.clock($1), app.clock($1)
+         from monitor_tables t
+        where t.id = ($1->>'table_id')::uuid
+          and ((select count(*) from monitor_checks o where o.table_id = t.id) < 100
+               or app.fail('PU409', 'too_many_checks', 'A table has at most 100 checks.'))
+       returning k.*)
+     select app.monitor_followed(app.monitor_check_json(made), made.connection_id) from made",
+)
+.conflicts(&[("monitor_checks_name_key", "check_exists")]);
+
+/// The checks of a table; none when there is no such table.
+pub const LIST: Statement<Value, Vec<MonitorCheck>> = Statement::new(
+    "select (select coalesce(jsonb_agg(app.monitor_check_json(k) order by k.id), '[]')
+               from monitor_checks k where k.table_id = t.id)
+       from monitor_tables t where t.id = ($1->>'table_id')::uuid",
+);
+
+/// One check.
+pub const GET: Statement<Value, MonitorCheck> = Statement::new(
+    "select app.monitor_check_json(k) from monitor_checks k
+      where k.id = ($1->>'id')::uuid and k.table_id = ($1->>'table_id')::uuid",
+);
+
+/// What a change is made to.
+pub const KNOWN: Statement<Value, Known> = Statement::new(
+    "select jsonb_build_object('definition', k.definition, 'version', k.version)
+       from monitor_checks k
+      where k.id = ($1->>'id')::uuid and k.table_id = ($1->>'table_id')::uuid",
+);
+
+/// Another definition. What was learned of another kind is forgotten.
+pub const PATCH: Statement<Value, Followed<MonitorCheck>> = Statement::new(
+    "update monitor_checks as k
+        set name = $1#>>'{definition,name}', kind = $1#>>'{definition,kind}',
+            definition = $1->'definition', every = ($1#>>'{definition,every}')::int,
+            enabled = ($1#>>'{definition,enabled}')::bool,
+            state = case when (k.definition->'settings', k.definition->'kind')
+                              is distinct from ($1#>'{definition,settings}', $1#>'{definition,kind}')
+                         then '{}' else k.state end,
+            updated_at = app.clock($1)
+      where k.id = ($1->>'id')::uuid and k.table_id = ($1->>'table_id')::uuid
+        and app.expect_version(k.version, ($1->>'if_match')::int)
+     returning app.monitor_followed(app.monitor_check_json(k), k.connection_id)",
+)
+.conflicts(&[("monitor_checks_name_key", "check_exists")]);
+
+/// Removes a check with what came of it.
+pub const DELETE: Statement<Value, Followed<Gone>> = Statement::new(
+    "delete from monitor_checks k
+      where k.id = ($1->>'id')::uuid and k.table_id = ($1->>'table_id')::uuid
+        and app.expect_version(k.version, ($1->>'if_match')::int)
+     returning app.monitor_followed(jsonb_build_object('id', k.id), k.connection_id)",
+);
+
+/// What came of a check, newest first; none when there is no such check.
+pub const RESULTS: Statement<Value, Vec<CheckResult>> = Statement::new(
+    "select (select coalesce(jsonb_agg(app.monitor_result_json(r) order by r.at desc), '[]')
+               from (select r.* from monitor_results r
+                      where r.check_id = k.id
+                        and ($1->>'from' is null or r.at >= ($1->>'from')::timestamptz)
+                        and ($1->>'to' is null or r.at < ($1->>'to')::timestamptz)
+                        and ($1->>'before' is null or r.at < ($1->>'before')::timestamptz)
+                        and ($1->>'outcome' is null or r.outcome = $1->>'outcome')
+                      order by r.at desc
+                      limit ($1->>'limit')::int) r)
+       from monitor_checks k
+      where k.id = ($1->>'id')::uuid and k.table_id = ($1->>'table_id')::uuid",
+);
+
+/// Where the object is that reads a table, if the caller may have it read.
+pub const HOME: Statement<Value, Followed<Gone>> = Statement::new(
+    "select jsonb_build_object('it', jsonb_build_object('id', t.id),
+              'connection_id', t.connection_id, 'live', app.home())
+       from monitor_tables t where t.id = ($1->>'table_id')::uuid",
+);

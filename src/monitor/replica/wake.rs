@@ -1,0 +1,414 @@
+//! One run: what is due is asked, judged, and brought home.
+//!
+//! Invariant: of one period a check runs once, because it is claimed in this object's storage before
+//! anything is asked. What is asked is counted, whoever wanted it.
+//! Failure: a replica that cannot be asked is a result of every check that was due, and an alert about
+//! the connection; none of these says anything about data.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use rules::detector::Point;
+use rules::monitor::breaker::{self, Breaker, Sign};
+use rules::monitor::check::{Check, Kind, Reference};
+use rules::monitor::due::{self, Entry, Run};
+use rules::monitor::ledger::{Budget, Work};
+use rules::monitor::outcome::{Outcome, Skipped};
+use rules::monitor::schema::Snapshot;
+use rules::monitor::session::Limits;
+use rules::monitor::verdict::Verdict;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::asking::{Asking, Unasked};
+use super::contact::{Contact, reach};
+use super::judging::{Case, Ran};
+use super::line::Line;
+use super::plan::{Plan, PlannedCheck, PlannedTable};
+use super::storage::Storage;
+use super::store;
+use super::telling::{self, Told};
+use crate::delivery;
+use crate::platform::clock;
+use crate::platform::ctx::Ctx;
+use crate::platform::error::{Error, Result};
+use crate::platform::scope::Scope;
+
+/// Most checks of one run; the others are due again at once.
+const MOST: usize = 25;
+/// How often a run that lost the race decides again.
+const RACES: usize = 5;
+/// How far back history is read: what the detector learns from.
+const HISTORY: TimeDelta = TimeDelta::days(57);
+
+/// Which checks are run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// Those that are due.
+    Due,
+    /// Those of a table, now.
+    Of(Uuid),
+}
+
+/// What a run came to.
+pub struct Done {
+    /// Each check that was run.
+    pub ran: Vec<Ran>,
+    /// Whether the replica could be asked, if it was tried.
+    pub contact: Option<Contact>,
+    /// When there is something to do next.
+    pub next: Option<DateTime<Utc>>,
+}
+
+/// One run of one object.
+pub struct Wake<'a> {
+    /// What the event carries.
+    pub ctx: &'a Ctx,
+    /// The object's storage.
+    pub storage: &'a Storage,
+    /// The session.
+    pub line: &'a mut Line,
+    /// The connection.
+    pub connection: Uuid,
+    /// Its tenant.
+    pub tenant: Uuid,
+}
+
+/// A check with its table, ready to run.
+struct Ready<'p> {
+    planned: &'p PlannedCheck,
+    table: &'p PlannedTable,
+    check: Check,
+}
+
+impl Wake<'_> {
+    /// Runs, and brings home what came of it unless it is a dry run.
+    pub async fn run(&mut self, which: Which, dry: bool) -> Result<Option<Done>> {
+        let Some(plan) = self.plan().await? else {
+            return Ok(None);
+        };
+        let now = clock::now();
+        let mut entries = self.entries(&plan)?;
+        let ready = ready(&plan);
+        let runs = match which {
+            Which::Due => due::due(&entries, now, MOST),
+            Which::Of(table) => ready
+                .iter()
+                .filter(|ready| ready.table.id == table)
+                .map(|ready| Run {
+                    check: ready.planned.id,
+                    period: now,
+                    waiting: now,
+                })
+                .collect(),
+        };
+        if which == Which::Due {
+            self.claim(&mut entries, &runs)?;
+        }
+        let mut work = Work::default();
+        let (contact, ran) = match runs.is_empty() {
+            true => (None, Vec::new()),
+            false => {
+                self.ask(&plan, &ready, &runs, which, now, &mut work)
+                    .await?
+            }
+        };
+        let next = due::next_alarm(&entries, clock::now());
+        let mut done = Done { ran, contact, next };
+        if !dry {
+            self.bring_home(plan, &mut done, work).await?;
+        }
+        Ok(Some(done))
+    }
+
+    async fn plan(&self) -> Result<Option<Plan>> {
+        let which = json!({"id": self.connection});
+        let scope = Scope::system(self.tenant);
+        let plan = self.ctx.pg.call(&scope, &store::PLAN, &which).await?;
+        Ok(plan.map(|mut plan: Plan| {
+            if !plan.access.enabled {
+                plan.checks.clear();
+            }
+            plan
+        }))
+    }
+
+    fn entries(&self, plan: &Plan) -> Result<Vec<Entry>> {
+        let claims: BTreeMap<Uuid, DateTime<Utc>> = self.storage.get("claims")?.unwrap_or_default();
+        let entry = |planned: &PlannedCheck| {
+            let every = planned.check().map_or(3_600, |check| check.every);
+            planned.entry(every, claims.get(&planned.id).copied())
+        };
+        Ok(plan.checks.iter().map(entry).collect())
+    }
+
+    fn claim(&self, entries: &mut [Entry], runs: &[Run]) -> Result<()> {
+        for entry in entries.iter_mut() {
+            if let Some(run) = runs.iter().find(|run| run.check == entry.check) {
+                entry.claim(run.period);
+            }
+        }
+        let claims = entries
+            .iter()
+            .filter_map(|entry| Some((entry.check, entry.last?)));
+        let claims: BTreeMap<Uuid, DateTime<Utc>> = claims.collect();
+        self.storage.put("claims", &claims)
+    }
+
+    async fn ask(
+        &mut self,
+        plan: &Plan,
+        ready: &[Ready<'_>],
+        runs: &[Run],
+        which: Which,
+        now: DateTime<Utc>,
+        work: &mut Work,
+    ) -> Result<(Option<Contact>, Vec<Ran>)> {
+        let runs = runs.iter().filter_map(|run| {
+            let found = ready.iter().find(|ready| ready.planned.id == run.check)?;
+            Some((found, run.period))
+        });
+        let runs: Vec<_> = runs.collect();
+        let history = self.history(&runs, now).await?;
+        let mut breaker: Breaker = self.storage.get("breaker")?.unwrap_or_default();
+        let budget = Budget {
+            statements: plan.access.budget.statements.into(),
+            milliseconds: plan.access.budget.milliseconds.into(),
+            buffers: plan.access.budget.buffers,
+        };
+        let mut asking = Asking {
+            ctx: self.ctx,
+            storage: self.storage,
+            line: self.line,
+            connection: self.connection,
+            access: &plan.access,
+            budget: budget.times(breaker.factor(now)),
+            ledger: self.storage.get("ledger")?.unwrap_or_default(),
+            work: Work::default(),
+            catalog: BTreeMap::new(),
+            version: 0,
+            limits: Limits::default(),
+        };
+        let contact = reach(&mut asking, &mut breaker).await;
+        let mut ran = Vec::with_capacity(runs.len());
+        let mut gone = None;
+        for (one, period) in runs {
+            let case = Case {
+                id: one.planned.id,
+                check: &one.check,
+                period,
+                origin: match which {
+                    Which::Due => "schedule",
+                    Which::Of(_) => "manual",
+                },
+                as_of: contact.as_of(),
+                state: &one.planned.state,
+                previous: one.planned.last_value,
+                history: history.get(&one.planned.id).map_or(&[], Vec::as_slice),
+                now: clock::now(),
+            };
+            let outcome = match (&contact, &gone) {
+                (Contact::Down(unasked), _) => case.failed(unasked),
+                (_, Some(unasked)) => case.failed(unasked),
+                (Contact::Up { standing, .. }, None) => {
+                    match (
+                        Verdict::inconclusive(*standing),
+                        breaker.state(clock::now()),
+                    ) {
+                        (Some(judged), _) => case.inconclusive(&judged),
+                        (None, breaker::State::Open { .. }) => {
+                            let text = "The replica suffers, and is left alone for a while.";
+                            case.skipped(Skipped::Breaker, text)
+                        }
+                        (None, _) => one.run(&mut asking, &case, &mut breaker, &mut gone).await,
+                    }
+                }
+            };
+            ran.push(outcome);
+        }
+        self.storage.put("breaker", &breaker)?;
+        self.storage.put("ledger", &asking.ledger)?;
+        *work = asking.work;
+        if let Contact::Down(Unasked {
+            ours: Some(error), ..
+        }) = contact
+        {
+            return Err(error);
+        }
+        Ok((Some(contact), ran))
+    }
+
+    /// Results of the weeks before, of those that learn from them.
+    async fn history(
+        &self,
+        runs: &[(&Ready<'_>, DateTime<Utc>)],
+        now: DateTime<Utc>,
+    ) -> Result<BTreeMap<Uuid, Vec<Point>>> {
+        let learns = |ready: &Ready<'_>| {
+            let thresholds = &ready.check.thresholds;
+            !thresholds.sensitivities().is_empty()
+                || thresholds
+                    .references()
+                    .contains(&Reference::SameHourLastWeek)
+        };
+        let checks = runs.iter().filter(|(ready, _)| learns(ready));
+        let checks: Vec<Uuid> = checks.map(|(ready, _)| ready.planned.id).collect();
+        if checks.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let asked = json!({"checks": checks, "since": now - HISTORY});
+        let scope = Scope::system(self.tenant);
+        self.ctx.pg.call(&scope, &store::HISTORY, &asked).await
+    }
+
+    async fn bring_home(&self, mut plan: Plan, done: &mut Done, work: Work) -> Result<()> {
+        let scope = Scope::system(self.tenant);
+        for _ in 0..RACES {
+            let now = clock::now();
+            let told = Told::of(
+                &plan,
+                self.connection,
+                done.contact.as_ref(),
+                &done.ran,
+                now,
+            );
+            let evaluation = told.evaluate(&plan.standing, now);
+            let next = done.next.into_iter().chain(evaluation.next).min();
+            let mut home = json!({
+                "id": self.connection, "standing": plan.standing.standing, "due_at": next,
+                "results": done.ran.iter().map(|ran| &ran.result).collect::<Vec<_>>(),
+                "checks": stood(&plan, &done.ran), "tables": looked(&plan, &done.ran),
+                "ledger": ledger(done, work, now),
+            });
+            if let (Some(fields), Some(contact)) = (home.as_object_mut(), &done.contact) {
+                let breaker: Breaker = self.storage.get("breaker")?.unwrap_or_default();
+                fields.insert("status".to_owned(), contact.status(&breaker, now));
+            }
+            telling::written(&told, &evaluation, &self.ctx.config.public_url, &mut home);
+            let recorded = self.ctx.pg.call(&scope, &store::RECORD, &home).await?;
+            let Some(recorded) = recorded else {
+                return Ok(());
+            };
+            if !recorded.conflict {
+                done.next = next;
+                if recorded.posted > 0 {
+                    delivery::announce(self.ctx, self.tenant).await;
+                }
+                return Ok(());
+            }
+            match self.plan().await? {
+                Some(again) => plan.standing = again.standing,
+                None => return Ok(()),
+            }
+        }
+        Err(Error::unavailable(
+            "the alerts were moved by others each time",
+        ))
+    }
+}
+
+impl Ready<'_> {
+    async fn run(
+        &self,
+        asking: &mut Asking<'_>,
+        case: &Case<'_>,
+        breaker: &mut Breaker,
+        gone: &mut Option<Unasked>,
+    ) -> Ran {
+        let table = self.table.qualified();
+        let began = clock::now();
+        let mut tries = 1;
+        loop {
+            let histogram = self.planned.state.histogram.as_ref();
+            let asked = asking
+                .check(&table, &self.check, case.as_of, histogram)
+                .await;
+            let unasked = match asked {
+                Ok(asked) => {
+                    if let (Kind::Schema(_), Some(facts)) =
+                        (&self.check.kind, asking.catalog.get(&table))
+                    {
+                        return case.columns(self.table.columns.as_ref(), Snapshot::of(facts));
+                    }
+                    return case.answered(&asked, clock::now() - began);
+                }
+                Err(unasked) => unasked,
+            };
+            if unasked.conflict {
+                *breaker = std::mem::take(breaker).after(Sign::Conflict, clock::now());
+            }
+            let ran = case.failed(&unasked);
+            match unasked.retry {
+                Some(wait) if tries <= rules::monitor::outcome::RETRIES && !unasked.gone => {
+                    let wait = wait * i32::try_from(tries).unwrap_or(1);
+                    worker::Delay::from(wait.to_std().unwrap_or_default()).await;
+                    tries += 1;
+                }
+                _ => {
+                    if unasked.gone {
+                        asking.line.close().await;
+                        *gone = Some(Unasked {
+                            outcome: Outcome::skipped(Skipped::Unreachable),
+                            ..unasked
+                        });
+                    }
+                    return ran;
+                }
+            }
+        }
+    }
+}
+
+fn ready(plan: &Plan) -> Vec<Ready<'_>> {
+    let ready = |planned| {
+        let planned: &PlannedCheck = planned;
+        Some(Ready {
+            planned,
+            table: plan.table(planned.table_id)?,
+            check: planned.check()?,
+        })
+    };
+    plan.checks.iter().filter_map(ready).collect()
+}
+
+/// How the checks stand that were run.
+fn stood(plan: &Plan, ran: &[Ran]) -> Vec<Value> {
+    let stood = ran.iter().filter_map(|ran| {
+        let planned = plan.checks.iter().find(|check| check.id == ran.check)?;
+        Some(json!({
+            "id": ran.check, "version": planned.version, "state": ran.state,
+            "last_at": ran.period, "last_outcome": ran.result.outcome,
+            "last_value": ran.result.value,
+        }))
+    });
+    stood.collect()
+}
+
+/// The tables whose columns were looked at.
+fn looked(plan: &Plan, ran: &[Ran]) -> Vec<Value> {
+    let looked = ran.iter().filter_map(|ran| {
+        let snapshot = ran.snapshot.as_ref()?;
+        let planned = plan.checks.iter().find(|check| check.id == ran.check)?;
+        Some(json!({"id": planned.table_id, "columns": snapshot}))
+    });
+    looked.collect()
+}
+
+/// What was spent, for the hour.
+fn ledger(done: &Done, work: Work, now: DateTime<Utc>) -> Vec<Value> {
+    let mut skipped: BTreeMap<String, u32> = BTreeMap::new();
+    for ran in &done.ran {
+        if let (Outcome::Skipped { .. }, Some(reason)) = (ran.outcome, &ran.result.reason) {
+            *skipped.entry(reason.clone()).or_default() += 1;
+        }
+    }
+    if done.ran.is_empty() {
+        return Vec::new();
+    }
+    let hour = now.timestamp() - now.timestamp().rem_euclid(3_600);
+    vec![json!({
+        "hour": rules::time::from_ms(hour * 1_000), "statements": work.statements,
+        "milliseconds": work.milliseconds, "buffers": work.buffers, "runs": done.ran.len(),
+        "skipped": skipped,
+    })]
+}
