@@ -68,6 +68,58 @@ begin
 end
 $$;
 
+create function app.monitor_silence_json(s monitor_silences) returns jsonb language plpgsql stable as $$
+begin
+  return jsonb_build_object('id', s.id, 'settings', s.settings, 'created_by', s.created_by, 'version', s.version,
+    'created_at', app.utc(s.created_at), 'updated_at', app.utc(s.updated_at));
+end
+$$;
+
+create function app.monitor_route_json(r monitor_routes) returns jsonb language plpgsql stable as $$
+begin
+  return r.settings || jsonb_build_object('id', r.id, 'position', r.position, 'enabled', r.enabled,
+    'created_by', r.created_by, 'version', r.version, 'created_at', app.utc(r.created_at),
+    'updated_at', app.utc(r.updated_at));
+end
+$$;
+
+-- Whether the channels that a route names are there. Always true, or it fails.
+create function app.monitor_channels(p_settings jsonb) returns boolean language plpgsql volatile cost 1000
+set search_path = pg_catalog, public, app, pg_temp as $$
+declare
+  v_wrong text;
+begin
+  select x.pointer into v_wrong
+  from (
+    select format('/receivers/%s/channel_id', r.place - 1) as pointer, r.value ->> 'channel_id' as id
+    from jsonb_array_elements(p_settings -> 'receivers') with ordinality r (value, place)
+    union all
+    select format('/escalation/%s/receivers/%s/channel_id', s.place - 1, r.place - 1), r.value ->> 'channel_id'
+    from jsonb_array_elements(p_settings -> 'escalation') with ordinality s (value, place),
+         jsonb_array_elements(s.value -> 'receivers') with ordinality r (value, place)) x
+  where x.id is not null and not exists (select from channels c where c.id = x.id::uuid)
+  limit 1;
+  if v_wrong is not null then
+    perform app.fail('PU422', 'unknown', 'There is no such channel.', v_wrong);
+  end if;
+  return true;
+end
+$$;
+
+-- Who is told of what has changed: every connection that has alerts looks at them again. Always true.
+create function app.monitor_rethink() returns boolean language plpgsql volatile cost 1000
+set search_path = pg_catalog, public, app, pg_temp as $$
+begin
+  update monitor_connections c set due_at = least(c.due_at, now())
+  where (c.due_at is null or c.due_at > now())
+    and exists (select from monitor_alerts a where a.connection_id = c.id and a.state = 'firing');
+  return true;
+end
+$$;
+
+grant execute on function app.monitor_silence_json(monitor_silences), app.monitor_route_json(monitor_routes),
+  app.monitor_channels(jsonb),
+  app.monitor_rethink() to pulse_app;
 grant execute on function app.monitor_alert_json(monitor_alerts), app.monitor_incident_json(monitor_incidents),
   app.act_on_alert(jsonb) to pulse_app;
 call app.seal();

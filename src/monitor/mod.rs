@@ -11,6 +11,8 @@ mod alerts;
 mod checks;
 mod connections;
 mod replica;
+mod routing;
+mod silences;
 mod store;
 mod tables;
 
@@ -29,6 +31,8 @@ pub fn routes() -> Vec<Module> {
     routes.extend(tables::http::routes());
     routes.extend(checks::http::routes());
     routes.extend(alerts::http::routes());
+    routes.extend(silences::http::routes());
+    routes.extend(routing::http::routes());
     vec![Module {
         tag: "Monitor",
         about: "Connections to read replicas, the tables watched there, and what was found.",

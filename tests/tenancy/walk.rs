@@ -48,6 +48,8 @@ pub struct Ids {
     pub check: String,
     pub alert: String,
     pub incident: String,
+    pub silence: String,
+    pub route: String,
 }
 
 impl Ids {
@@ -76,6 +78,8 @@ impl Ids {
             check: nothing(),
             alert: nothing(),
             incident: nothing(),
+            silence: nothing(),
+            route: nothing(),
         }
     }
 }
@@ -150,6 +154,8 @@ impl Operation {
                     "checks" => &ids.check,
                     "alerts" => &ids.alert,
                     "incidents" => &ids.incident,
+                    "silences" => &ids.silence,
+                    "routes" => &ids.route,
                     "tables" if parts[1] == "api" => &ids.monitored,
                     "tables" | "pulse" | "dashboard" | "check-in" => &ids.table,
                     other => panic!("teach the walk the ids of {other} in {}", self.path),
@@ -294,6 +300,14 @@ impl Operation {
                 json!({"name": "Walk", "kind": "row_count", "every": 86_400})
             }
             ("PATCH", "/api/tables/{}/checks/{}") => json!({"description": "By the walk"}),
+            ("POST", "/api/silences") => json!({"matchers": {"severities": ["warn"]},
+                "ends_at": "2099-01-01T00:00:00Z", "starts_at": "2098-12-31T00:00:00Z"}),
+            ("PATCH", "/api/silences/{}") => json!({"comment": "By the walk"}),
+            ("POST", "/api/routes") => {
+                json!({"name": "Walk", "receivers": [{"address": email("walk")}]})
+            }
+            ("PUT", "/api/routes") => json!({"mode": "first"}),
+            ("PATCH", "/api/routes/{}") => json!({"name": "Renamed by the walk"}),
             ("POST", "/api/alerts/{}/mark") => json!({"mark": "false_alarm"}),
             ("PATCH", "/api/tables/{}") => json!({"description": "Changed by the walk"}),
             ("POST", "/api/connections") => connection("Walk"),

@@ -56,7 +56,15 @@ impl World {
         let check = json!({"name": word, "kind": "row_count", "every": 86_400});
         let checks = format!("/api/tables/{monitored}/checks");
         let check = event.client().post(&checks, &check).await;
+        let silence = json!({"matchers": {"severities": ["warn"]}, "comment": word,
+            "ends_at": "2099-01-01T00:00:00Z", "starts_at": "2098-12-31T00:00:00Z"});
+        let silence = event.client().post("/api/silences", &silence).await;
+        let route =
+            json!({"name": word, "receivers": [{"address": format!("{word}@example.org")}]});
+        let route = event.client().post("/api/routes", &route).await;
         let ids = Ids {
+            silence: silence.expect_status(201).text_at("/id"),
+            route: route.expect_status(201).text_at("/id"),
             check: check.expect_status(201).text_at("/id"),
             // Nothing is wrong with it.
             alert: Uuid::new_v4().to_string(),

@@ -177,6 +177,8 @@ pub enum Resource {
     MonitoredTable,
     /// What the monitor found wrong; acknowledging, resolving and marking is writing.
     MonitorAlert,
+    /// Who is told of alerts.
+    AlertRoute,
     /// Who writes the reports of a tenant: a draft is created by it, its settings are written.
     ReportWriter,
 }

@@ -117,4 +117,6 @@ pub const TABLE: &[(Resource, Verb, &[Role])] = &[
     (MonitoredTable, Delete, MANAGERS),
     (MonitorAlert, Read, STAFF),
     (MonitorAlert, Write, DOOR),
+    (AlertRoute, Read, MANAGERS),
+    (AlertRoute, Write, MANAGERS),
 ];

@@ -29,7 +29,9 @@ pub async fn create(
     table: Uuid,
     input: CheckIn,
 ) -> Result<Called<MonitorCheck>> {
-    let check = input.validate()?;
+    let which = json!({"table_id": table});
+    let named = ctx.pg.call(&reading(scope), &store::TABLE, &which).await?;
+    let check = input.validate(&named.table)?;
     let new = json!({"id": ctx.new_id(), "table_id": table, "definition": check});
     let made = ctx.pg.call_full(scope, &store::INSERT, &new).await?;
     followed(ctx, made).await
@@ -57,14 +59,9 @@ pub async fn patch(
     input: CheckPatch,
 ) -> Result<Called<MonitorCheck>> {
     let which = json!({"table_id": table, "id": check});
-    // What is read is nobody's answer: the key of a repeated request belongs to the write.
-    let reading = Scope {
-        idempotency: None,
-        ..scope.clone()
-    };
-    let known = ctx.pg.call(&reading, &store::KNOWN, &which).await?;
+    let known = ctx.pg.call(&reading(scope), &store::KNOWN, &which).await?;
     let before: Check = serde_json::from_value(known.definition)?;
-    let after = before.patch(input)?;
+    let after = before.patch(input, &known.table)?;
     let change = json!({
         "table_id": table, "id": check, "definition": after,
         "if_match": if_match.unwrap_or(known.version),
@@ -113,6 +110,14 @@ pub async fn run(ctx: &Ctx, scope: &Scope, table: Uuid, dry: bool) -> Result<Vec
     let ran = replica::run(ctx, home.tenant, &home.result, table, dry).await?;
     let results = ran.into_iter().map(serde_json::from_value::<CheckResult>);
     Ok(results.collect::<core::result::Result<_, _>>()?)
+}
+
+/// What is read is nobody's answer: the key of a repeated request belongs to the write.
+fn reading(scope: &Scope) -> Scope {
+    Scope {
+        idempotency: None,
+        ..scope.clone()
+    }
 }
 
 async fn followed<T>(ctx: &Ctx, done: Called<replica::Followed<T>>) -> Result<Called<T>> {

@@ -4,6 +4,7 @@
 //! Failure: a check that is not there answers no row, which is 404. Constraint
 //! `monitor_checks_name_key` means that the table has a check of that name.
 
+use rules::monitor::TableName;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -15,9 +16,18 @@ use crate::platform::pg::Statement;
 #[derive(Deserialize)]
 pub struct Gone {}
 
+/// The table that a check is about.
+#[derive(Deserialize)]
+pub struct Named {
+    /// Its schema and name on the replica.
+    pub table: TableName,
+}
+
 /// What a change is made to.
 #[derive(Deserialize)]
 pub struct Known {
+    /// The table that it is about.
+    pub table: TableName,
     /// What it is.
     pub definition: Value,
     /// Its version.
@@ -54,10 +64,18 @@ pub const GET: Statement<Value, MonitorCheck> = Statement::new(
       where k.id = ($1->>'id')::uuid and k.table_id = ($1->>'table_id')::uuid",
 );
 
+/// The table that a new check is about.
+pub const TABLE: Statement<Value, Named> = Statement::new(
+    "select jsonb_build_object('table', jsonb_build_object('schema', t.schema_name,
+                                                           'name', t.table_name))
+       from monitor_tables t where t.id = ($1->>'table_id')::uuid",
+);
+
 /// What a change is made to.
 pub const KNOWN: Statement<Value, Known> = Statement::new(
-    "select jsonb_build_object('definition', k.definition, 'version', k.version)
-       from monitor_checks k
+    "select jsonb_build_object('definition', k.definition, 'version', k.version,
+              'table', jsonb_build_object('schema', t.schema_name, 'name', t.table_name))
+       from monitor_checks k join monitor_tables t on t.id = k.table_id
       where k.id = ($1->>'id')::uuid and k.table_id = ($1->>'table_id')::uuid",
 );
 
