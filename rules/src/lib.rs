@@ -43,6 +43,8 @@ pub mod invalid;
 pub mod live;
 #[cfg(feature = "server")]
 pub mod measure;
+#[cfg(feature = "server")]
+pub mod monitor;
 pub mod name;
 #[cfg(feature = "server")]
 pub mod outbound;

@@ -55,6 +55,39 @@ const SPECIAL: &[&str] = &[
     "trim",
 ];
 
+/// What is allowed besides where the tables are a customer's own.
+const MORE: &[&str] = &[
+    "array_length",
+    "cardinality",
+    "json_array_length",
+    "json_typeof",
+    "jsonb_array_length",
+    "jsonb_typeof",
+    "md5",
+    "octet_length",
+];
+
+/// Whether a function is allowed besides where the tables are a customer's own.
+pub fn is_more(name: &str) -> bool {
+    MORE.contains(&name)
+}
+
+/// An operator that is allowed besides there: patterns, and what looks into JSON.
+pub fn more_binary(operator: &BinaryOperator) -> Option<&'static str> {
+    Some(match operator {
+        BinaryOperator::PGRegexMatch => "~",
+        BinaryOperator::PGRegexIMatch => "~*",
+        BinaryOperator::PGRegexNotMatch => "!~",
+        BinaryOperator::PGRegexNotIMatch => "!~*",
+        BinaryOperator::Arrow => "->",
+        BinaryOperator::LongArrow => "->>",
+        BinaryOperator::HashArrow => "#>",
+        BinaryOperator::HashLongArrow => "#>>",
+        BinaryOperator::AtArrow => "@>",
+        _ => return None,
+    })
+}
+
 /// How a function of this name is called, if it may be.
 pub fn kind(name: &str) -> Option<Kind> {
     let lists = [

@@ -49,7 +49,13 @@ impl Writer<'_> {
         if let Some(width) = self.moment(&name, args, bare) {
             return Ok(width);
         }
-        let kind = allowed::kind(&name).ok_or_else(|| not_a_function(&name).at(ident.span))?;
+        let kind = self
+            .kind_of(&name)
+            .ok_or_else(|| not_a_function(&name).at(ident.span))?;
+        if kind != Kind::Plain && self.opened.as_ref().is_some_and(|opened| opened.row) {
+            let message = format!("{name} is about many rows; a condition is about one.");
+            return Err(Refusal::of("sql_function", message).at(ident.span));
+        }
         let FunctionArguments::List(list) = args else {
             return Err(Refusal::clause("A call without ( )").at(ident.span));
         };

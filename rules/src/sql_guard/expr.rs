@@ -236,7 +236,7 @@ impl Writer<'_> {
         let mut width = self.operand(head)?;
         for (op, right) in tail.into_iter().rev() {
             self.put(" ");
-            self.put(allowed::binary(op)?);
+            self.put(self.operator(op)?);
             self.put(" ");
             let right = self.operand(right)?;
             width = match op {

@@ -16,7 +16,7 @@ use super::select::single;
 use super::{MAX_SERIES, MAX_TABLES, Refusal, Writer, words};
 
 /// The longest text that a column of a source is taken to hold, in bytes.
-const COLUMN_WIDTH: u64 = 1_024;
+pub(super) const COLUMN_WIDTH: u64 = 1_024;
 /// The longest text of a number or a time.
 const SERIES_WIDTH: u64 = 64;
 
@@ -131,7 +131,10 @@ impl Writer<'_> {
         self.list(names, |writer, name| {
             let ident = single(name)?;
             let name = words::name(ident)?;
-            let has = |frame: &Frame| frame.all.iter().any(|column| column.name == name);
+            let mut has = |frame: &Frame| {
+                frame.all.iter().any(|column| column.name == name)
+                    || writer.of_open_table(&name, &frame.all).is_some()
+            };
             if !has(left) || !has(right) {
                 let message = format!("USING names {name}, which is not on both sides.");
                 return Err(Refusal::of("sql_column", message).at(ident.span));
@@ -192,8 +195,14 @@ impl Writer<'_> {
             let message = format!("A query names tables at most {MAX_TABLES} times.");
             return Err(Refusal::of("sql_too_complex", message));
         }
-        let relation = self.named_table(name)?;
-        words::write_name(&mut self.sql, &relation.name);
+        let relation = match self.opened.is_some() {
+            true => self.open_table(name)?,
+            false => {
+                let relation = self.named_table(name)?;
+                words::write_name(&mut self.sql, &relation.name);
+                relation
+            }
+        };
         self.aliased(relation, alias)
     }
 
@@ -233,6 +242,7 @@ impl Writer<'_> {
         let column = |name: &String| Column {
             name: name.clone(),
             width: COLUMN_WIDTH,
+            any: None,
         };
         Ok(Relation {
             name: source.name.clone(),
@@ -292,6 +302,7 @@ impl Writer<'_> {
         let columns = vec![Column {
             name: column.clone(),
             width: SERIES_WIDTH,
+            any: None,
         }];
         self.aliased(
             Relation {

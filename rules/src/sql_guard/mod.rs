@@ -13,6 +13,7 @@ mod allowed;
 mod call;
 mod expr;
 mod from;
+mod open;
 mod parse;
 mod predicate;
 mod query;
@@ -26,6 +27,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 
 pub use allowed::{functions, types};
+pub use open::{Named, Opened, TableName, condition, open};
 pub use refusal::Refusal;
 pub use words::quoted_words;
 
@@ -76,17 +78,7 @@ pub struct Guarded {
 /// Judges a text.
 pub fn check(text: &str, terms: &Terms<'_>) -> Result<Guarded, Refusal> {
     let query = parse::query(text)?;
-    let mut writer = Writer {
-        terms: *terms,
-        sql: String::with_capacity(text.len() + 64),
-        used: BTreeSet::new(),
-        with: Vec::new(),
-        frames: Vec::new(),
-        depth: 0,
-        tables: 0,
-        named: 0,
-        unnamed: 0,
-    };
+    let mut writer = Writer::new(text, terms);
     writer.query(&query)?;
     Ok(Guarded {
         sql: writer.sql,
@@ -111,6 +103,25 @@ struct Writer<'t> {
     named: usize,
     /// Subqueries that have no name of their own.
     unnamed: usize,
+    /// What is read where any table may be; none where sources are listed.
+    opened: Option<open::Opening>,
+}
+
+impl<'t> Writer<'t> {
+    fn new(text: &str, terms: &Terms<'t>) -> Self {
+        Self {
+            terms: *terms,
+            sql: String::with_capacity(text.len() + 64),
+            used: BTreeSet::new(),
+            with: Vec::new(),
+            frames: Vec::new(),
+            depth: 0,
+            tables: 0,
+            named: 0,
+            unnamed: 0,
+            opened: None,
+        }
+    }
 }
 
 impl Writer<'_> {

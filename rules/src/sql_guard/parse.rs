@@ -4,7 +4,7 @@
 //! of words are bounded before anything is read, and so is the depth while it is.
 //! Failure: `sql_empty`, `sql_too_long`, `sql_too_complex`, `sql_not_a_query`, `sql_syntax`.
 
-use sqlparser::ast::Query;
+use sqlparser::ast::{Expr, Query};
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
@@ -18,6 +18,34 @@ const NESTING: usize = 20;
 
 /// The query that a text is.
 pub fn query(text: &str) -> Result<Query, Refusal> {
+    let tokens = tokens(text)?;
+    let first = words(&tokens).next();
+    if let Some(first) = first.filter(|first| !begins(&first.token)) {
+        return Err(not_a_query().at_location(first.span.start));
+    }
+    let dialect = PostgreSqlDialect {};
+    let mut parser = parser(&dialect, tokens);
+    let query = parser.parse_query().map_err(of_parser)?;
+    let mut ended = false;
+    while parser.consume_token(&Token::SemiColon) {
+        ended = true;
+    }
+    match ended && parser.peek_token_ref().token != Token::EOF {
+        true => Err(not_a_query().at_location(parser.peek_token_ref().span.start)),
+        false => end(&parser).map(|()| *query),
+    }
+}
+
+/// The expression that a text is.
+pub fn expression(text: &str) -> Result<Expr, Refusal> {
+    let dialect = PostgreSqlDialect {};
+    let mut parser = parser(&dialect, tokens(text)?);
+    let expr = parser.parse_expr().map_err(of_parser)?;
+    end(&parser).map(|()| expr)
+}
+
+/// The words and signs of a text, of which there is at least one.
+fn tokens(text: &str) -> Result<Vec<TokenWithSpan>, Refusal> {
     if text.len() > MAX_TEXT {
         let message = format!("A query has at most {MAX_TEXT} bytes.");
         return Err(Refusal::of("sql_too_long", message));
@@ -29,39 +57,38 @@ pub fn query(text: &str) -> Result<Query, Refusal> {
     let tokens = Tokenizer::new(&dialect, text)
         .tokenize_with_location()
         .map_err(|error| syntax(&error.message).at_location(error.location))?;
-    let words = tokens
-        .iter()
-        .filter(|token| !matches!(token.token, Token::Whitespace(_)));
-    if words.clone().count() > MAX_TOKENS {
+    let count = words(&tokens).count();
+    if count > MAX_TOKENS {
         let message = format!("A query has at most {MAX_TOKENS} words and signs.");
         return Err(Refusal::of("sql_too_complex", message));
     }
-    shallow(words.clone())?;
-    match words.clone().next() {
-        None => return Err(Refusal::of("sql_empty", "The query is empty.")),
-        Some(first) if !begins(&first.token) => {
-            return Err(not_a_query().at_location(first.span.start));
-        }
-        Some(_) => {}
+    shallow(words(&tokens))?;
+    match count {
+        0 => Err(Refusal::of("sql_empty", "The query is empty.")),
+        _ => Ok(tokens),
     }
-    let mut parser = Parser::new(&dialect)
+}
+
+fn words(tokens: &[TokenWithSpan]) -> impl Iterator<Item = &TokenWithSpan> {
+    tokens
+        .iter()
+        .filter(|token| !matches!(token.token, Token::Whitespace(_)))
+}
+
+fn parser<'d>(dialect: &'d PostgreSqlDialect, tokens: Vec<TokenWithSpan>) -> Parser<'d> {
+    Parser::new(dialect)
         .with_recursion_limit(NESTING)
-        .with_tokens_with_locations(tokens);
-    let query = parser.parse_query().map_err(of_parser)?;
-    let mut ended = false;
-    while parser.consume_token(&Token::SemiColon) {
-        ended = true;
-    }
+        .with_tokens_with_locations(tokens)
+}
+
+/// Nothing is left to be read.
+fn end(parser: &Parser<'_>) -> Result<(), Refusal> {
     let next: &TokenWithSpan = parser.peek_token_ref();
-    let refusal = match next.token {
-        Token::EOF => return Ok(*query),
-        _ if ended => not_a_query(),
-        _ => {
-            let found: String = next.token.to_string().chars().take(60).collect();
-            syntax(&format!("{found} is not expected here"))
-        }
-    };
-    Err(refusal.at_location(next.span.start))
+    if next.token == Token::EOF {
+        return Ok(());
+    }
+    let found: String = next.token.to_string().chars().take(60).collect();
+    Err(syntax(&format!("{found} is not expected here")).at_location(next.span.start))
 }
 
 /// Refuses what is nested too deep to be read: the parser does not count all of it.

@@ -39,6 +39,9 @@ impl Writer<'_> {
                 return Err(Refusal::clause(what));
             }
         }
+        if self.opened.as_ref().is_some_and(|opened| opened.row) {
+            return Err(Refusal::clause("A subquery in a condition about one row"));
+        }
         self.deeper(|writer| {
             let known = writer.with.len();
             if let Some(with) = with {
@@ -208,6 +211,7 @@ impl Writer<'_> {
         let column = |(place, width): (usize, u64)| Column {
             name: format!("column{place}"),
             width,
+            any: None,
         };
         Ok((1..).zip(widths).map(column).collect())
     }

@@ -9,10 +9,23 @@ use sqlparser::ast::Ident;
 use super::{Refusal, Writer, words};
 
 /// A column and the longest text it may hold, in bytes, as far as can be told.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Column {
     pub name: String,
     pub width: u64,
+    /// It stands for whatever columns an open table has; the number of that table.
+    pub any: Option<usize>,
+}
+
+impl Column {
+    /// Whatever columns an open table has.
+    pub fn any(table: usize, width: u64) -> Self {
+        Self {
+            name: String::new(),
+            width,
+            any: Some(table),
+        }
+    }
 }
 
 /// Something to select from.
@@ -58,6 +71,7 @@ impl Frame {
             all.push(Column {
                 name: name.clone(),
                 width: width.unwrap_or_default(),
+                any: None,
             });
         }
         all.extend(
@@ -87,6 +101,11 @@ impl Writer<'_> {
                 .max_by_key(|column| column.width)
                 .cloned()
         });
+        let found = found.or_else(|| {
+            let columns = self.frames.iter().rev().flat_map(|frame| &frame.relations);
+            let columns: Vec<Column> = columns.flat_map(|found| found.columns.clone()).collect();
+            self.of_open_table(&name, &columns)
+        });
         let column = found.ok_or_else(|| self.no_column(&name, None).at(ident.span))?;
         words::write_name(&mut self.sql, &column.name);
         self.named += 1;
@@ -98,7 +117,10 @@ impl Writer<'_> {
         let relation = self.relation(table)?;
         let name = words::name(ident)?;
         let column = relation.columns.iter().find(|column| column.name == name);
-        let Some(column) = column.cloned() else {
+        let column = column
+            .cloned()
+            .or_else(|| self.of_open_table(&name, &relation.columns));
+        let Some(column) = column else {
             return Err(self.no_column(&name, Some(&relation)).at(ident.span));
         };
         words::write_name(&mut self.sql, &relation.name);

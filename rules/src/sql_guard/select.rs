@@ -113,14 +113,22 @@ impl Writer<'_> {
                     self.put(" as ");
                     words::write_name(&mut self.sql, &name);
                 }
-                columns.push(Column { name, width });
+                columns.push(Column {
+                    name,
+                    width,
+                    any: None,
+                });
             }
             SelectItem::ExprWithAlias { expr, alias } => {
                 let width = self.expr(expr)?;
                 let name = words::name(alias)?;
                 self.put(" as ");
                 words::write_name(&mut self.sql, &name);
-                columns.push(Column { name, width });
+                columns.push(Column {
+                    name,
+                    width,
+                    any: None,
+                });
             }
             SelectItem::ExprWithAliases { .. } => {
                 return Err(Refusal::clause("AS with several names"));

@@ -1,0 +1,133 @@
+//! Which checks of a connection are due.
+//!
+//! The periods of a check follow each other from the epoch on, each beginning as much later as the
+//! check's own share of it (spread by its id), so that checks of the same minute do not all run at
+//! once.
+//!
+//! Invariant: of one period a check runs at most once, however often and late it is asked and
+//! whatever the clock does; of periods that were missed only the latest is run. Who has waited
+//! longest is first, so nobody waits for ever as long as any run at all.
+//! Failure: none.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::time;
+
+/// Starts are spread in steps of this many seconds, so that one alarm serves several checks.
+const STEP: u64 = 5;
+
+/// A check as its schedule sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The check.
+    pub check: Uuid,
+    /// Its period, in seconds.
+    pub every: u32,
+    /// When it was made or switched on: it is due then for the first time.
+    #[serde(with = "time::ms")]
+    pub since: DateTime<Utc>,
+    /// The start of the latest period that was claimed.
+    #[serde(with = "time::ms_option", default)]
+    pub last: Option<DateTime<Utc>>,
+}
+
+/// A check that is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// The check.
+    pub check: Uuid,
+    /// The period it is due for.
+    #[serde(with = "time::ms")]
+    pub period: DateTime<Utc>,
+    /// Since when it waits.
+    #[serde(with = "time::ms")]
+    pub waiting: DateTime<Utc>,
+}
+
+impl Entry {
+    /// The period that an instant lies in.
+    pub fn period(&self, at: DateTime<Utc>) -> DateTime<Utc> {
+        let every = i64::from(self.every.max(1));
+        let offset = self.offset();
+        let start = (at.timestamp() - offset)
+            .div_euclid(every)
+            .saturating_mul(every)
+            .saturating_add(offset);
+        time::from_ms(start.saturating_mul(1_000))
+    }
+
+    /// When it is due next.
+    pub fn due_at(&self) -> DateTime<Utc> {
+        match self.last {
+            // The period may have been changed meanwhile.
+            Some(last) => self.period(last) + TimeDelta::seconds(self.every.max(1).into()),
+            None => self.since,
+        }
+    }
+
+    /// Notes that a period is run. Whether it was free: of two that claim it, one may run.
+    pub fn claim(&mut self, period: DateTime<Utc>) -> bool {
+        let free = self.last.is_none_or(|last| period > last);
+        if free {
+            self.last = Some(period);
+        }
+        free
+    }
+
+    /// By how much its periods begin later: its own share of one, the same for the same id.
+    fn offset(&self) -> i64 {
+        let steps = (u64::from(self.every) / STEP).max(1);
+        let digest: [u8; 32] = Sha256::digest(self.check.as_bytes()).into();
+        let share = digest
+            .iter()
+            .take(8)
+            .fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+        let step = (u128::from(share) * u128::from(steps)) >> 64;
+        i64::try_from(step).unwrap_or_default() * i64::try_from(STEP).unwrap_or_default()
+    }
+}
+
+/// The checks that are due, at most so many, who waits longest first.
+pub fn due(entries: &[Entry], now: DateTime<Utc>, most: usize) -> Vec<Run> {
+    let run = |entry: &Entry| {
+        let waiting = entry.due_at();
+        let period = entry.period(now);
+        let free = entry.last.is_none_or(|last| period > last);
+        (waiting <= now && free).then_some(Run {
+            check: entry.check,
+            period,
+            waiting,
+        })
+    };
+    let mut runs: Vec<Run> = entries.iter().filter_map(run).collect();
+    runs.sort_by_key(|run| (run.waiting, run.check));
+    runs.truncate(most);
+    runs
+}
+
+/// When the next check is due: the alarm to set. Never before now.
+pub fn next_alarm(entries: &[Entry], now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let next = |entry: &Entry| {
+        let period = entry.period(now);
+        match entry.last {
+            // The clock went back, or the check had its turn: the period behind both.
+            Some(last) if last >= period => entry.due_at(),
+            _ => entry.due_at().max(now),
+        }
+    };
+    entries.iter().map(next).min().map(|at| at.max(now))
+}
+
+/// By how much the check that waits longest is late, once that is more than its period and a minute:
+/// then the schedule stalls.
+pub fn stalled(entries: &[Entry], now: DateTime<Utc>) -> Option<(Uuid, TimeDelta)> {
+    let late = entries.iter().filter_map(|entry| {
+        let late = now - entry.due_at();
+        let patience = TimeDelta::seconds(i64::from(entry.every)) + TimeDelta::minutes(1);
+        (late > patience).then_some((entry.check, late))
+    });
+    late.max_by_key(|(check, late)| (*late, std::cmp::Reverse(*check)))
+}

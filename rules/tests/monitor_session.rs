@@ -1,0 +1,250 @@
+//! What is said on a connection and what must hold, what a role is given, and the filling in of
+//! history.
+//!
+//! Invariant: a primary is asked one question; nothing runs without its limits in force.
+//! Failure: the text or the judgement that is otherwise.
+
+mod monitor_support;
+
+use chrono::TimeDelta;
+use monitor_support::*;
+use rules::monitor::TableName;
+use rules::monitor::backfill::{self, Progress, Step};
+use rules::monitor::catalog::{Catalog, TableFacts};
+use rules::monitor::check::Check;
+use rules::monitor::ledger::Budget;
+use rules::monitor::privileges;
+use rules::monitor::session::{self, Limits};
+use rules::monitor::sql::Size;
+use serde_json::{Value, json};
+
+#[test]
+fn a_primary_is_refused_after_one_question_unless_its_owner_allowed_it() {
+    let primary = r#"{"recovery":false,"version":170002}"#;
+    let refused = session::identify(primary, false).unwrap_err();
+    assert_eq!(refused.code, "not_a_replica");
+    assert!(refused.message.contains("allow_primary"));
+    assert!(session::identify(primary, true).is_ok());
+    let replica = r#"{"recovery":true,"version":170002}"#;
+    assert!(session::identify(replica, false).is_ok());
+    let old = r#"{"recovery":true,"version":110000}"#;
+    assert_eq!(session::identify(old, false).unwrap_err().code, "version");
+    assert_eq!(session::identify("hello", false).unwrap_err().code, "unreadable");
+    assert!(!session::IDENTIFY.contains("from"), "it reads no table");
+}
+
+#[test]
+fn a_run_begins_read_only_with_every_limit_anew() {
+    let text = session::begin(&Limits::default(), 150_000);
+    assert!(text.starts_with("begin transaction isolation level read committed read only;"));
+    for limit in [
+        "set local statement_timeout = 2000",
+        "set local lock_timeout = 250",
+        "set local idle_in_transaction_session_timeout = 5000",
+        "set local max_parallel_workers_per_gather = 0",
+        "set local search_path = pg_catalog",
+        "set local standard_conforming_strings = on",
+    ] {
+        assert!(text.contains(limit), "{limit}");
+    }
+    assert!(!text.contains("transaction_timeout = 15000"));
+    let new = session::begin(&Limits::default(), 170_000);
+    assert!(new.ends_with("set local transaction_timeout = 15000"));
+    let deadline = session::deadline(&Limits::default());
+    assert!(deadline.as_millis() > 2_250, "the server's limits come first");
+}
+
+fn standing() -> Value {
+    json!({"recovery": true, "read_only": "on", "statement_timeout": "2s",
+        "search_path": "pg_catalog", "now": 1_780_309_800.5, "receive_lsn": "0/3", "replay_lsn": "0/3",
+        "last_replay": 1_780_309_700.0, "paused": false, "receiver": true,
+        "receiver_status": "streaming", "last_msg_receipt": 1_780_309_799.0, "feedback": true,
+        "conflicts": 2, "aurora": false, "stats": true, "superuser": false})
+}
+
+fn judged(name: &str, value: Value) -> Result<session::Standing, session::Refusal> {
+    let mut answer = standing();
+    answer[name] = value;
+    session::standing(&answer.to_string(), None, &Limits::default(), false)
+}
+
+#[test]
+fn nothing_runs_unless_what_was_set_holds() {
+    let found = judged("paused", json!(false)).expect("it holds");
+    assert_eq!(found.position.now, at("2026-06-01T10:30:00.500Z"));
+    assert!(found.feedback && found.conflicts == 2);
+    for (name, value, code) in [
+        ("recovery", json!(false), "not_a_replica"),
+        ("read_only", json!("off"), "not_read_only"),
+        ("statement_timeout", json!("0"), "unlimited"),
+        ("statement_timeout", json!("2001ms"), "unlimited"),
+        ("statement_timeout", json!("1min"), "unlimited"),
+        ("statement_timeout", json!("soon"), "unlimited"),
+        ("search_path", json!("\"$user\", public"), "unlimited"),
+        ("now", json!(null), "unreadable"),
+    ] {
+        assert_eq!(judged(name, value.clone()).unwrap_err().code, code, "{name} {value}");
+    }
+    assert!(judged("statement_timeout", json!("1500ms")).is_ok());
+}
+
+#[test]
+fn a_replica_is_connected_in_five_lines() {
+    let tables = [
+        table("orders"),
+        TableName {
+            schema: "Sales".to_owned(),
+            name: "order lines".to_owned(),
+        },
+        table("customers"),
+    ];
+    assert_eq!(
+        privileges::connect("pulse", "shop", &tables),
+        [
+            r#"CREATE ROLE "pulse" LOGIN PASSWORD '…' CONNECTION LIMIT 1;"#,
+            r#"GRANT pg_read_all_stats TO "pulse";"#,
+            r#"GRANT CONNECT ON DATABASE "shop" TO "pulse";"#,
+            r#"GRANT USAGE ON SCHEMA "Sales", "public" TO "pulse";"#,
+            r#"GRANT SELECT ON "public"."orders", "Sales"."order lines", "public"."customers" TO "pulse";"#,
+        ]
+    );
+    assert_eq!(privileges::connect("pulse", "shop", &[]).len(), 5);
+    assert_eq!(privileges::harden("pulse").len(), 4);
+}
+
+#[test]
+fn what_a_role_lacks_is_told_as_what_grants_it() {
+    let all = privileges::judge("pulse", true, false, &catalog(SMALL));
+    assert_eq!(all, privileges::Privileges::default());
+    let mut columns = orders(SMALL).columns;
+    columns.iter_mut().for_each(|column| column.select = false);
+    let none = TableFacts {
+        usage: false,
+        select: false,
+        writes: true,
+        columns,
+        ..orders(SMALL)
+    };
+    let catalog = Catalog::from([(table("orders"), none)]);
+    let found = privileges::judge("pulse", false, false, &catalog);
+    assert_eq!(
+        found.missing,
+        [
+            r#"GRANT pg_read_all_stats TO "pulse";"#,
+            r#"GRANT USAGE ON SCHEMA "public" TO "pulse";"#,
+            r#"GRANT SELECT ON "public"."orders" TO "pulse";"#,
+        ]
+    );
+    assert!(found.excess[0].contains(r#"REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON "public"."orders""#));
+    let some = privileges::columns("pulse", &table("orders"), &["id".to_owned(), "at".to_owned()]);
+    assert_eq!(some, r#"GRANT SELECT ("id", "at") ON "public"."orders" TO "pulse";"#);
+}
+
+fn volume() -> Check {
+    check("volume", json!({"column": "at", "bucket": 3_600}))
+}
+
+#[test]
+fn history_is_filled_in_newest_first_each_stretch_once_and_not_too_fast() {
+    let check = volume();
+    let mut now = at("2026-06-01T10:30:00Z");
+    let mut progress = backfill::begin(&check, now).expect("a beginning");
+    let (mut seen, mut asked) = (Vec::new(), Vec::new());
+    loop {
+        match backfill::next(&check, &progress, now) {
+            Step::Done => break,
+            Step::Wait(until) => {
+                assert!(until > now);
+                now = until;
+            }
+            Step::Ask(chunk) => {
+                assert!(chunk.len() <= 168);
+                asked.push(now);
+                seen.extend(chunk.iter().rev().copied());
+                progress = backfill::filled(progress, &chunk, now);
+                let stored = serde_json::to_string(&progress).expect("JSON");
+                progress = serde_json::from_str::<Progress>(&stored).expect("progress");
+            }
+        }
+    }
+    assert!(seen.windows(2).all(|pair| pair[0].from == pair[1].to), "no gap, none twice");
+    assert_eq!(seen.first().expect("some").to, at("2026-06-01T10:00:00Z"));
+    assert_eq!(seen.len(), 8 * 7 * 24 - 1);
+    assert!(asked.windows(2).all(|pair| pair[1] - pair[0] >= backfill::PAUSE));
+    assert_eq!(backfill::budget(&Budget::default()).statements, 900);
+}
+
+#[test]
+fn a_minute_of_a_minute_is_filled_in_by_the_day() {
+    let check = check("volume", json!({"column": "at", "bucket": 60}));
+    let now = at("2026-06-01T10:30:30Z");
+    let progress = backfill::begin(&check, now).expect("a beginning");
+    let Step::Ask(chunk) = backfill::next(&check, &progress, now) else {
+        panic!("nothing to ask");
+    };
+    assert_eq!(chunk.len(), 1_439);
+    assert_eq!(chunk.last().expect("some").to, at("2026-06-01T10:30:00Z"));
+}
+
+#[test]
+fn a_chunk_that_fails_is_asked_again_later_and_given_up_at_last() {
+    let check = volume();
+    let mut now = at("2026-06-01T10:30:00Z");
+    let mut progress = backfill::begin(&check, now).expect("a beginning");
+    let mut waits = Vec::new();
+    while let Step::Ask(_) = backfill::next(&check, &progress, now) {
+        progress = backfill::failed(progress, now);
+        waits.push((progress.not_before - now).num_minutes());
+        now = progress.not_before;
+    }
+    assert_eq!(waits, [1, 2, 4]);
+    assert_eq!(backfill::next(&check, &progress, now + TimeDelta::days(1)), Step::Done);
+}
+
+#[test]
+fn only_what_has_times_has_a_history() {
+    let now = at("2026-06-01T10:30:00Z");
+    let null = json!({"column": "email"});
+    let scoped = |last: u32| {
+        let scope = json!({"scope": {"column": "at", "last": last}});
+        check_with("null_rate", null.clone(), scope)
+    };
+    assert!(backfill::begin(&scoped(3_600), now).is_some());
+    for without in [
+        scoped(7_000),
+        check("null_rate", null.clone()),
+        check("row_count", json!({})),
+        check("freshness", json!({"column": "at"})),
+    ] {
+        assert_eq!(backfill::begin(&without, now), None);
+    }
+}
+
+#[test]
+fn history_is_counted_by_an_index_and_read_the_same_every_time() {
+    let check = volume();
+    let now = at("2026-06-01T10:30:00Z");
+    let progress = backfill::begin(&check, now).expect("a beginning");
+    let Step::Ask(chunk) = backfill::next(&check, &progress, now) else {
+        panic!("nothing to ask");
+    };
+    let of = |check: &Check, pages| {
+        let size = Size::default();
+        backfill::statement(check, &table("orders"), &catalog(pages), size, &chunk)
+    };
+    let statement = of(&check, BIG).expect("a statement");
+    assert!(statement.sql.contains(r#"where "at" >= $1::timestamptz and "at" < $2::timestamptz"#));
+    assert_eq!(of(&check, BIG), Ok(statement));
+    let wall = monitor_support::check("volume", json!({"column": "wall"}));
+    assert!(of(&wall, BIG).is_err() && of(&wall, SMALL).is_ok());
+    let past = backfill::read(&check, &chunk, r#"{"counts":[[1,7,0],[3,9,0]]}"#).expect("values");
+    assert_eq!(past.len(), chunk.len(), "a stretch without rows is zero");
+    let values: Vec<_> = past.iter().take(4).map(|past| past.value).collect();
+    assert_eq!(values, [7.0, 0.0, 9.0, 0.0]);
+    let scope = json!({"scope": {"column": "at", "last": 3_600}});
+    let rate = check_with("null_rate", json!({"column": "email"}), scope);
+    assert!(of(&rate, BIG).expect("a statement").sql.contains(r#"filter (where "email" is null)"#));
+    let past = backfill::read(&rate, &chunk, r#"{"counts":[[1,8,2]]}"#).expect("values");
+    assert_eq!(past.len(), 1, "a stretch without rows has no share");
+    assert_eq!(past[0].value, 0.25);
+}
