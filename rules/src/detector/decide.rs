@@ -15,6 +15,8 @@ use super::{Kind, Sensitivity, Streak};
 
 /// One alone counts from twice as far.
 const STRONG: f64 = 2.0;
+/// For shares three times: of how few rows they are is not known.
+const STRONG_SHARE: f64 = 3.0;
 /// Six in a row count from three quarters as far.
 const SUSTAIN: f64 = 0.75;
 /// What fires holds from half as far.
@@ -38,11 +40,9 @@ pub(super) fn all(
 ) -> Decided {
     if seen.value.is_finite() {
         streak.push(at, seen.score);
-        let missed = seen.expected.iter().map(|expected| expected.mean);
-        let missed = missed.min_by(f64::total_cmp).unwrap_or_default();
         let counts = seen.expected.iter().any(|one| one.kind == Kind::Count);
         if counts && seen.value <= 0.0 {
-            streak.missed += missed;
+            streak.missed += seen.missed;
             streak.empty += 1;
         } else {
             (streak.missed, streak.empty) = (0.0, 0);
@@ -91,12 +91,19 @@ fn missing(sensitivity: Sensitivity) -> f64 {
 }
 
 /// From where a sensitivity fires, in one direction.
-fn thresholds(sensitivity: Sensitivity, habit: Habit, forgiven: Option<Habit>) -> Thresholds {
+fn thresholds(
+    seen: &Seen,
+    sensitivity: Sensitivity,
+    habit: Habit,
+    forgiven: Option<Habit>,
+) -> Thresholds {
     let base = base(sensitivity);
+    let share = seen.expected.iter().any(|one| one.kind == Kind::Rate);
+    let strong = if share { STRONG_SHARE } else { STRONG };
     let forgiven = forgiven.unwrap_or_default();
     Thresholds {
         confirm: base.max(habit.pair).max(forgiven.pair),
-        strong: (STRONG * base).max(habit.one).max(forgiven.one),
+        strong: (strong * base).max(habit.one).max(forgiven.one),
         sustain: (SUSTAIN * base).max(habit.six).max(forgiven.six),
         zero: missing(sensitivity).max(habit.zero).max(forgiven.zero),
     }
@@ -106,7 +113,7 @@ fn thresholds(sensitivity: Sensitivity, habit: Habit, forgiven: Option<Habit>) -
 fn band(seen: &Seen, guards: &Guards, sensitivity: Sensitivity) -> Band {
     let by = |direction| {
         let forgiven = guards.forgiven(direction, seen.hour);
-        thresholds(sensitivity, guards.habit(direction), forgiven).confirm
+        thresholds(seen, sensitivity, guards.habit(direction), forgiven).confirm
     };
     let (below, above) = (by(Direction::Down), by(Direction::Up));
     let mut bands = seen
@@ -134,7 +141,7 @@ fn one(
     learning: Option<Outcome>,
 ) -> Said {
     let direction = Direction::of(seen.score);
-    let thresholds = thresholds(sensitivity, guards.habit(direction), forgiven);
+    let thresholds = thresholds(seen, sensitivity, guards.habit(direction), forgiven);
     let outcome = |outcome, rule| Said {
         outcome,
         rule,

@@ -97,6 +97,10 @@ pub enum Widened {
     ClockChange,
     /// The series does this now and then by itself.
     Habit,
+    /// The same time showed as much on each of the last days, or in the last weeks.
+    Repeated,
+    /// This time of the week was never seen: what other days show then is as good.
+    Unseen,
     /// People called as much a false alarm.
     FalseAlarm,
 }

@@ -1,7 +1,7 @@
 //! What a series does now and then by itself, and what people called no alarm.
 //!
-//! Invariant: what happened on one or two days of the history is no habit, whatever its size, so an
-//! incident that was missed does not hide the next one.
+//! Invariant: of eight weeks, what happened on one or two days is no habit, whatever its size, so an
+//! incident that was missed does not hide the next one. A young series is believed sooner.
 //! Failure: none; without history nothing is guarded.
 
 use super::Direction;
@@ -96,7 +96,7 @@ impl Guards {
                 });
             }
         }
-        let rank = days.len().div_ceil(20).max(2);
+        let rank = days.len().div_ceil(20);
         let usual = |way: fn(&[Habit; 2]) -> &Habit| {
             let of = |part: fn(&Habit) -> f64| {
                 let mut parts: Vec<f64> = days.iter().map(|day| part(way(day))).collect();

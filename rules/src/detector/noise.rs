@@ -17,6 +17,8 @@ const BLOCK: i64 = 6 * 3_600;
 /// Counts below are read by their mean, above `FEW + MIXED` by their middle.
 const FEW: f64 = 5.0;
 const MIXED: f64 = 15.0;
+/// Counts below show chance, and those above the noise beyond it.
+const SMALL: f64 = 20.0;
 /// Points that pull an hour's noise to that of all.
 const PULL: f64 = 30.0;
 /// The fewest points that show an hour's bias.
@@ -152,6 +154,9 @@ impl Errors {
         let mut chances = vec![Vec::new(); HOURS];
         for (sample, mean) in samples.iter().zip(means) {
             let Some(mean) = *mean else { continue };
+            if self.kind == Kind::Count && mean < SMALL {
+                continue;
+            }
             let hour = sample.place.hour;
             if let (Some(off), Some(chances)) = (off.get_mut(hour), chances.get_mut(hour)) {
                 off.push(sample.compared - forward(self.kind, mean));
@@ -162,7 +167,10 @@ impl Errors {
             }
         }
         let measured = |mut off: Vec<f64>, mut chances: Vec<f64>| {
-            let whole = spread(&mut off, 0.0)?;
+            let middle = spread(&mut off, 0.0)?;
+            // What is mostly still and now and then not has its noise there. `off` are distances now.
+            let seldom = quantile(&mut off, 0.95)? / 1.96;
+            let whole = middle.max(0.8 * seldom);
             let chance = median(&mut chances)?;
             Some((whole * whole - chance * chance).max(0.0).sqrt())
         };
@@ -214,7 +222,6 @@ fn levels(layout: Layout, samples: &[Sample], beside: &[Beside]) -> Vec<Option<L
 
 /// How much of chance is in counts.
 fn chance(kind: Kind, samples: &[Sample], means: &[Option<f64>]) -> f64 {
-    const SMALL: f64 = 20.0;
     if kind != Kind::Count {
         return 1.0;
     }

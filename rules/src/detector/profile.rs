@@ -37,7 +37,7 @@ pub(super) struct Usual {
     pub center: f64,
     /// The mean of a count, without what is far out; for counts whose middle says little.
     pub mean: f64,
-    /// How many points show it.
+    /// How many points of this slot, and those beside it, show it; none when other days must do.
     pub points: u32,
 }
 
@@ -196,23 +196,30 @@ impl Members {
 
     /// What a slot shows, without a week.
     fn usual(&self, place: usize, without: Option<i64>, scratch: &mut Vec<f64>) -> Usual {
+        let wanted = |member: &&Member| without.is_none_or(|week| member.week != week);
+        if let Some(found) = self.middle(self.near(place).filter(wanted), scratch) {
+            return found;
+        }
+        let a_day = self.layout.slots_a_day();
+        let days = (place % a_day..self.slots.len()).step_by(a_day);
+        let same_time = days
+            .filter(|day| without.is_none() || *day != place)
+            .flat_map(|day| self.near(day));
+        let anything = || self.slots.iter().flatten();
+        let found = self.middle(same_time, scratch);
+        let found = found.or_else(|| self.middle(anything(), scratch));
+        Usual {
+            points: 0,
+            ..found.unwrap_or_default()
+        }
+    }
+
+    /// The members of a slot, and of those beside it.
+    fn near(&self, place: usize) -> impl Iterator<Item = &Member> + Clone {
         let count = self.slots.len().max(1);
         let reach = usize::from(self.layout.has_neighbours());
-        let near = (0..=2 * reach).map(|step| (place + count + step - reach) % count);
-        let near = near.flat_map(|place| self.slots.get(place).into_iter().flatten());
-        let wanted = |member: &&Member| without.is_none_or(|week| member.week != week);
-        let found = self.middle(near.filter(wanted), scratch);
-        let a_day = self.layout.slots_a_day();
-        let same_time = || {
-            let days = self.slots.iter().enumerate().skip(place % a_day).step_by(a_day);
-            let days = days.filter(|(day, _)| without.is_none() || *day != place);
-            days.flat_map(|(_, slot)| slot)
-        };
-        let anything = || self.slots.iter().flatten();
-        found
-            .or_else(|| self.middle(same_time(), scratch))
-            .or_else(|| self.middle(anything(), scratch))
-            .unwrap_or_default()
+        let near = (0..=2 * reach).map(move |step| (place + count + step - reach) % count);
+        near.flat_map(|place| self.slots.get(place).into_iter().flatten())
     }
 
     fn middle<'a>(

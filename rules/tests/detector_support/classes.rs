@@ -168,7 +168,7 @@ impl Rows {
             .map(|place| (place, self.trouble(random)))
             .collect();
         let mut wander = Wander::new(random.between(0.0, 0.8));
-        let (mut level, mut lasting) = (0.0, 1.0);
+        let (mut level, mut lasting, mut burst) = (0.0, 1.0, 1.0);
         let mut gap = 0;
         let mut points = Vec::new();
         let days = self.every.num_minutes() as f64 / 1_440.0;
@@ -181,7 +181,9 @@ impl Rows {
                 false => self.noise * wander.step(random),
             };
             let mean = self.size * self.rhythm.at(&zone, *at, sunday) * (level + noise).exp();
-            let burst = if random.chance(self.bursts) { random.between(2.0, 6.0) } else { 1.0 };
+            // Two in a row would be a flood.
+            let again = burst > 1.0;
+            burst = if !again && random.chance(self.bursts) { random.between(2.0, 6.0) } else { 1.0 };
             let trouble = troubles.iter().find(|(stretch, _)| stretch.holds(place));
             let factor = match trouble {
                 Some((_, Trouble::Factor(factor))) if !self.shifts => *factor,
