@@ -61,7 +61,7 @@ impl Baseline {
         holidays.sort_unstable();
         let window = between(series.history, until - WINDOW, until);
         let mut samples = Vec::with_capacity(window.len());
-        for point in window.iter().filter(|point| learnable(point)) {
+        for point in learnt(series.kind, series.every, window) {
             let place = layout.place(clock.wall(point.at));
             if point.value.is_finite() && holidays.binary_search(&place.day).is_err() {
                 samples.push(Sample {
@@ -124,9 +124,10 @@ impl Baseline {
         });
         let mut widened = Vec::new();
         let mut expected = self.expected(place, at, &level, &mut clock, &mut widened);
-        if least(&expected, value).abs() > WORTH_A_LOOK {
+        let off = least(&expected, value);
+        if let Some(first) = expected.first().filter(|_| off.abs() > WORTH_A_LOOK) {
             let like = |mean| self.errors.expected(mean, place.hour);
-            let repeated = repeated::means(recent, at, self.every, &mut clock, like);
+            let repeated = repeated::means(recent, first, off, at, self.every, &mut clock, like);
             if !repeated.is_empty() {
                 widened.push(Widened::Repeated);
             }
@@ -250,6 +251,27 @@ impl Baseline {
         };
         places.into_iter().map(expected).collect()
     }
+}
+
+/// The points that are learnt from: neither what was alerted, nor what led to it: the first of two,
+/// and the buckets without rows before the one that was too many.
+fn learnt(kind: Kind, every: TimeDelta, points: &[Point]) -> Vec<Point> {
+    let mut learnt = Vec::with_capacity(points.len());
+    let mut after: Option<&Point> = None;
+    let mut leads = false;
+    for point in points.iter().rev() {
+        let alerted = !learnable(point);
+        let follows = after.is_some_and(|after| (after.at - point.at) * 2 <= every * 5);
+        let empty = kind == Kind::Count && point.value <= 0.0;
+        let was_alerted = after.is_some_and(|after| !learnable(after));
+        leads = !alerted && follows && (was_alerted || (leads && empty));
+        if !alerted && (!leads || point.mark.is_some()) {
+            learnt.push(*point);
+        }
+        after = Some(point);
+    }
+    learnt.reverse();
+    learnt
 }
 
 /// The score that the most lenient expectation gives.

@@ -11,10 +11,10 @@ use super::profile::Sample;
 use super::robust::largest;
 
 /// A habit is left by as much.
-const ONE: f64 = 1.4;
-const PAIR: f64 = 1.2;
+const ONE: f64 = 1.6;
+const PAIR: f64 = 1.3;
 const SIX: f64 = 1.3;
-const ZERO: f64 = 1.5;
+const ZERO: f64 = 1.4;
 /// As much more than a false alarm is as harmless.
 const FORGIVEN: f64 = 1.1;
 

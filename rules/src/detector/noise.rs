@@ -85,7 +85,7 @@ impl Errors {
             })
             .collect();
         errors.chance = chance(kind, samples, &means);
-        errors.spreads(samples, &means);
+        errors.spreads(samples, &beside, &means);
         let expected = samples.iter().zip(means).map(|(sample, mean)| {
             mean.map(|mean| errors.expected(mean, sample.place.hour))
         });
@@ -149,12 +149,12 @@ impl Errors {
         }
     }
 
-    fn spreads(&mut self, samples: &[Sample], means: &[Option<f64>]) {
+    fn spreads(&mut self, samples: &[Sample], beside: &[Beside], means: &[Option<f64>]) {
         let mut off = vec![Vec::new(); HOURS];
         let mut chances = vec![Vec::new(); HOURS];
-        for (sample, mean) in samples.iter().zip(means) {
+        for (sample, (beside, mean)) in samples.iter().zip(beside.iter().zip(means)) {
             let Some(mean) = *mean else { continue };
-            if self.kind == Kind::Count && mean < SMALL {
+            if self.kind == Kind::Count && beside.usual.mean < SMALL {
                 continue;
             }
             let hour = sample.place.hour;
@@ -166,10 +166,15 @@ impl Errors {
                 });
             }
         }
+        // A share of few rows is mostly none of them.
+        let (share, bell) = match self.kind {
+            Kind::Rate => (0.95, 1.96),
+            Kind::Count | Kind::Value => (0.9, 1.644_9),
+        };
         let measured = |mut off: Vec<f64>, mut chances: Vec<f64>| {
             let middle = spread(&mut off, 0.0)?;
             // What is mostly still and now and then not has its noise there. `off` are distances now.
-            let seldom = quantile(&mut off, 0.95)? / 1.96;
+            let seldom = quantile(&mut off, share)? / bell;
             let whole = middle.max(0.8 * seldom);
             let chance = median(&mut chances)?;
             Some((whole * whole - chance * chance).max(0.0).sqrt())

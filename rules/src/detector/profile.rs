@@ -15,7 +15,9 @@ const UNLIKE: f64 = 3.0;
 const MEDIAN_ERROR: f64 = 1.253_3;
 /// The fewest days, and weeks, that show it.
 const DAYS: usize = 5;
-const WEEKS: usize = 3;
+const WEEKS: usize = 4;
+/// How many of them may be otherwise.
+const OTHERWISE: f64 = 0.3;
 
 /// A point that is learnt from.
 #[derive(Clone, Copy, Debug)]
@@ -263,13 +265,12 @@ fn unlike(
     }
     let middle = |mut off: Vec<f64>| {
         let count = off.len();
+        let limit = UNLIKE * MEDIAN_ERROR * noise / (count.max(1) as f64).sqrt();
+        let least = quantile(&mut off, OTHERWISE).unwrap_or_default();
+        let most = quantile(&mut off, 1.0 - OTHERWISE).unwrap_or_default();
         let middle = median(&mut off).unwrap_or_default();
-        let error = MEDIAN_ERROR * noise / (count.max(1) as f64).sqrt();
-        if count >= fewest && middle.abs() > UNLIKE * error {
-            middle
-        } else {
-            0.0
-        }
+        let clear = (least > 0.0 && middle > limit) || (most < 0.0 && middle < -limit);
+        if count >= fewest && clear { middle } else { 0.0 }
     };
     members.into_iter().map(middle).collect()
 }

@@ -17,11 +17,16 @@ pub(super) const READS: TimeDelta = TimeDelta::days(15);
 const DAYS: i64 = 4;
 const WEEKS: i64 = 2;
 /// Values are alike when one is no further from another, in scores.
-const ALIKE: f64 = 4.5;
+const ALIKE: f64 = 3.5;
+/// And are no rhythm of their own when they are no further from what is expected.
+const UNLIKE: f64 = 3.0;
 
-/// What the same time showed often enough; `like` is the noise around such a value.
+/// What the same time showed often enough, off what is expected the way that `score` points; `like`
+/// is the noise around such a value.
 pub(super) fn means(
     points: &[Point],
+    expected: &Expected,
+    score: f64,
     at: DateTime<Utc>,
     every: TimeDelta,
     clock: &mut Clock,
@@ -32,10 +37,15 @@ pub(super) fn means(
     };
     let young = first.at > at - TimeDelta::weeks(WEEKS) - every;
     let weeks = if young { 1 } else { WEEKS };
+    let nothing = |point: &&Point| expected.kind == Kind::Count && point.value <= 0.0;
+    let repeats = |point: &&Point| {
+        point.mark != Some(Mark::TrueAlarm) && point.value.is_finite() && !nothing(point)
+    };
     let mut in_a_row = |times: i64, apart: TimeDelta| {
         let before = (1..=times).map(|time| {
             let at = same_time(at, apart * i32::try_from(time).unwrap_or(1), clock);
-            found(points, at, every).filter(|point| repeats(point, &like))
+            let off = |point: &&Point| expected.score(point.value) * score.signum() >= UNLIKE;
+            found(points, at, every).filter(repeats).filter(off)
         });
         let values: Option<Vec<f64>> = before.map(|point| Some(point?.value)).collect();
         let values = values?;
@@ -67,7 +77,3 @@ fn found(points: &[Point], at: DateTime<Utc>, every: TimeDelta) -> Option<&Point
     points.get(first).filter(|point| point.at < from + every)
 }
 
-fn repeats(point: &Point, like: &impl Fn(f64) -> Expected) -> bool {
-    let nothing = like(point.value).kind == Kind::Count && point.value <= 0.0;
-    point.mark != Some(Mark::TrueAlarm) && point.value.is_finite() && !nothing
-}
