@@ -17,8 +17,8 @@ use super::{Kind, Sensitivity, Streak};
 const STRONG: f64 = 2.0;
 /// For shares three times: of how few rows they are is not known.
 const STRONG_SHARE: f64 = 3.0;
-/// Six in a row count from three quarters as far.
-const SUSTAIN: f64 = 0.75;
+/// Six in a row count from seven tenths as far, on average.
+const SUSTAIN: f64 = 0.7;
 /// What fires holds from half as far.
 const HOLD: f64 = 0.5;
 /// Nothing in several buckets takes more expected rows than nothing in one.
@@ -152,16 +152,15 @@ fn one(
         return outcome(learning, None);
     }
     let far = seen.score.abs();
-    let in_a_row = |count| streak.weakest(count, direction).unwrap_or_default();
     let several = if streak.empty > 1 { SEVERAL } else { 1.0 };
     let held = streak.firing(sensitivity) == Some(direction);
     let rule = if streak.missed >= thresholds.zero * several {
         Some(Rule::Zero)
     } else if far >= thresholds.strong {
         Some(Rule::Strong)
-    } else if in_a_row(2) >= thresholds.confirm {
+    } else if streak.pair(direction) >= thresholds.confirm {
         Some(Rule::Confirmed)
-    } else if in_a_row(6) >= thresholds.sustain {
+    } else if streak.six(direction) >= thresholds.sustain {
         Some(Rule::Sustained)
     } else if held && far >= thresholds.confirm * HOLD {
         Some(Rule::Held)

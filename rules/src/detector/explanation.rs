@@ -126,7 +126,7 @@ pub struct Thresholds {
     pub confirm: f64,
     /// One alone.
     pub strong: f64,
-    /// Six in a row.
+    /// Six in a row, on average.
     pub sustain: f64,
     /// Rows expected, where none came.
     pub zero: f64,

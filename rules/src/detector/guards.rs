@@ -9,6 +9,7 @@ use super::expect::Expected;
 use super::layout::Layout;
 use super::profile::Sample;
 use super::robust::largest;
+use super::streak::{REMEMBERED, pair, six};
 
 /// A habit is left by as much.
 const ONE: f64 = 1.6;
@@ -25,7 +26,7 @@ pub(super) struct Habit {
     pub one: f64,
     /// Each of two in a row.
     pub pair: f64,
-    /// Each of six.
+    /// Six in a row, on average.
     pub six: f64,
     /// Rows that were expected where none came.
     pub zero: f64,
@@ -57,11 +58,11 @@ pub(super) struct Guards {
     forgiven: Vec<Forgiven>,
 }
 
-/// The scores of one day, or of the values in a row so far.
+/// The values in a row so far.
 #[derive(Default)]
 struct Row {
     at: i64,
-    scores: [f64; 6],
+    scores: [f64; REMEMBERED],
     missed: f64,
 }
 
@@ -155,15 +156,11 @@ impl Row {
     }
 
     fn habit(&self, direction: Direction) -> Habit {
-        let weakest = |count: usize| {
-            let last = self.scores.iter().rev().take(count);
-            let scores = last.map(|score| score * direction.sign());
-            scores.fold(f64::INFINITY, f64::min).max(0.0)
-        };
+        let [.., before, last] = self.scores;
         Habit {
-            one: weakest(1),
-            pair: weakest(2),
-            six: weakest(6),
+            one: (last * direction.sign()).max(0.0),
+            pair: pair([before, last], direction),
+            six: six(self.scores, direction),
             zero: self.missed,
         }
     }
