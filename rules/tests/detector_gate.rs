@@ -57,7 +57,11 @@ fn broken_data_is_found_and_good_days_are_left_alone() {
     assert!(total.events >= 400 && total.weeks >= 800.0, "{total:?}");
     assert!(total.precision() >= 0.97, "precision {}", total.precision());
     assert!(total.recall() >= 0.92, "recall {}", total.recall());
-    assert!(total.false_a_week() <= 0.01, "{} a week", total.false_a_week());
+    assert!(
+        total.false_a_week() <= 0.01,
+        "{} a week",
+        total.false_a_week()
+    );
 }
 
 #[test]
@@ -67,6 +71,10 @@ fn a_series_is_the_same_each_time_and_another_with_another_seed() {
         assert_eq!(one, same, "{class}");
         assert_ne!(one, other, "{class}");
         let broken = one.iter().filter(|point| point.broken).count();
-        assert!(broken > 0 && broken * 3 < one.len(), "{class}: {broken} of {}", one.len());
+        assert!(
+            broken > 0 && broken * 3 < one.len(),
+            "{class}: {broken} of {}",
+            one.len()
+        );
     }
 }

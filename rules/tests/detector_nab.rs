@@ -49,7 +49,9 @@ fn labelled(name: &str, windows: &Windows) -> Vec<Labelled> {
         Labelled {
             at,
             value: value.trim().parse().expect("a number"),
-            broken: windows.iter().any(|(from, until)| (*from..=*until).contains(&at)),
+            broken: windows
+                .iter()
+                .any(|(from, until)| (*from..=*until).contains(&at)),
         }
     };
     let mut rows: Vec<Labelled> = text.lines().skip(1).map(row).collect();

@@ -133,7 +133,9 @@ impl Baseline {
             }
             expected.extend(repeated.into_iter().map(like));
         }
-        let usual = self.errors.mean(self.profile.usual(place), &Level::default(), place.hour);
+        let usual = self
+            .errors
+            .mean(self.profile.usual(place), &Level::default(), place.hour);
         let means = expected.iter().map(|expected| expected.mean);
         let seen = Seen {
             value,
@@ -148,7 +150,10 @@ impl Baseline {
         self.verdict(&seen, at, before, &level, have, place, widened)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "what was found, put together once")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what was found, put together once"
+    )]
     fn verdict(
         &self,
         seen: &Seen,

@@ -39,14 +39,9 @@ pub(super) fn all(
     learning: Option<Outcome>,
 ) -> Decided {
     if seen.value.is_finite() {
-        streak.push(at, seen.score);
         let counts = seen.expected.iter().any(|one| one.kind == Kind::Count);
-        if counts && seen.value <= 0.0 {
-            streak.missed += seen.missed;
-            streak.empty += 1;
-        } else {
-            (streak.missed, streak.empty) = (0.0, 0);
-        }
+        let nothing = counts && seen.value <= 0.0;
+        streak.push(at, seen.score, nothing.then_some(seen.missed));
     }
     let direction = Direction::of(seen.score);
     let forgiven = guards.forgiven(direction, seen.hour);

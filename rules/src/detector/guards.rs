@@ -152,7 +152,11 @@ impl Row {
         if let Some(last) = self.scores.last_mut() {
             *last = score;
         }
-        self.missed = if sample.value == 0.0 { self.missed + expected.mean } else { 0.0 };
+        self.missed = if sample.value == 0.0 {
+            self.missed + expected.mean
+        } else {
+            0.0
+        };
     }
 
     fn habit(&self, direction: Direction) -> Habit {

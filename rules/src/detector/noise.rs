@@ -5,7 +5,9 @@
 //! Failure: without a day before, a point shows nothing; when none shows anything, the floor holds.
 
 use super::Kind;
-use super::expect::{Expected, back, chance_spread, deviance, floor, forward, sigma_of_nine_in_ten};
+use super::expect::{
+    Expected, back, chance_spread, deviance, floor, forward, sigma_of_nine_in_ten,
+};
 use super::layout::Layout;
 use super::level::{Beside, FEWEST, Level, counts};
 use super::profile::{Sample, Usual};
@@ -86,9 +88,10 @@ impl Errors {
             .collect();
         errors.chance = chance(kind, samples, &means);
         errors.spreads(samples, &beside, &means);
-        let expected = samples.iter().zip(means).map(|(sample, mean)| {
-            mean.map(|mean| errors.expected(mean, sample.place.hour))
-        });
+        let expected = samples
+            .iter()
+            .zip(means)
+            .map(|(sample, mean)| mean.map(|mean| errors.expected(mean, sample.place.hour)));
         let expected = expected.collect();
         (errors, expected)
     }
@@ -185,7 +188,11 @@ impl Errors {
             let near = around(&off, hour);
             let weight = near.len() as f64;
             let own = measured(near, around(&chances, hour)).unwrap_or(all);
-            let own = if all > 0.0 { own.clamp(all / CAP, all * CAP) } else { own };
+            let own = if all > 0.0 {
+                own.clamp(all / CAP, all * CAP)
+            } else {
+                own
+            };
             let drawn = (weight * own * own + PULL * all * all) / (weight + PULL);
             if let Some(hour) = self.hours.get_mut(hour) {
                 hour.measured = drawn.sqrt();
@@ -219,7 +226,11 @@ fn levels(layout: Layout, samples: &[Sample], beside: &[Beside]) -> Vec<Option<L
         day.clear();
         let before = counted.get(from..until).unwrap_or_default();
         day.extend(before.iter().map(|(_, beside)| *beside));
-        let level = if day.len() >= FEWEST { Level::of(&day) } else { None };
+        let level = if day.len() >= FEWEST {
+            Level::of(&day)
+        } else {
+            None
+        };
         levels.extend(samples.iter().map(|_| level));
     }
     levels
@@ -249,7 +260,11 @@ fn chance(kind: Kind, samples: &[Sample], means: &[Option<f64>]) -> f64 {
     };
     let mut middles: Vec<f64> = known.iter().map(|(_, mean)| *mean).collect();
     // Next to nothing does not show how it comes.
-    let least = if median(&mut middles).is_none_or(|mean| mean < 1.0) { 1.0 } else { 0.1 };
+    let least = if median(&mut middles).is_none_or(|mean| mean < 1.0) {
+        1.0
+    } else {
+        0.1
+    };
     quantile(&mut all, 0.9).map_or(1.0, |distance| {
         sigma_of_nine_in_ten(distance).clamp(least, most)
     })

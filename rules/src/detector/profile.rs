@@ -182,9 +182,10 @@ impl Members {
             let (place, week) = (sample.place.slot, sample.place.week());
             let slot = known.get_mut(place);
             // Samples are in order, so those of a slot come week by week.
-            if let Some(Some((_, usual))) = slot.as_ref().filter(
-                |known| matches!(known, Some((known, _)) if *known == week),
-            ) {
+            if let Some(Some((_, usual))) = slot
+                .as_ref()
+                .filter(|known| matches!(known, Some((known, _)) if *known == week))
+            {
                 return *usual;
             }
             let usual = self.usual(place, Some(week), &mut scratch);
@@ -270,7 +271,11 @@ fn unlike(
         let most = quantile(&mut off, 1.0 - OTHERWISE).unwrap_or_default();
         let middle = median(&mut off).unwrap_or_default();
         let clear = (least > 0.0 && middle > limit) || (most < 0.0 && middle < -limit);
-        if count >= fewest && clear { middle } else { 0.0 }
+        if count >= fewest && clear {
+            middle
+        } else {
+            0.0
+        }
     };
     members.into_iter().map(middle).collect()
 }

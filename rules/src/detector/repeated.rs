@@ -76,4 +76,3 @@ fn found(points: &[Point], at: DateTime<Utc>, every: TimeDelta) -> Option<&Point
     let first = points.partition_point(|point| point.at < from);
     points.get(first).filter(|point| point.at < from + every)
 }
-

@@ -38,12 +38,16 @@ impl Streak {
         if next { self.clone() } else { Self::default() }
     }
 
-    /// Takes a score in.
-    pub(super) fn push(&mut self, at: DateTime<Utc>, score: f64) {
+    /// Takes a score in, and how many rows were expected if none came.
+    pub(super) fn push(&mut self, at: DateTime<Utc>, score: f64, missed: Option<f64>) {
         self.at = Some(at);
-        self.scores.push(score);
+        self.scores.push(storable(score));
         let surplus = self.scores.len().saturating_sub(REMEMBERED);
         self.scores.drain(..surplus);
+        (self.missed, self.empty) = match missed {
+            Some(missed) => (storable(self.missed + missed), self.empty + 1),
+            None => (0.0, 0),
+        };
     }
 
     /// The weaker of the last two scores, in one direction.
@@ -66,6 +70,12 @@ impl Streak {
     }
 }
 
+/// A number that is read from JSON as it was written: millionths, and not beyond a million.
+fn storable(number: f64) -> f64 {
+    const MILLION: f64 = 1e6;
+    (number.clamp(-MILLION, MILLION) * MILLION).round() / MILLION
+}
+
 /// The weaker of two scores in one direction; 0 if one goes the other way.
 pub(super) fn pair(scores: [f64; 2], direction: Direction) -> f64 {
     let [one, other] = scores.map(|score| score * direction.sign());
@@ -77,5 +87,9 @@ pub(super) fn six(scores: [f64; REMEMBERED], direction: Direction) -> f64 {
     let scores = scores.map(|score| score * direction.sign());
     let mean = scores.iter().sum::<f64>() / REMEMBERED as f64;
     let weakest = scores.iter().copied().fold(f64::INFINITY, f64::min);
-    if weakest >= mean * FAINT { mean.max(0.0) } else { 0.0 }
+    if weakest >= mean * FAINT {
+        mean.max(0.0)
+    } else {
+        0.0
+    }
 }

@@ -132,7 +132,10 @@ pub fn usual_orders(zone: &Zone, at: DateTime<Utc>) -> f64 {
 
 /// How many of some verdicts fired.
 pub fn fired(verdicts: &[Verdict]) -> usize {
-    verdicts.iter().filter(|verdict| verdict.anomalous()).count()
+    verdicts
+        .iter()
+        .filter(|verdict| verdict.anomalous())
+        .count()
 }
 
 /// The rule that fired.
