@@ -19,17 +19,20 @@ pub struct CaseResult {
 }
 
 /// The kinds of case files.
-pub const KINDS: [&str; 6] = ["checkin", "cron", "outbound", "recovery", "roles", "ticket"];
+pub const KINDS: [&str; 7] = [
+    "checkin", "cron", "detector", "outbound", "recovery", "roles", "ticket",
+];
 
-/// Runs the cases of a file's text.
-pub fn run(kind: &str, json: &str) -> Result<Vec<CaseResult>, Invalid> {
+/// Runs the cases of a file's text: CSV for `detector`, JSON for the others.
+pub fn run(kind: &str, text: &str) -> Result<Vec<CaseResult>, Invalid> {
     match kind {
-        "checkin" => crate::checkin::cases::run(json),
-        "cron" => crate::cron::cases::run(json),
-        "outbound" => crate::outbound::cases::run(json),
-        "recovery" => crate::live::cases::run(json),
-        "roles" => crate::roles::cases::run(json),
-        "ticket" => crate::checkin::ticket::cases::run(json),
+        "checkin" => crate::checkin::cases::run(text),
+        "cron" => crate::cron::cases::run(text),
+        "detector" => crate::detector::cases::run(text),
+        "outbound" => crate::outbound::cases::run(text),
+        "recovery" => crate::live::cases::run(text),
+        "roles" => crate::roles::cases::run(text),
+        "ticket" => crate::checkin::ticket::cases::run(text),
         _ => Err(Invalid::one(
             "",
             "unknown_kind",

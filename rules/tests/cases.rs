@@ -1,12 +1,13 @@
 //! The case files of the platform's rules pass; a wrong expectation and a wrong file are told.
 
-const FILES: [(&str, &str, usize); 6] = [
+const FILES: [(&str, &str, usize); 7] = [
     (
         "checkin",
         include_str!("cases/checkin_ticket_cases.json"),
         15,
     ),
     ("cron", include_str!("cases/cron_cases.json"), 85),
+    ("detector", include_str!("cases/detector_cases.csv"), 4),
     ("ticket", include_str!("cases/ticket_cases.json"), 45),
     ("recovery", include_str!("cases/recovery_cases.json"), 16),
     ("outbound", include_str!("cases/outbound_cases.json"), 30),

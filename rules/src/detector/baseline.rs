@@ -12,12 +12,15 @@ use super::guards::Guards;
 use super::layout::{Clock, Layout, Place, day_of};
 use super::level::{Level, Reader, learnable};
 use super::noise::Errors;
-use super::profile::{Profile, Sample};
+use super::profile::{Profile, Sample, Usual};
+use super::repeated;
 use super::{Kind, Point, Sensitivity, Series, Streak, WINDOW, decide};
 use crate::civil::Zone;
 
 const SATURDAY: usize = 5;
 const SUNDAY: usize = 6;
+/// A score from which it is asked whether this happened before.
+const WORTH_A_LOOK: f64 = 2.0;
 
 /// What is known of a series until a midnight.
 #[derive(Clone, Debug)]
@@ -44,6 +47,8 @@ pub(super) struct Seen {
     pub hour: usize,
     /// Every expectation that is as good.
     pub expected: Vec<Expected>,
+    /// How many were expected at least.
+    pub missed: f64,
 }
 
 impl Baseline {
@@ -56,7 +61,7 @@ impl Baseline {
         holidays.sort_unstable();
         let window = between(series.history, until - WINDOW, until);
         let mut samples = Vec::with_capacity(window.len());
-        for point in window.iter().filter(|point| learnable(point)) {
+        for point in learnt(series.kind, series.every, window) {
             let place = layout.place(clock.wall(point.at));
             if point.value.is_finite() && holidays.binary_search(&place.day).is_err() {
                 samples.push(Sample {
@@ -98,7 +103,7 @@ impl Baseline {
 
     /// How much of the history before a value is still read: who keeps a baseline needs no more.
     pub fn reads(&self) -> TimeDelta {
-        TimeDelta::seconds(7 * self.layout.recent())
+        TimeDelta::seconds(7 * self.layout.recent()).max(repeated::READS)
     }
 
     /// Judges one value. Of `history` only what lies within [`reads`](Self::reads) before it counts.
@@ -118,15 +123,25 @@ impl Baseline {
             ..self.level
         });
         let mut widened = Vec::new();
-        let expected = self.expected(place, at, &level, &mut clock, &mut widened);
-        let score = expected
-            .iter()
-            .map(|expected| if value.is_finite() { expected.score(value) } else { 0.0 })
-            .min_by(|one, other| one.abs().total_cmp(&other.abs()));
+        let mut expected = self.expected(place, at, &level, &mut clock, &mut widened);
+        let off = least(&expected, value);
+        if let Some(first) = expected.first().filter(|_| off.abs() > WORTH_A_LOOK) {
+            let like = |mean| self.errors.expected(mean, place.hour);
+            let repeated = repeated::means(recent, first, off, at, self.every, &mut clock, like);
+            if !repeated.is_empty() {
+                widened.push(Widened::Repeated);
+            }
+            expected.extend(repeated.into_iter().map(like));
+        }
+        let usual = self
+            .errors
+            .mean(self.profile.usual(place), &Level::default(), place.hour);
+        let means = expected.iter().map(|expected| expected.mean);
         let seen = Seen {
             value,
-            score: score.unwrap_or_default(),
+            score: least(&expected, value),
             hour: place.hour,
+            missed: means.fold(usual, f64::min),
             expected,
         };
         let since = between(recent, self.until, at);
@@ -135,7 +150,10 @@ impl Baseline {
         self.verdict(&seen, at, before, &level, have, place, widened)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "what was found, put together once")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what was found, put together once"
+    )]
     fn verdict(
         &self,
         seen: &Seen,
@@ -227,12 +245,48 @@ impl Baseline {
                 places.push(before);
             }
         }
+        let usual = |place| -> Usual { self.profile.usual(place) };
+        if usual(place).points == 0 {
+            widened.push(Widened::Unseen);
+            places.extend((0..7).map(|weekday| self.layout.on(place, weekday)));
+        }
         let expected = |place: Place| {
-            let mean = self.errors.mean(self.profile.usual(place), level, place.hour);
+            let mean = self.errors.mean(usual(place), level, place.hour);
             self.errors.expected(mean, place.hour)
         };
         places.into_iter().map(expected).collect()
     }
+}
+
+/// The points that are learnt from: neither what was alerted, nor what led to it: the first of two,
+/// and the buckets without rows before the one that was too many.
+fn learnt(kind: Kind, every: TimeDelta, points: &[Point]) -> Vec<Point> {
+    let mut learnt = Vec::with_capacity(points.len());
+    let mut after: Option<&Point> = None;
+    let mut leads = false;
+    for point in points.iter().rev() {
+        let alerted = !learnable(point);
+        let follows = after.is_some_and(|after| (after.at - point.at) * 2 <= every * 5);
+        let empty = kind == Kind::Count && point.value <= 0.0;
+        let was_alerted = after.is_some_and(|after| !learnable(after));
+        leads = !alerted && follows && (was_alerted || (leads && empty));
+        if !alerted && (!leads || point.mark.is_some()) {
+            learnt.push(*point);
+        }
+        after = Some(point);
+    }
+    learnt.reverse();
+    learnt
+}
+
+/// The score that the most lenient expectation gives.
+fn least(expected: &[Expected], value: f64) -> f64 {
+    if !value.is_finite() {
+        return 0.0;
+    }
+    let scores = expected.iter().map(|expected| expected.score(value));
+    let least = scores.min_by(|one, other| one.abs().total_cmp(&other.abs()));
+    least.unwrap_or_default()
 }
 
 /// The midnight (UTC) of a day.

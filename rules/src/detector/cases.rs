@@ -102,7 +102,10 @@ fn read(csv: &str) -> Result<BTreeMap<String, Read>, Invalid> {
         return Err(Invalid::one(
             "",
             "malformed_cases",
-            format!("The first line must name the columns {}.", COLUMNS.join(", ")),
+            format!(
+                "The first line must name the columns {}.",
+                COLUMNS.join(", ")
+            ),
         ));
     };
     let mut invalid = Invalid::default();
@@ -150,7 +153,11 @@ fn read(csv: &str) -> Result<BTreeMap<String, Read>, Invalid> {
 }
 
 fn wrong(invalid: &mut Invalid, line: u64, why: &str) {
-    invalid.add(format!("/{line}"), "malformed_row", format!("line {line}: {why}"));
+    invalid.add(
+        format!("/{line}"),
+        "malformed_row",
+        format!("line {line}: {why}"),
+    );
 }
 
 /// Where one rate is above 1, all are percentages.
@@ -165,7 +172,11 @@ fn percentages(found: &mut BTreeMap<String, Read>, invalid: &mut Invalid) {
     }
     for (line, row) in &mut rates {
         if row.value > 100.0 {
-            wrong(invalid, *line, "a rate is a share from 0 to 1, or a percentage");
+            wrong(
+                invalid,
+                *line,
+                "a rate is a share from 0 to 1, or a percentage",
+            );
         }
         row.value /= 100.0;
     }
@@ -178,8 +189,9 @@ fn row(kind: &str, timestamp: &str, value: &str, label: &str) -> Result<(Kind, L
         "value" => Kind::Value,
         _ => return Err(format!("kind {kind:?} is not count, rate or value")),
     };
-    let at = instant(timestamp)
-        .ok_or_else(|| format!("timestamp {timestamp:?} is no time such as 2026-03-02T13:00:00Z"))?;
+    let at = instant(timestamp).ok_or_else(|| {
+        format!("timestamp {timestamp:?} is no time such as 2026-03-02T13:00:00Z")
+    })?;
     let number = match value {
         "" => f64::NAN,
         value => value
@@ -207,11 +219,20 @@ fn instant(text: &str) -> Option<DateTime<Utc>> {
     if let Ok(at) = DateTime::parse_from_rfc3339(text) {
         return Some(at.to_utc());
     }
-    let forms = ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"];
+    let forms = [
+        "%Y-%m-%d %H:%M:%S%.f",
+        "%Y-%m-%dT%H:%M:%S%.f",
+        "%Y-%m-%d %H:%M",
+        "%Y-%m-%dT%H:%M",
+    ];
     let wall = forms
         .iter()
         .find_map(|form| NaiveDateTime::parse_from_str(text, form).ok());
-    let day = || NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0);
+    let day = || {
+        NaiveDate::parse_from_str(text, "%Y-%m-%d")
+            .ok()?
+            .and_hms_opt(0, 0, 0)
+    };
     wall.or_else(day).map(|wall| wall.and_utc())
 }
 

@@ -15,8 +15,10 @@ use super::{Kind, Sensitivity, Streak};
 
 /// One alone counts from twice as far.
 const STRONG: f64 = 2.0;
-/// Six in a row count from three quarters as far.
-const SUSTAIN: f64 = 0.75;
+/// For shares three times: of how few rows they are is not known.
+const STRONG_SHARE: f64 = 3.0;
+/// Six in a row count from seven tenths as far, on average.
+const SUSTAIN: f64 = 0.7;
 /// What fires holds from half as far.
 const HOLD: f64 = 0.5;
 /// Nothing in several buckets takes more expected rows than nothing in one.
@@ -37,16 +39,9 @@ pub(super) fn all(
     learning: Option<Outcome>,
 ) -> Decided {
     if seen.value.is_finite() {
-        streak.push(at, seen.score);
-        let missed = seen.expected.iter().map(|expected| expected.mean);
-        let missed = missed.min_by(f64::total_cmp).unwrap_or_default();
         let counts = seen.expected.iter().any(|one| one.kind == Kind::Count);
-        if counts && seen.value <= 0.0 {
-            streak.missed += missed;
-            streak.empty += 1;
-        } else {
-            (streak.missed, streak.empty) = (0.0, 0);
-        }
+        let nothing = counts && seen.value <= 0.0;
+        streak.push(at, seen.score, nothing.then_some(seen.missed));
     }
     let direction = Direction::of(seen.score);
     let forgiven = guards.forgiven(direction, seen.hour);
@@ -91,12 +86,19 @@ fn missing(sensitivity: Sensitivity) -> f64 {
 }
 
 /// From where a sensitivity fires, in one direction.
-fn thresholds(sensitivity: Sensitivity, habit: Habit, forgiven: Option<Habit>) -> Thresholds {
+fn thresholds(
+    seen: &Seen,
+    sensitivity: Sensitivity,
+    habit: Habit,
+    forgiven: Option<Habit>,
+) -> Thresholds {
     let base = base(sensitivity);
+    let share = seen.expected.iter().any(|one| one.kind == Kind::Rate);
+    let strong = if share { STRONG_SHARE } else { STRONG };
     let forgiven = forgiven.unwrap_or_default();
     Thresholds {
         confirm: base.max(habit.pair).max(forgiven.pair),
-        strong: (STRONG * base).max(habit.one).max(forgiven.one),
+        strong: (strong * base).max(habit.one).max(forgiven.one),
         sustain: (SUSTAIN * base).max(habit.six).max(forgiven.six),
         zero: missing(sensitivity).max(habit.zero).max(forgiven.zero),
     }
@@ -106,7 +108,7 @@ fn thresholds(sensitivity: Sensitivity, habit: Habit, forgiven: Option<Habit>) -
 fn band(seen: &Seen, guards: &Guards, sensitivity: Sensitivity) -> Band {
     let by = |direction| {
         let forgiven = guards.forgiven(direction, seen.hour);
-        thresholds(sensitivity, guards.habit(direction), forgiven).confirm
+        thresholds(seen, sensitivity, guards.habit(direction), forgiven).confirm
     };
     let (below, above) = (by(Direction::Down), by(Direction::Up));
     let mut bands = seen
@@ -134,7 +136,7 @@ fn one(
     learning: Option<Outcome>,
 ) -> Said {
     let direction = Direction::of(seen.score);
-    let thresholds = thresholds(sensitivity, guards.habit(direction), forgiven);
+    let thresholds = thresholds(seen, sensitivity, guards.habit(direction), forgiven);
     let outcome = |outcome, rule| Said {
         outcome,
         rule,
@@ -145,16 +147,15 @@ fn one(
         return outcome(learning, None);
     }
     let far = seen.score.abs();
-    let in_a_row = |count| streak.weakest(count, direction).unwrap_or_default();
     let several = if streak.empty > 1 { SEVERAL } else { 1.0 };
     let held = streak.firing(sensitivity) == Some(direction);
     let rule = if streak.missed >= thresholds.zero * several {
         Some(Rule::Zero)
     } else if far >= thresholds.strong {
         Some(Rule::Strong)
-    } else if in_a_row(2) >= thresholds.confirm {
+    } else if streak.pair(direction) >= thresholds.confirm {
         Some(Rule::Confirmed)
-    } else if in_a_row(6) >= thresholds.sustain {
+    } else if streak.six(direction) >= thresholds.sustain {
         Some(Rule::Sustained)
     } else if held && far >= thresholds.confirm * HOLD {
         Some(Rule::Held)

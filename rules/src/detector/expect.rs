@@ -30,7 +30,10 @@ pub(super) fn back(kind: Kind, compared: f64) -> f64 {
     match kind {
         Kind::Count => compared.max(0.0).exp_m1(),
         Kind::Rate => {
-            let share = compared.clamp(0.0, std::f64::consts::FRAC_PI_2).sin().powi(2);
+            let share = compared
+                .clamp(0.0, std::f64::consts::FRAC_PI_2)
+                .sin()
+                .powi(2);
             ((share - FEW_IN_A_THOUSAND) / (1.0 - 2.0 * FEW_IN_A_THOUSAND)).clamp(0.0, 1.0)
         }
         Kind::Value => compared,
@@ -72,12 +75,7 @@ impl Expected {
     pub fn band(&self, below: f64, above: f64) -> Band {
         let center = self.mean;
         if self.kind != Kind::Count {
-            let at = |score: f64| {
-                back(
-                    self.kind,
-                    forward(self.kind, center) + score * self.sigma,
-                )
-            };
+            let at = |score: f64| back(self.kind, forward(self.kind, center) + score * self.sigma);
             return Band {
                 center,
                 low: at(-below),

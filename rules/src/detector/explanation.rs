@@ -97,6 +97,10 @@ pub enum Widened {
     ClockChange,
     /// The series does this now and then by itself.
     Habit,
+    /// The same time showed as much on each of the last days, or in the last weeks.
+    Repeated,
+    /// This time of the week was never seen: what other days show then is as good.
+    Unseen,
     /// People called as much a false alarm.
     FalseAlarm,
 }
@@ -122,7 +126,7 @@ pub struct Thresholds {
     pub confirm: f64,
     /// One alone.
     pub strong: f64,
-    /// Six in a row.
+    /// Six in a row, on average.
     pub sustain: f64,
     /// Rows expected, where none came.
     pub zero: f64,

@@ -1,7 +1,7 @@
 //! What a series does now and then by itself, and what people called no alarm.
 //!
-//! Invariant: what happened on one or two days of the history is no habit, whatever its size, so an
-//! incident that was missed does not hide the next one.
+//! Invariant: of eight weeks, what happened on one or two days is no habit, whatever its size, so an
+//! incident that was missed does not hide the next one. A young series is believed sooner.
 //! Failure: none; without history nothing is guarded.
 
 use super::Direction;
@@ -9,12 +9,13 @@ use super::expect::Expected;
 use super::layout::Layout;
 use super::profile::Sample;
 use super::robust::largest;
+use super::streak::{REMEMBERED, pair, six};
 
 /// A habit is left by as much.
-const ONE: f64 = 1.4;
-const PAIR: f64 = 1.2;
+const ONE: f64 = 1.6;
+const PAIR: f64 = 1.3;
 const SIX: f64 = 1.3;
-const ZERO: f64 = 1.5;
+const ZERO: f64 = 1.4;
 /// As much more than a false alarm is as harmless.
 const FORGIVEN: f64 = 1.1;
 
@@ -25,7 +26,7 @@ pub(super) struct Habit {
     pub one: f64,
     /// Each of two in a row.
     pub pair: f64,
-    /// Each of six.
+    /// Six in a row, on average.
     pub six: f64,
     /// Rows that were expected where none came.
     pub zero: f64,
@@ -57,11 +58,11 @@ pub(super) struct Guards {
     forgiven: Vec<Forgiven>,
 }
 
-/// The scores of one day, or of the values in a row so far.
+/// The values in a row so far.
 #[derive(Default)]
 struct Row {
     at: i64,
-    scores: [f64; 6],
+    scores: [f64; REMEMBERED],
     missed: f64,
 }
 
@@ -96,7 +97,7 @@ impl Guards {
                 });
             }
         }
-        let rank = days.len().div_ceil(20).max(2);
+        let rank = days.len().div_ceil(20);
         let usual = |way: fn(&[Habit; 2]) -> &Habit| {
             let of = |part: fn(&Habit) -> f64| {
                 let mut parts: Vec<f64> = days.iter().map(|day| part(way(day))).collect();
@@ -151,19 +152,19 @@ impl Row {
         if let Some(last) = self.scores.last_mut() {
             *last = score;
         }
-        self.missed = if sample.value == 0.0 { self.missed + expected.mean } else { 0.0 };
+        self.missed = if sample.value == 0.0 {
+            self.missed + expected.mean
+        } else {
+            0.0
+        };
     }
 
     fn habit(&self, direction: Direction) -> Habit {
-        let weakest = |count: usize| {
-            let last = self.scores.iter().rev().take(count);
-            let scores = last.map(|score| score * direction.sign());
-            scores.fold(f64::INFINITY, f64::min).max(0.0)
-        };
+        let [.., before, last] = self.scores;
         Habit {
-            one: weakest(1),
-            pair: weakest(2),
-            six: weakest(6),
+            one: (last * direction.sign()).max(0.0),
+            pair: pair([before, last], direction),
+            six: six(self.scores, direction),
             zero: self.missed,
         }
     }

@@ -18,8 +18,9 @@ const MOST: i64 = 288;
 pub(super) const FEWEST: usize = 3;
 /// How far back a level is looked for, in recent spans.
 const REACH: i64 = 7;
-/// How long a new level must have held, in recent spans.
-const HOLD: i64 = 3;
+/// How long a new level must have held, in seconds and in buckets.
+const HOLD: i64 = 3 * 86_400;
+const HOLD_BUCKETS: i64 = 7;
 /// How many of its points must have been alerted.
 const ALERTED: f64 = 0.6;
 /// Rows that a ratio of counts is drawn to one by.
@@ -102,7 +103,7 @@ impl<F: Fn(Place) -> Usual> Reader<'_, F> {
             let first = points.partition_point(|point| point.at.timestamp() < from);
             points.get(first..).unwrap_or_default()
         };
-        if let Some(level) = self.new_level(since(at - HOLD * recent), at, clock) {
+        if let Some(level) = self.new_level(since(at - self.hold()), at, clock) {
             return Some(level);
         }
         let day = self.beside(since(at - recent), clock, learnable);
@@ -114,6 +115,10 @@ impl<F: Fn(Place) -> Usual> Reader<'_, F> {
         Level::of(reach.get(last..).unwrap_or_default())
     }
 
+    fn hold(&self) -> i64 {
+        HOLD.max(HOLD_BUCKETS * self.layout.every)
+    }
+
     /// The level of an alert that has held long enough to be one.
     fn new_level(&self, held: &[Point], at: i64, clock: &mut Clock) -> Option<Level> {
         let stays = |point: &&Point| point.alerted && point.mark.is_none();
@@ -123,7 +128,7 @@ impl<F: Fn(Place) -> Usual> Reader<'_, F> {
         }
         let recent = self.layout.recent();
         let first = held.iter().find(stays)?.at.timestamp();
-        if at - first < HOLD * recent * 9 / 10 {
+        if at - first < self.hold() * 9 / 10 {
             return None;
         }
         let judged = |point: &Point| point.alerted && point.mark.is_none();

@@ -20,6 +20,7 @@ mod level;
 mod live;
 mod noise;
 mod profile;
+mod repeated;
 mod robust;
 pub mod score;
 mod streak;

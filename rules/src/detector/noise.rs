@@ -5,7 +5,9 @@
 //! Failure: without a day before, a point shows nothing; when none shows anything, the floor holds.
 
 use super::Kind;
-use super::expect::{Expected, back, chance_spread, deviance, floor, forward, sigma_of_nine_in_ten};
+use super::expect::{
+    Expected, back, chance_spread, deviance, floor, forward, sigma_of_nine_in_ten,
+};
 use super::layout::Layout;
 use super::level::{Beside, FEWEST, Level, counts};
 use super::profile::{Sample, Usual};
@@ -17,6 +19,8 @@ const BLOCK: i64 = 6 * 3_600;
 /// Counts below are read by their mean, above `FEW + MIXED` by their middle.
 const FEW: f64 = 5.0;
 const MIXED: f64 = 15.0;
+/// Counts below show chance, and those above the noise beyond it.
+const SMALL: f64 = 20.0;
 /// Points that pull an hour's noise to that of all.
 const PULL: f64 = 30.0;
 /// The fewest points that show an hour's bias.
@@ -83,10 +87,11 @@ impl Errors {
             })
             .collect();
         errors.chance = chance(kind, samples, &means);
-        errors.spreads(samples, &means);
-        let expected = samples.iter().zip(means).map(|(sample, mean)| {
-            mean.map(|mean| errors.expected(mean, sample.place.hour))
-        });
+        errors.spreads(samples, &beside, &means);
+        let expected = samples
+            .iter()
+            .zip(means)
+            .map(|(sample, mean)| mean.map(|mean| errors.expected(mean, sample.place.hour)));
         let expected = expected.collect();
         (errors, expected)
     }
@@ -147,11 +152,14 @@ impl Errors {
         }
     }
 
-    fn spreads(&mut self, samples: &[Sample], means: &[Option<f64>]) {
+    fn spreads(&mut self, samples: &[Sample], beside: &[Beside], means: &[Option<f64>]) {
         let mut off = vec![Vec::new(); HOURS];
         let mut chances = vec![Vec::new(); HOURS];
-        for (sample, mean) in samples.iter().zip(means) {
+        for (sample, (beside, mean)) in samples.iter().zip(beside.iter().zip(means)) {
             let Some(mean) = *mean else { continue };
+            if self.kind == Kind::Count && beside.usual.mean < SMALL {
+                continue;
+            }
             let hour = sample.place.hour;
             if let (Some(off), Some(chances)) = (off.get_mut(hour), chances.get_mut(hour)) {
                 off.push(sample.compared - forward(self.kind, mean));
@@ -161,8 +169,16 @@ impl Errors {
                 });
             }
         }
+        // A share of few rows is mostly none of them.
+        let (share, bell) = match self.kind {
+            Kind::Rate => (0.95, 1.96),
+            Kind::Count | Kind::Value => (0.9, 1.644_9),
+        };
         let measured = |mut off: Vec<f64>, mut chances: Vec<f64>| {
-            let whole = spread(&mut off, 0.0)?;
+            let middle = spread(&mut off, 0.0)?;
+            // What is mostly still and now and then not has its noise there. `off` are distances now.
+            let seldom = quantile(&mut off, share)? / bell;
+            let whole = middle.max(0.8 * seldom);
             let chance = median(&mut chances)?;
             Some((whole * whole - chance * chance).max(0.0).sqrt())
         };
@@ -172,7 +188,11 @@ impl Errors {
             let near = around(&off, hour);
             let weight = near.len() as f64;
             let own = measured(near, around(&chances, hour)).unwrap_or(all);
-            let own = if all > 0.0 { own.clamp(all / CAP, all * CAP) } else { own };
+            let own = if all > 0.0 {
+                own.clamp(all / CAP, all * CAP)
+            } else {
+                own
+            };
             let drawn = (weight * own * own + PULL * all * all) / (weight + PULL);
             if let Some(hour) = self.hours.get_mut(hour) {
                 hour.measured = drawn.sqrt();
@@ -206,7 +226,11 @@ fn levels(layout: Layout, samples: &[Sample], beside: &[Beside]) -> Vec<Option<L
         day.clear();
         let before = counted.get(from..until).unwrap_or_default();
         day.extend(before.iter().map(|(_, beside)| *beside));
-        let level = if day.len() >= FEWEST { Level::of(&day) } else { None };
+        let level = if day.len() >= FEWEST {
+            Level::of(&day)
+        } else {
+            None
+        };
         levels.extend(samples.iter().map(|_| level));
     }
     levels
@@ -214,7 +238,6 @@ fn levels(layout: Layout, samples: &[Sample], beside: &[Beside]) -> Vec<Option<L
 
 /// How much of chance is in counts.
 fn chance(kind: Kind, samples: &[Sample], means: &[Option<f64>]) -> f64 {
-    const SMALL: f64 = 20.0;
     if kind != Kind::Count {
         return 1.0;
     }
@@ -237,7 +260,11 @@ fn chance(kind: Kind, samples: &[Sample], means: &[Option<f64>]) -> f64 {
     };
     let mut middles: Vec<f64> = known.iter().map(|(_, mean)| *mean).collect();
     // Next to nothing does not show how it comes.
-    let least = if median(&mut middles).is_none_or(|mean| mean < 1.0) { 1.0 } else { 0.1 };
+    let least = if median(&mut middles).is_none_or(|mean| mean < 1.0) {
+        1.0
+    } else {
+        0.1
+    };
     quantile(&mut all, 0.9).map_or(1.0, |distance| {
         sigma_of_nine_in_ten(distance).clamp(least, most)
     })

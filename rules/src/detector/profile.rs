@@ -15,7 +15,9 @@ const UNLIKE: f64 = 3.0;
 const MEDIAN_ERROR: f64 = 1.253_3;
 /// The fewest days, and weeks, that show it.
 const DAYS: usize = 5;
-const WEEKS: usize = 3;
+const WEEKS: usize = 4;
+/// How many of them may be otherwise.
+const OTHERWISE: f64 = 0.3;
 
 /// A point that is learnt from.
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +39,7 @@ pub(super) struct Usual {
     pub center: f64,
     /// The mean of a count, without what is far out; for counts whose middle says little.
     pub mean: f64,
-    /// How many points show it.
+    /// How many points of this slot, and those beside it, show it; none when other days must do.
     pub points: u32,
 }
 
@@ -180,9 +182,10 @@ impl Members {
             let (place, week) = (sample.place.slot, sample.place.week());
             let slot = known.get_mut(place);
             // Samples are in order, so those of a slot come week by week.
-            if let Some(Some((_, usual))) = slot.as_ref().filter(
-                |known| matches!(known, Some((known, _)) if *known == week),
-            ) {
+            if let Some(Some((_, usual))) = slot
+                .as_ref()
+                .filter(|known| matches!(known, Some((known, _)) if *known == week))
+            {
                 return *usual;
             }
             let usual = self.usual(place, Some(week), &mut scratch);
@@ -196,23 +199,30 @@ impl Members {
 
     /// What a slot shows, without a week.
     fn usual(&self, place: usize, without: Option<i64>, scratch: &mut Vec<f64>) -> Usual {
+        let wanted = |member: &&Member| without.is_none_or(|week| member.week != week);
+        if let Some(found) = self.middle(self.near(place).filter(wanted), scratch) {
+            return found;
+        }
+        let a_day = self.layout.slots_a_day();
+        let days = (place % a_day..self.slots.len()).step_by(a_day);
+        let same_time = days
+            .filter(|day| without.is_none() || *day != place)
+            .flat_map(|day| self.near(day));
+        let anything = || self.slots.iter().flatten();
+        let found = self.middle(same_time, scratch);
+        let found = found.or_else(|| self.middle(anything(), scratch));
+        Usual {
+            points: 0,
+            ..found.unwrap_or_default()
+        }
+    }
+
+    /// The members of a slot, and of those beside it.
+    fn near(&self, place: usize) -> impl Iterator<Item = &Member> + Clone {
         let count = self.slots.len().max(1);
         let reach = usize::from(self.layout.has_neighbours());
-        let near = (0..=2 * reach).map(|step| (place + count + step - reach) % count);
-        let near = near.flat_map(|place| self.slots.get(place).into_iter().flatten());
-        let wanted = |member: &&Member| without.is_none_or(|week| member.week != week);
-        let found = self.middle(near.filter(wanted), scratch);
-        let a_day = self.layout.slots_a_day();
-        let same_time = || {
-            let days = self.slots.iter().enumerate().skip(place % a_day).step_by(a_day);
-            let days = days.filter(|(day, _)| without.is_none() || *day != place);
-            days.flat_map(|(_, slot)| slot)
-        };
-        let anything = || self.slots.iter().flatten();
-        found
-            .or_else(|| self.middle(same_time(), scratch))
-            .or_else(|| self.middle(anything(), scratch))
-            .unwrap_or_default()
+        let near = (0..=2 * reach).map(move |step| (place + count + step - reach) % count);
+        near.flat_map(|place| self.slots.get(place).into_iter().flatten())
     }
 
     fn middle<'a>(
@@ -256,9 +266,12 @@ fn unlike(
     }
     let middle = |mut off: Vec<f64>| {
         let count = off.len();
+        let limit = UNLIKE * MEDIAN_ERROR * noise / (count.max(1) as f64).sqrt();
+        let least = quantile(&mut off, OTHERWISE).unwrap_or_default();
+        let most = quantile(&mut off, 1.0 - OTHERWISE).unwrap_or_default();
         let middle = median(&mut off).unwrap_or_default();
-        let error = MEDIAN_ERROR * noise / (count.max(1) as f64).sqrt();
-        if count >= fewest && middle.abs() > UNLIKE * error {
+        let clear = (least > 0.0 && middle > limit) || (most < 0.0 && middle < -limit);
+        if count >= fewest && clear {
             middle
         } else {
             0.0

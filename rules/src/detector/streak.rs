@@ -10,6 +10,8 @@ use super::{Direction, Sensitivity};
 
 /// Scores that are remembered, the newest included.
 pub(super) const REMEMBERED: usize = 6;
+/// Each of six scores in a row must be this part of their mean.
+const FAINT: f64 = 0.4;
 
 /// The state carried from one value of a series to the next.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -36,29 +38,58 @@ impl Streak {
         if next { self.clone() } else { Self::default() }
     }
 
-    /// Takes a score in.
-    pub(super) fn push(&mut self, at: DateTime<Utc>, score: f64) {
+    /// Takes a score in, and how many rows were expected if none came.
+    pub(super) fn push(&mut self, at: DateTime<Utc>, score: f64, missed: Option<f64>) {
         self.at = Some(at);
-        self.scores.push(score);
+        self.scores.push(storable(score));
         let surplus = self.scores.len().saturating_sub(REMEMBERED);
         self.scores.drain(..surplus);
+        (self.missed, self.empty) = match missed {
+            Some(missed) => (storable(self.missed + missed), self.empty + 1),
+            None => (0.0, 0),
+        };
     }
 
-    /// The weakest of the last `count` scores in one direction; none if one goes the other way or
-    /// there are not as many.
-    pub(super) fn weakest(&self, count: usize, direction: Direction) -> Option<f64> {
-        if self.scores.len() < count {
-            return None;
+    /// The weaker of the last two scores, in one direction.
+    pub(super) fn pair(&self, direction: Direction) -> f64 {
+        match self.scores.as_slice() {
+            [.., before, last] => pair([*before, *last], direction),
+            _ => 0.0,
         }
-        let last = self.scores.iter().rev().take(count);
-        let weakest = last
-            .map(|score| score * direction.sign())
-            .min_by(f64::total_cmp)?;
-        (weakest > 0.0).then_some(weakest)
+    }
+
+    /// The mean of the last six scores, in one direction.
+    pub(super) fn six(&self, direction: Direction) -> f64 {
+        <[f64; REMEMBERED]>::try_from(self.scores.as_slice())
+            .map_or(0.0, |scores| six(scores, direction))
     }
 
     /// Which way a sensitivity is firing.
     pub(super) fn firing(&self, sensitivity: Sensitivity) -> Option<Direction> {
         self.firing.get(sensitivity as usize).copied().flatten()
+    }
+}
+
+/// A number that is read from JSON as it was written: millionths, and not beyond a million.
+fn storable(number: f64) -> f64 {
+    const MILLION: f64 = 1e6;
+    (number.clamp(-MILLION, MILLION) * MILLION).round() / MILLION
+}
+
+/// The weaker of two scores in one direction; 0 if one goes the other way.
+pub(super) fn pair(scores: [f64; 2], direction: Direction) -> f64 {
+    let [one, other] = scores.map(|score| score * direction.sign());
+    one.min(other).max(0.0)
+}
+
+/// The mean of six scores in one direction; 0 if one of them is far below it.
+pub(super) fn six(scores: [f64; REMEMBERED], direction: Direction) -> f64 {
+    let scores = scores.map(|score| score * direction.sign());
+    let mean = scores.iter().sum::<f64>() / REMEMBERED as f64;
+    let weakest = scores.iter().copied().fold(f64::INFINITY, f64::min);
+    if weakest >= mean * FAINT {
+        mean.max(0.0)
+    } else {
+        0.0
     }
 }

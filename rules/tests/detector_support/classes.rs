@@ -41,7 +41,9 @@ const WEEKS: usize = 12;
 
 /// One series of a class.
 pub fn make(class: &str, seed: u64) -> Made {
-    let salt = class.bytes().fold(7_u64, |salt, byte| salt * 31 + u64::from(byte));
+    let salt = class
+        .bytes()
+        .fold(7_u64, |salt, byte| salt * 31 + u64::from(byte));
     let mut random = Random::new(seed.wrapping_mul(1_000_003) ^ salt);
     let random = &mut random;
     match class {
@@ -52,16 +54,36 @@ pub fn make(class: &str, seed: u64) -> Made {
         "static" => constant(random),
         "values" => values(random, 0.0),
         "trends" => match random.chance(0.5) {
-            true => Rows { trend: random.between(-0.06, 0.06), ..Rows::any(random) }.make(random),
+            true => Rows {
+                trend: random.between(-0.06, 0.06),
+                ..Rows::any(random)
+            }
+            .make(random),
             false => {
                 let trend = random.between(-0.03, 0.03);
                 values(random, trend)
             }
         },
-        "level shifts" => Rows { shifts: true, ..Rows::any(random) }.make(random),
-        "drops to zero" => Rows { only_zero: true, ..Rows::any(random) }.make(random),
-        "missing buckets" => Rows { missing: 0.05, ..Rows::any(random) }.make(random),
-        "slow drift" => Rows { drift: random.between(0.01, 0.02), ..Rows::any(random) }.make(random),
+        "level shifts" => Rows {
+            shifts: true,
+            ..Rows::any(random)
+        }
+        .make(random),
+        "drops to zero" => Rows {
+            only_zero: true,
+            ..Rows::any(random)
+        }
+        .make(random),
+        "missing buckets" => Rows {
+            missing: 0.05,
+            ..Rows::any(random)
+        }
+        .make(random),
+        "slow drift" => Rows {
+            drift: random.between(0.01, 0.02),
+            ..Rows::any(random)
+        }
+        .make(random),
         "weekly cycles" => {
             let mut rows = Rows::any(random);
             rows.rhythm.weekend = [random.between(0.0, 0.1), random.between(0.0, 0.05)];
@@ -70,15 +92,26 @@ pub fn make(class: &str, seed: u64) -> Made {
         "daily cycles" => {
             let mut rows = Rows::any(random);
             rows.rhythm.swing = random.between(1.5, 3.0);
-            rows.rhythm.job = Some((u16::try_from(random.whole(0, 5)).unwrap(), random.between(2.0, 8.0)));
+            rows.rhythm.job = Some((
+                u16::try_from(random.whole(0, 5)).unwrap(),
+                random.between(2.0, 8.0),
+            ));
             rows.make(random)
         }
         "holidays" => {
-            let mut rows = Rows { holidays: 3, ..Rows::any(random) };
+            let mut rows = Rows {
+                holidays: 3,
+                ..Rows::any(random)
+            };
             rows.rhythm.weekend = [random.between(0.2, 0.5), random.between(0.1, 0.4)];
             rows.make(random)
         }
-        "bursts" => Rows { bursts: random.between(0.01, 0.03), heavy: true, ..Rows::any(random) }.make(random),
+        "bursts" => Rows {
+            bursts: random.between(0.01, 0.03),
+            heavy: true,
+            ..Rows::any(random)
+        }
+        .make(random),
         "days" => Rows {
             every: TimeDelta::days(1),
             buckets: 30 * 7,
@@ -158,9 +191,14 @@ impl Rows {
         let at = instants(random.pick(&STARTS), self.every, self.buckets);
         let from = self.buckets / 3;
         let holidays = self.announced(random, &zone, &at);
-        let a_day = usize::try_from(TimeDelta::days(1).num_minutes() / self.every.num_minutes()).unwrap();
+        let a_day =
+            usize::try_from(TimeDelta::days(1).num_minutes() / self.every.num_minutes()).unwrap();
         let longest = if a_day == 1 { 4 } else { a_day.min(24) };
-        let lasts = if self.shifts { (3 * a_day, 3 * a_day) } else { (2, longest) };
+        let lasts = if self.shifts {
+            (3 * a_day, 3 * a_day)
+        } else {
+            (2, longest)
+        };
         let count = if self.shifts { 2 } else { 6 };
         let places = events(random, from..self.buckets, count, lasts);
         let troubles: Vec<(Stretch, Trouble)> = places
@@ -168,7 +206,7 @@ impl Rows {
             .map(|place| (place, self.trouble(random)))
             .collect();
         let mut wander = Wander::new(random.between(0.0, 0.8));
-        let (mut level, mut lasting) = (0.0, 1.0);
+        let (mut level, mut lasting, mut burst) = (0.0, 1.0, 1.0);
         let mut gap = 0;
         let mut points = Vec::new();
         let days = self.every.num_minutes() as f64 / 1_440.0;
@@ -181,7 +219,13 @@ impl Rows {
                 false => self.noise * wander.step(random),
             };
             let mean = self.size * self.rhythm.at(&zone, *at, sunday) * (level + noise).exp();
-            let burst = if random.chance(self.bursts) { random.between(2.0, 6.0) } else { 1.0 };
+            // Two in a row would be a flood.
+            let again = burst > 1.0;
+            burst = if !again && random.chance(self.bursts) {
+                random.between(2.0, 6.0)
+            } else {
+                1.0
+            };
             let trouble = troubles.iter().find(|(stretch, _)| stretch.holds(place));
             let factor = match trouble {
                 Some((_, Trouble::Factor(factor))) if !self.shifts => *factor,
@@ -201,11 +245,19 @@ impl Rows {
             gap = usize::saturating_sub(gap, 1);
             expected.push(mean * (1.0 - factor * lasting).abs());
             if gap == 0 && !random.chance(self.missing) {
-                points.push((place, Labelled { at: *at, value, broken: trouble.is_some() }));
+                points.push((
+                    place,
+                    Labelled {
+                        at: *at,
+                        value,
+                        broken: trouble.is_some(),
+                    },
+                ));
             }
         }
         // What nobody would see is no event.
-        let seen = |stretch: &Stretch| expected[stretch.from..stretch.until].iter().sum::<f64>() >= 30.0;
+        let seen =
+            |stretch: &Stretch| expected[stretch.from..stretch.until].iter().sum::<f64>() >= 30.0;
         for (place, point) in &mut points {
             let trouble = troubles.iter().find(|(stretch, _)| stretch.holds(*place));
             point.broken = trouble.is_some_and(|(stretch, _)| seen(stretch));
@@ -251,14 +303,21 @@ fn day(zone: &Zone, at: DateTime<Utc>) -> NaiveDate {
 fn low_counts(random: &mut Random) -> Made {
     let zone = zone(random);
     let at = instants(random.pick(&STARTS), TimeDelta::hours(1), WEEKS * WEEK);
-    let rhythm = Rhythm { swing: random.between(0.0, 0.9), job: None, ..Rhythm::any(random) };
+    let rhythm = Rhythm {
+        swing: random.between(0.0, 0.9),
+        job: None,
+        ..Rhythm::any(random)
+    };
     let size = random.sized(0.4, 8.0);
     let clumps = random.between(0.0, 0.5);
     let places = events(random, 4 * WEEK..at.len(), 5, (6, 48));
     let kinds: Vec<bool> = places.iter().map(|_| random.chance(0.6)).collect();
     let flood = random.between(6.0, 20.0);
     let mut points = Vec::new();
-    let means: Vec<f64> = at.iter().map(|at| size * rhythm.at(&zone, *at, false)).collect();
+    let means: Vec<f64> = at
+        .iter()
+        .map(|at| size * rhythm.at(&zone, *at, false))
+        .collect();
     for (place, at) in at.iter().enumerate() {
         let mut broken = false;
         let mut mean = means[place] * (clumps * random.normal() - clumps * clumps / 2.0).exp();
@@ -268,12 +327,26 @@ fn low_counts(random: &mut Random) -> Made {
             if stretch.holds(place) && seen {
                 broken = true;
                 // A flood is seen by its rows, not by its multiple.
-                mean = if *gone { 0.0 } else { (mean * flood).max(mean + 20.0) };
+                mean = if *gone {
+                    0.0
+                } else {
+                    (mean * flood).max(mean + 20.0)
+                };
             }
         }
-        points.push(Labelled { at: *at, value: random.poisson(mean), broken });
+        points.push(Labelled {
+            at: *at,
+            value: random.poisson(mean),
+            broken,
+        });
     }
-    Made { kind: Kind::Count, every: TimeDelta::hours(1), zone, holidays: vec![], points }
+    Made {
+        kind: Kind::Count,
+        every: TimeDelta::hours(1),
+        zone,
+        holidays: vec![],
+        points,
+    }
 }
 
 /// Shares of nulls or duplicates.
@@ -300,14 +373,29 @@ fn rates(random: &mut Random, near_zero: bool) -> Made {
     let mut wander = Wander::new(random.between(0.0, 0.7));
     let mut points = Vec::new();
     for (place, at) in at.iter().enumerate() {
-        let found = places.iter().zip(&broken_to).find(|(stretch, _)| stretch.holds(place));
+        let found = places
+            .iter()
+            .zip(&broken_to)
+            .find(|(stretch, _)| stretch.holds(place));
         let good = (base * (noise * wander.step(random)).exp()).min(1.0);
         let share = found.map_or(good, |(_, share)| *share);
-        let rows = random.poisson(rows * rhythm.at(&zone, *at, false)).max(20.0);
+        let rows = random
+            .poisson(rows * rhythm.at(&zone, *at, false))
+            .max(20.0);
         let nulls = random.binomial(rows as usize, share);
-        points.push(Labelled { at: *at, value: nulls / rows, broken: found.is_some() });
+        points.push(Labelled {
+            at: *at,
+            value: nulls / rows,
+            broken: found.is_some(),
+        });
     }
-    Made { kind: Kind::Rate, every: TimeDelta::hours(1), zone, holidays: vec![], points }
+    Made {
+        kind: Kind::Rate,
+        every: TimeDelta::hours(1),
+        zone,
+        holidays: vec![],
+        points,
+    }
 }
 
 /// What never changes, until it does.
@@ -317,24 +405,47 @@ fn constant(random: &mut Random) -> Made {
     let (base, changed) = match kind {
         Kind::Count => {
             let base = random.sized(10.0, 1_000_000.0).round();
-            (base, (base * random.pick(&[0.0, 0.5, 0.8, 1.3, 2.0])).round())
+            (
+                base,
+                (base * random.pick(&[0.0, 0.5, 0.8, 1.3, 2.0])).round(),
+            )
         }
         Kind::Rate => {
             let base = random.pick(&[0.0, 0.0, 1.0, 0.25]);
-            (base, if base > 0.5 { base - random.between(0.03, 0.5) } else { base + random.between(0.03, 0.5) })
+            (
+                base,
+                if base > 0.5 {
+                    base - random.between(0.03, 0.5)
+                } else {
+                    base + random.between(0.03, 0.5)
+                },
+            )
         }
         Kind::Value => {
             let base = random.sized(1.0, 10_000.0) * random.pick(&[1.0, -1.0]);
-            (base, base * (1.0 + random.pick(&[1.0, -1.0]) * random.between(0.05, 1.0)))
+            (
+                base,
+                base * (1.0 + random.pick(&[1.0, -1.0]) * random.between(0.05, 1.0)),
+            )
         }
     };
     let places = events(random, 3 * WEEK..at.len(), 4, (2, 24));
     let point = |(place, at): (usize, &DateTime<Utc>)| {
         let broken = places.iter().any(|stretch| stretch.holds(place));
-        Labelled { at: *at, value: if broken { changed } else { base }, broken }
+        Labelled {
+            at: *at,
+            value: if broken { changed } else { base },
+            broken,
+        }
     };
     let points = at.iter().enumerate().map(point).collect();
-    Made { kind, every: TimeDelta::hours(1), zone: Zone::utc(), holidays: vec![], points }
+    Made {
+        kind,
+        every: TimeDelta::hours(1),
+        zone: Zone::utc(),
+        holidays: vec![],
+        points,
+    }
 }
 
 /// Averages and the like.
@@ -343,7 +454,12 @@ fn values(random: &mut Random, trend: f64) -> Made {
     let at = instants(random.pick(&STARTS), TimeDelta::hours(1), WEEKS * WEEK);
     let base = random.sized(1.0, 5_000.0);
     let swing = random.between(0.0, 0.15);
-    let rhythm = Rhythm { swing, weekend: [1.0, 1.0], job: None, ..Rhythm::any(random) };
+    let rhythm = Rhythm {
+        swing,
+        weekend: [1.0, 1.0],
+        job: None,
+        ..Rhythm::any(random)
+    };
     let noise = random.between(0.005, 0.045);
     let heavy = random.chance(0.3);
     let places = events(random, 4 * WEEK..at.len(), 6, (2, 24));
@@ -357,8 +473,16 @@ fn values(random: &mut Random, trend: f64) -> Made {
     let mut wander = Wander::new(random.between(0.0, 0.8));
     let mut points = Vec::new();
     for (place, at) in at.iter().enumerate() {
-        let found = places.iter().zip(&factors).find(|(stretch, _)| stretch.holds(place));
-        let noise = noise * if heavy { random.heavy() } else { wander.step(random) };
+        let found = places
+            .iter()
+            .zip(&factors)
+            .find(|(stretch, _)| stretch.holds(place));
+        let noise = noise
+            * if heavy {
+                random.heavy()
+            } else {
+                wander.step(random)
+            };
         let level = base * (1.0 + trend * place as f64 / WEEK as f64);
         let value = level * (rhythm.at(&zone, *at, false) + noise);
         points.push(Labelled {
@@ -367,5 +491,11 @@ fn values(random: &mut Random, trend: f64) -> Made {
             broken: found.is_some(),
         });
     }
-    Made { kind: Kind::Value, every: TimeDelta::hours(1), zone, holidays: vec![], points }
+    Made {
+        kind: Kind::Value,
+        every: TimeDelta::hours(1),
+        zone,
+        holidays: vec![],
+        points,
+    }
 }

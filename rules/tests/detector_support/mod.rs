@@ -17,6 +17,7 @@
 #![allow(dead_code)]
 
 pub mod classes;
+pub mod plain;
 pub mod random;
 pub mod shape;
 pub mod table;

@@ -33,9 +33,12 @@ impl Rhythm {
             swing: random.between(0.2, 1.4),
             peak: random.between(10.0, 20.0),
             weekend: [weekend, weekend * random.between(0.7, 1.1)],
-            job: random
-                .chance(0.15)
-                .then(|| (u16::try_from(random.whole(0, 5)).unwrap(), random.between(1.0, 5.0))),
+            job: random.chance(0.15).then(|| {
+                (
+                    u16::try_from(random.whole(0, 5)).unwrap(),
+                    random.between(1.0, 5.0),
+                )
+            }),
         }
     }
 

@@ -8,7 +8,17 @@ pub fn print(title: &str, scores: &[(String, Score)]) -> Score {
     println!("{title}");
     println!(
         "{:<18}{:>7}{:>8}{:>8}{:>7}{:>9}{:>10}{:>10}{:>8}{:>13}{:>7}",
-        "class", "series", "events", "caught", "false", "weeks", "precision", "recall", "F1", "false/week", "delay"
+        "class",
+        "series",
+        "events",
+        "caught",
+        "false",
+        "weeks",
+        "precision",
+        "recall",
+        "F1",
+        "false/week",
+        "delay"
     );
     for (name, score) in scores {
         line(name, score);

@@ -102,6 +102,18 @@ fn cases(project: &Project, folder: &Path) -> Result<Tally> {
     std::fs::write(&wrong, "[")?;
     let broken = run("recovery", &wrong)?;
     tally.add(&ends("a file that is no case file ends with 2", &broken, 2));
+    let series = project.at("rules/tests/cases/detector_cases.csv");
+    let scored = run("detector", &series)?;
+    tally.add(&ends("labelled series are scored", &scored, 0));
+    let told = String::from_utf8_lossy(&scored.stdout).contains("\nprecision: 1.0000\n");
+    tally.add(&check("and the precision is told", told));
+    let rows = std::fs::read_to_string(&series)?;
+    let line = rows.lines().count() + 1;
+    std::fs::write(&wrong, format!("{}\ntea,count,now,1,0\n", rows.trim_end()))?;
+    let broken = run("detector", &wrong)?;
+    tally.add(&ends("a row that cannot be read ends with 2", &broken, 2));
+    let told = String::from_utf8_lossy(&broken.stderr).contains(&format!("line {line}:"));
+    tally.add(&check("and its line is named", told));
     Ok(tally)
 }
 

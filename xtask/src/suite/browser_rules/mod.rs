@@ -94,7 +94,8 @@ fn read_case_files(project: &Project) -> Result<Vec<(String, String, String)>> {
     for entry in std::fs::read_dir(&folder)? {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if let Some((kind, _)) = name.strip_suffix(".json").and_then(|n| n.split_once('_')) {
+        let stem = name.strip_suffix(".json").or(name.strip_suffix(".csv"));
+        if let Some((kind, _)) = stem.and_then(|stem| stem.split_once('_')) {
             let text = std::fs::read_to_string(&path)?;
             files.push((kind.to_owned(), name.clone().into_owned(), text));
         }
