@@ -4,7 +4,7 @@ use super::code;
 use pulse_tests::database::Database;
 use pulse_tests::replica::{Cluster, Customer, Reader, most_at_once};
 use pulse_tests::stack::within;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio_postgres::NoTls;
 
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -58,10 +58,12 @@ async fn a_bare_role_sees_neither_tables_nor_the_receiver() {
     customer.orders("t", 10).await;
     let reader = customer.bare_reader().await;
     let session = reader.session(&cluster.standby, "bare").await;
-    let refused = session.attempt("select to_jsonb(count(*)) from t", &[]);
-    assert_eq!(code(refused.await).code(), "42501");
+    let count = session.attempt("select to_jsonb(count(*)) from t", &[]);
+    assert_eq!(code(count.await).code(), "42501");
     let sql = "select to_jsonb(status) from pg_stat_wal_receiver";
     assert_eq!(session.json(sql, &[]).await, serde_json::Value::Null);
+    drop(session);
+    gone(&customer, &reader).await;
     let other = customer.cluster.customer().await;
     let strange = Reader {
         database: other.name,
@@ -211,8 +213,9 @@ async fn a_client_that_vanished_keeps_its_role_busy_until_its_statement_ends() {
     let vanish = async |before: &str| {
         let url = reader.url(cluster.door.port(), "vanishing");
         let session = Database::at(&url).await;
+        session.run("set statement_timeout = 0").await;
         session.run(before).await;
-        let sleep = session.attempt("select to_jsonb(pg_sleep(1.5)::text)", &[]);
+        let sleep = session.attempt("select to_jsonb(pg_sleep(6)::text)", &[]);
         let hang_up = async {
             tokio::time::sleep(Duration::from_millis(200)).await;
             cluster.door.hang_up().await;
@@ -226,7 +229,10 @@ async fn a_client_that_vanished_keeps_its_role_busy_until_its_statement_ends() {
     assert_eq!(refused(&reader, cluster.standby.port()).await, "53300");
     gone(&customer, &reader).await;
     vanish("set client_connection_check_interval = '100ms'").await;
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    let started = Instant::now();
+    gone(&customer, &reader).await;
+    let waited = started.elapsed();
+    assert!(waited < Duration::from_secs(4), "{waited:?}");
     let again = reader.session(&cluster.standby, "again").await;
     assert_eq!(again.json("select to_jsonb(1)", &[]).await, 1);
 }

@@ -211,12 +211,26 @@ impl Excerpt {
             plans.remove(&line.pid);
             self.statements.extend(line.failed());
         } else if let Some(plan) = line.plan() {
-            plans.insert(line.pid, plan);
+            self.carried_out_by(plan, line.pid, plans);
         } else if let Some(mut statement) = line.carried_out() {
-            if matches!(statement.step, Step::Simple | Step::Execute) {
+            if statement.step == Step::Simple {
                 statement.plan = plans.remove(&line.pid);
             }
             self.statements.push(statement);
+        }
+    }
+
+    /// The server tells how it carried out a simple statement before it tells what it took, and one
+    /// with parameters after.
+    fn carried_out_by(&mut self, plan: Plan, pid: i64, plans: &mut HashMap<i64, Plan>) {
+        let mut own = self.statements.iter_mut().rev();
+        match own.find(|statement| statement.pid == pid) {
+            Some(last) if last.step == Step::Execute && plan.0["Query Text"] == *last.text => {
+                last.plan = Some(plan);
+            }
+            _ => {
+                plans.insert(pid, plan);
+            }
         }
     }
 
