@@ -60,7 +60,7 @@ async fn a_promoted_standby_is_a_primary() {
     assert!(cluster.position().await.in_recovery);
     cluster.promote().await;
     assert!(!cluster.position().await.in_recovery);
-    let sql = "insert into t values (11) returning to_jsonb(id)";
+    let sql = "insert into t values (11, now()) returning to_jsonb(id)";
     assert_eq!(customer.standby().await.json(sql, &[]).await, 11);
 }
 

@@ -5,6 +5,9 @@ use pulse_tests::replica::{Cluster, Conflicts};
 use pulse_tests::stack::within;
 use std::time::{Duration, Instant};
 
+/// What a test does between two statements may take a while.
+const PATIENT: &str = "set idle_in_transaction_session_timeout = 0";
+
 #[tokio::test]
 async fn a_lock_on_the_primary_reaches_the_standby_and_blocks_readers() {
     let cluster = Cluster::shared().await;
@@ -117,6 +120,7 @@ async fn a_transaction_that_does_nothing_meanwhile_loses_its_session() {
     let reader = customer.reader(["t"]).await;
     let mark = cluster.standby.mark().await;
     let session = reader.session(&cluster.standby, "idle").await;
+    session.run(PATIENT).await;
     session
         .run("begin isolation level repeatable read read only")
         .await;
@@ -132,6 +136,53 @@ async fn a_transaction_that_does_nothing_meanwhile_loses_its_session() {
         Some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn between_simple_statements_read_committed_is_in_the_way_of_locks_only() {
+    let cluster = Cluster::start().await;
+    cluster.patience_with_readers("200ms").await;
+    let customer = cluster.customer().await;
+    customer.orders("t", 100).await;
+    let reader = customer.reader(["t"]).await;
+    let session = reader.session(&cluster.standby, "between").await;
+    session.run(PATIENT).await;
+    session.run("begin read only").await;
+    // A statement with parameters would keep its snapshot until the next one, or the end.
+    session.run("select count(*) from t").await;
+    customer.clean_up("t", 50).await;
+    cluster.replayed().await;
+    let ask = "select to_jsonb(count(*)) from t";
+    assert_eq!(session.json(ask, &[]).await, 50);
+    session.run("select 1").await;
+    customer.lock_briefly("t").await;
+    let conflicts = customer.conflicted(Conflicts::default()).await;
+    assert_eq!((conflicts.snapshot, conflicts.lock), (0, 1));
+    session.attempt(ask, &[]).await.expect_err("no session");
+}
+
+#[tokio::test]
+async fn a_statement_with_parameters_keeps_its_snapshot_until_the_next() {
+    let cluster = Cluster::shared().await;
+    let customer = cluster.customer().await;
+    customer.orders("t", 10).await;
+    let reader = customer.reader(["t"]).await;
+    let session = reader.session(&cluster.standby, "keeping").await;
+    session.run(PATIENT).await;
+    session.run("begin read only").await;
+    let held = async || {
+        let sql = "select to_jsonb(backend_xmin is not null) from pg_stat_activity
+                    where application_name = 'keeping'";
+        customer.standby().await.json(sql, &[]).await
+    };
+    let ask = "select to_jsonb(count(*)) from t";
+    session.json(ask, &[]).await;
+    assert_eq!(held().await, true);
+    session.run("select 1").await;
+    assert_eq!(held().await, false);
+    session.json(ask, &[]).await;
+    session.run("commit").await;
+    assert_eq!(held().await, false);
 }
 
 #[tokio::test]

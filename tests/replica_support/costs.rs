@@ -107,6 +107,8 @@ async fn the_log_has_every_statement_of_an_application_with_what_it_took() {
     let parameters = looked_up.parameters.as_deref().unwrap_or_default();
     assert!(parameters.contains("$1 = '7'"), "{parameters}");
     assert_eq!(looked_up.database, customer.name);
+    let plan = looked_up.plan.as_ref().expect("a plan");
+    assert!(plan.buffers() > 0, "{plan:?}");
     let slept = log.run()[2].took.expect("a time");
     assert!(
         slept >= Duration::from_millis(200) && slept < Duration::from_secs(2),

@@ -149,6 +149,10 @@ async fn a_cut_door_drops_clients_and_refuses_new_ones_until_it_is_healed() {
     let cluster = Cluster::start().await;
     let port = cluster.door.port();
     let mut client = TcpStream::connect(("127.0.0.1", port)).await.expect("open");
+    within(PATIENCE, "a client inside", || async {
+        (cluster.door.traffic().open == 1).then_some(())
+    })
+    .await;
     cluster.door.cut().await;
     let ended = client.read(&mut [0; 8]).await;
     let ended = ended.expect_err("a reset");

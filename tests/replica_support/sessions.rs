@@ -1,10 +1,9 @@
 //! The role, its sessions, and how they are watched.
 
 use super::code;
-use pulse_tests::database::Database;
-use pulse_tests::replica::{Cluster, Customer, Reader, most_at_once};
+use pulse_tests::replica::{Cluster, Customer, Reader, Session, most_at_once};
 use pulse_tests::stack::within;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio_postgres::NoTls;
 
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -58,14 +57,14 @@ async fn a_bare_role_sees_neither_tables_nor_the_receiver() {
     customer.orders("t", 10).await;
     let reader = customer.bare_reader().await;
     let session = reader.session(&cluster.standby, "bare").await;
-    let refused = session.attempt("select to_jsonb(count(*)) from t", &[]);
-    assert_eq!(code(refused.await).code(), "42501");
+    let count = session.attempt("select to_jsonb(count(*)) from t", &[]);
+    assert_eq!(code(count.await).code(), "42501");
     let sql = "select to_jsonb(status) from pg_stat_wal_receiver";
     assert_eq!(session.json(sql, &[]).await, serde_json::Value::Null);
     let other = customer.cluster.customer().await;
     let strange = Reader {
         database: other.name,
-        ..reader.clone()
+        ..customer.bare_reader().await
     };
     assert_eq!(refused(&strange, cluster.standby.port()).await, "42501");
     let wrong = Reader {
@@ -80,12 +79,14 @@ async fn a_watch_sees_sessions_states_transactions_and_locks() {
     let cluster = Cluster::shared().await;
     let customer = cluster.customer().await;
     customer.orders("t", 10).await;
+    assert_eq!(customer.seen("watched").await.most_sessions, 0);
     let watch = customer.watch("watched").await;
     let reader = customer.reader(["t"]).await;
     let other = customer.standby().await;
     let session = reader.session(&cluster.standby, "watched").await;
     session.run("begin read only").await;
     session.json("select to_jsonb(count(*)) from t", &[]).await;
+    assert_eq!(customer.seen("watched").await.most_sessions, 1);
     tokio::time::sleep(Duration::from_millis(500)).await;
     session.run("commit").await;
     session
@@ -157,18 +158,20 @@ async fn the_log_knows_every_session_from_its_first_moment_to_its_last() {
     let reader = customer.reader([]).await;
     let mark = cluster.standby.mark().await;
     for _ in 0..3 {
-        let session = reader.session(&cluster.standby, "serial").await;
+        let session = reader.next_session(cluster.standby.port(), "serial").await;
         session.json("select to_jsonb(1)", &[]).await;
         drop(session);
         gone(&customer, &reader).await;
     }
     let log = cluster.standby.since(mark).await.of("serial");
-    assert_eq!(log.sessions.len(), 3, "{:#?}", log.sessions);
+    let served = |session: &&Session| session.ended_by.is_none();
+    let served: Vec<_> = log.sessions.iter().filter(served).collect();
+    assert_eq!(served.len(), 3, "{:#?}", log.sessions);
     assert_eq!(most_at_once(&log.sessions), 1, "{:#?}", log.sessions);
-    let whole = |session: &pulse_tests::replica::Session| {
+    let whole = |session: &Session| {
         session.to.is_some() && session.encrypted == Some(false) && session.role == reader.role
     };
-    assert!(log.sessions.iter().all(whole), "{:#?}", log.sessions);
+    assert!(served.into_iter().all(whole), "{:#?}", log.sessions);
     let (one, two) = (customer.reader([]).await, customer.reader([]).await);
     let mark = cluster.standby.mark().await;
     let both = (
@@ -209,10 +212,10 @@ async fn a_client_that_vanished_keeps_its_role_busy_until_its_statement_ends() {
     let customer = cluster.customer().await;
     let reader = customer.reader([]).await;
     let vanish = async |before: &str| {
-        let url = reader.url(cluster.door.port(), "vanishing");
-        let session = Database::at(&url).await;
+        let session = reader.next_session(cluster.door.port(), "vanishing").await;
+        session.run("set statement_timeout = 0").await;
         session.run(before).await;
-        let sleep = session.attempt("select to_jsonb(pg_sleep(1.5)::text)", &[]);
+        let sleep = session.attempt("select to_jsonb(pg_sleep(6)::text)", &[]);
         let hang_up = async {
             tokio::time::sleep(Duration::from_millis(200)).await;
             cluster.door.hang_up().await;
@@ -226,7 +229,25 @@ async fn a_client_that_vanished_keeps_its_role_busy_until_its_statement_ends() {
     assert_eq!(refused(&reader, cluster.standby.port()).await, "53300");
     gone(&customer, &reader).await;
     vanish("set client_connection_check_interval = '100ms'").await;
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    let again = reader.session(&cluster.standby, "again").await;
+    let started = Instant::now();
+    gone(&customer, &reader).await;
+    let waited = started.elapsed();
+    assert!(waited < Duration::from_secs(4), "{waited:?}");
+    let again = reader.next_session(cluster.standby.port(), "again").await;
     assert_eq!(again.json("select to_jsonb(1)", &[]).await, 1);
+}
+
+#[tokio::test]
+async fn a_client_that_waits_for_the_end_of_its_session_may_come_again_at_once() {
+    let cluster = Cluster::shared().await;
+    let customer = cluster.customer().await;
+    let reader = customer.reader([]).await;
+    let url = reader.url(cluster.standby.port(), "serial");
+    for _ in 0..20 {
+        let (client, connection) = tokio_postgres::connect(&url, NoTls).await.expect("a slot");
+        let connection = tokio::spawn(connection);
+        client.simple_query("select 1").await.expect("an answer");
+        drop(client);
+        connection.await.expect("no panic").expect("a polite end");
+    }
 }

@@ -36,9 +36,14 @@ impl Database {
 
     /// At an address of choice.
     pub async fn at(url: &str) -> Self {
-        let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("Postgres");
+        Self::try_at(url).await.expect("Postgres")
+    }
+
+    /// As [`Database::at`]; a refusal is an error.
+    pub async fn try_at(url: &str) -> Result<Self, tokio_postgres::Error> {
+        let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
         tokio::spawn(connection);
-        Self { client }
+        Ok(Self { client })
     }
 
     /// One statement that answers one row with one `jsonb`; null stays null.

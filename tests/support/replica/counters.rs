@@ -11,7 +11,6 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::HashMap;
-use std::time::Duration;
 use tokio_postgres::types::Type;
 
 /// How far the standby is, as it sees itself.

@@ -3,9 +3,11 @@
 //! Invariant: databases and roles have names of their own, so tests of one cluster do not meet.
 //! Failure: a statement that fails panics with the statement.
 
-use super::{Cluster, Server};
+use super::{Cluster, PATIENCE, Server};
 use crate::database::Database;
+use crate::stack::within;
 use serde_json::{Value, json};
+use tokio_postgres::error::SqlState;
 use uuid::Uuid;
 
 /// A customer's database, on the primary and its standby.
@@ -136,6 +138,21 @@ impl Reader {
             "postgres://{}:{}@127.0.0.1:{port}/{}?application_name={application}",
             self.role, self.password, self.database
         )
+    }
+
+    /// A session through a port, once the role's earlier session is over: a server forgets one a
+    /// moment after it no longer shows it.
+    pub async fn next_session(&self, port: u16, application: &str) -> Database {
+        let url = self.url(port, application);
+        let busy =
+            |error: &tokio_postgres::Error| error.code() == Some(&SqlState::TOO_MANY_CONNECTIONS);
+        within(PATIENCE, "a role that may connect", || async {
+            match Database::try_at(&url).await {
+                Err(error) if busy(&error) => None,
+                tried => Some(tried.expect("a session")),
+            }
+        })
+        .await
     }
 
     /// A session with a server, past the doors.

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
@@ -281,11 +281,11 @@ async fn carry_both(
             held = 0;
         }
     }
-    let server = TcpStream::connect(("127.0.0.1", shared.to)).await?;
+    let mut server = TcpStream::connect(("127.0.0.1", shared.to)).await?;
     server.set_nodelay(true)?;
     server.set_zero_linger()?;
-    let (from_client, to_client) = client.into_split();
-    let (from_server, mut to_server) = server.into_split();
+    let (from_client, to_client) = client.split();
+    let (from_server, mut to_server) = server.split();
     to_server.write_all(&first[..held]).await?;
     let sending = carry(from_client, to_server, orders.clone(), &shared.sent);
     let getting = carry(from_server, to_client, orders, &shared.got);
@@ -294,8 +294,8 @@ async fn carry_both(
 }
 
 async fn carry(
-    mut from: OwnedReadHalf,
-    mut to: OwnedWriteHalf,
+    mut from: ReadHalf<'_>,
+    mut to: WriteHalf<'_>,
     mut orders: watch::Receiver<Order>,
     count: &AtomicU64,
 ) -> io::Result<()> {

@@ -13,6 +13,7 @@ mod counters;
 mod customer;
 mod door;
 mod home;
+mod lines;
 mod load;
 mod log;
 mod port;

@@ -137,6 +137,11 @@ impl Customer<'_> {
         Watch::start(self.cluster.standby.url(&self.name), who).await
     }
 
+    /// What the standby shows of an application or a role at this moment.
+    pub async fn seen(&self, who: &str) -> Observed {
+        self.watch(who).await.end().await
+    }
+
     /// Watches the sessions of an application or a role on the primary, from now on.
     pub async fn watch_primary(&self, who: &str) -> Watch {
         Watch::start(self.cluster.primary.url(&self.name), who).await
