@@ -314,6 +314,15 @@ language sql stable security definer set search_path = pg_catalog, public, app, 
         where c.due_at <= app.clock(p) - interval '20 seconds' order by c.due_at limit 500) x
 $$;
 
+-- How late the scheduler is, over all tenants.
+create function app.monitor_pace(p jsonb) returns jsonb
+language sql stable security definer set search_path = pg_catalog, public, app, pg_temp as $$
+  select jsonb_build_object(
+    'late_seconds', (select floor(extract(epoch from app.clock(p) - min(c.due_at))) from monitor_connections c
+                     where c.due_at is not null),
+    'tick_age_seconds', (select floor(extract(epoch from app.clock(p) - h.at)) from heartbeats h where h.name = 'cron'))
+$$;
+
 grant execute on function app.monitor_standing(uuid), app.monitor_plan(jsonb), app.record_monitor_run(jsonb),
-  app.monitor_due(jsonb), app.emit_all(text, text, jsonb) to pulse_app;
+  app.monitor_due(jsonb), app.monitor_pace(jsonb), app.emit_all(text, text, jsonb) to pulse_app;
 call app.seal();

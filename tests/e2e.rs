@@ -38,6 +38,7 @@ mod messages_smtp;
 mod messages_unsubscribe;
 mod monitor_checks;
 mod monitor_connections;
+mod monitor_safety;
 mod offline;
 mod offline_reports;
 mod operations;

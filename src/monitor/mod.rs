@@ -10,6 +10,7 @@
 mod alerts;
 mod checks;
 mod connections;
+mod health;
 mod replica;
 mod routing;
 mod silences;
@@ -33,6 +34,7 @@ pub fn routes() -> Vec<Module> {
     routes.extend(alerts::http::routes());
     routes.extend(silences::http::routes());
     routes.extend(routing::http::routes());
+    routes.extend(health::http::routes());
     vec![Module {
         tag: "Monitor",
         about: "Connections to read replicas, the tables watched there, and what was found.",

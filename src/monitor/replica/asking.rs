@@ -79,6 +79,8 @@ pub struct Unasked {
     pub code: String,
     /// In words.
     pub text: String,
+    /// The server's own words.
+    pub words: Option<String>,
     /// It was a conflict with recovery.
     pub conflict: bool,
     /// The session is over.
@@ -95,6 +97,7 @@ impl Unasked {
             outcome,
             code: code.to_owned(),
             text: text.into(),
+            words: None,
             conflict: false,
             gone: false,
             retry: None,
@@ -118,7 +121,8 @@ impl Asking<'_> {
         match identity {
             Ok(identity) => {
                 self.version = identity.version;
-                Ok(())
+                let limited = self.line.limit(self.storage).await;
+                limited.map_err(|trouble| self.unasked(trouble, TimeDelta::zero(), None))
             }
             Err(refusal) => {
                 self.line.close().await;
@@ -340,6 +344,16 @@ impl Asking<'_> {
         self.work.buffers += done.buffers;
     }
 
+    /// Something is wrong on our side.
+    pub fn broken(&self, error: Error) -> Unasked {
+        let outcome = Outcome::skipped(Skipped::Unreachable);
+        Unasked {
+            gone: true,
+            ours: Some(error),
+            ..Unasked::of(outcome, "internal", "Something went wrong on our side.")
+        }
+    }
+
     fn unasked(&self, trouble: Trouble, took: TimeDelta, table: Option<&TableName>) -> Unasked {
         let fault = match trouble {
             Trouble::Busy => {
@@ -350,14 +364,7 @@ impl Asking<'_> {
                     ..Unasked::of(outcome, "busy", text)
                 };
             }
-            Trouble::Ours(error) => {
-                let outcome = Outcome::skipped(Skipped::Unreachable);
-                return Unasked {
-                    gone: true,
-                    ours: Some(error),
-                    ..Unasked::of(outcome, "internal", "Something went wrong on our side.")
-                };
-            }
+            Trouble::Ours(error) => return self.broken(error),
             Trouble::Fault(fault) => fault,
         };
         let open = self.line.is_open();
@@ -384,6 +391,7 @@ impl Asking<'_> {
             outcome: meaning.outcome,
             code: code.to_owned(),
             text,
+            words: Some(fault.words).filter(|words| !words.is_empty()),
             conflict: meaning.conflict,
             gone: meaning.reconnect || !open,
             retry: outcome::retry(&meaning, 1),

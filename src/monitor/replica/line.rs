@@ -55,6 +55,8 @@ pub struct Line {
 
 struct Open {
     session: Session,
+    /// Whether the limits of the session are set.
+    limited: bool,
     /// Of the connection that it was opened for.
     version: i64,
     used_at: DateTime<Utc>,
@@ -106,10 +108,23 @@ impl Line {
         };
         self.open = Some(Open {
             session,
+            limited: false,
             version: access.version,
             used_at: clock::now(),
         });
-        self.ask(storage, LIMITS, &[], SETTING_UP).await.map(drop)
+        Ok(())
+    }
+
+    /// Sets the limits of the session, once it is known that more may be said in it.
+    pub async fn limit(&mut self, storage: &Storage) -> Result<(), Trouble> {
+        if self.open.as_ref().is_some_and(|open| open.limited) {
+            return Ok(());
+        }
+        self.ask(storage, LIMITS, &[], SETTING_UP).await?;
+        if let Some(open) = &mut self.open {
+            open.limited = true;
+        }
+        Ok(())
     }
 
     /// Asks; a session must be ready. Whatever did not answer in time is waited out before there is

@@ -4,23 +4,13 @@
 //! left at once, unless its owner lets it be asked.
 //! Failure: told as what was found, with a stable code.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use uuid::Uuid;
 
-use super::fault::{self, Trouble};
-use super::line::Line;
-use super::storage::Storage;
-use super::store::Access;
+use super::asking::{Asking, Unasked};
 use crate::monitor::connections::SslMode;
 use crate::platform::clock;
-use crate::platform::ctx::Ctx;
-use crate::platform::error::{Error, Result};
-
-/// How long the server may take to say what it is.
-const PATIENCE: Duration = Duration::from_secs(4);
+use crate::platform::error::Result;
 
 /// What the server says of itself.
 const LOOK: &str = "
@@ -92,55 +82,33 @@ struct Seen {
 }
 
 /// Signs in and looks.
-pub async fn test(
-    ctx: &Ctx,
-    storage: &Storage,
-    line: &mut Line,
-    connection: Uuid,
-    access: &Access,
-) -> Result<Tested> {
+pub async fn test(asking: &mut Asking<'_>) -> Result<Tested> {
     let began = clock::now();
-    let looked = look(ctx, storage, line, connection, access).await;
-    let mut tested = match looked {
-        Ok(seen) => judged(&seen, access),
-        Err(Trouble::Ours(error)) => return Err(error),
-        Err(Trouble::Busy) => failed(
-            "busy",
-            "A statement of ours may still be running there; try again in a moment.",
-        ),
-        Err(Trouble::Fault(fault)) => {
-            let (code, message) = fault::hint(&fault);
-            let mut failed = failed(code, message);
-            failed.server_message = (!fault.words.is_empty()).then_some(fault.words);
-            failed
-        }
+    let mut tested = match look(asking).await {
+        Ok(seen) => judged(&seen, &asking.access.username),
+        Err(Unasked {
+            ours: Some(error), ..
+        }) => return Err(error),
+        Err(unasked) => failed(unasked),
     };
     // Who must not be asked keeps no session of ours.
     if !tested.ok {
-        line.close().await;
+        asking.line.close().await;
     }
-    tested.encrypted = tested.backend_pid.is_some() && access.sslmode == SslMode::Require;
+    tested.encrypted = tested.ok && asking.access.sslmode == SslMode::Require;
     tested.took_ms = (clock::now() - began).num_milliseconds();
     Ok(tested)
 }
 
-async fn look(
-    ctx: &Ctx,
-    storage: &Storage,
-    line: &mut Line,
-    connection: Uuid,
-    access: &Access,
-) -> core::result::Result<Seen, Trouble> {
-    line.ready(ctx, storage, connection, access).await?;
-    let seen = line.ask(storage, LOOK, &[], PATIENCE).await?;
-    let seen = seen.unwrap_or_default();
-    serde_json::from_str(&seen).map_err(|error| Trouble::Ours(Error::from(error)))
+async fn look(asking: &mut Asking<'_>) -> core::result::Result<Seen, Unasked> {
+    asking.identify().await?;
+    let seen = asking.ask(LOOK, &[], None).await?;
+    serde_json::from_str(&seen).map_err(|error| asking.broken(error.into()))
 }
 
-fn judged(seen: &Seen, access: &Access) -> Tested {
-    let refused = !seen.in_recovery && !access.allow_primary;
-    let found = Tested {
-        ok: !refused,
+fn judged(seen: &Seen, role: &str) -> Tested {
+    Tested {
+        ok: true,
         code: None,
         message: None,
         server_message: None,
@@ -148,28 +116,18 @@ fn judged(seen: &Seen, access: &Access) -> Tested {
         server_version: Some(seen.server_version.clone()),
         backend_pid: Some(seen.backend_pid),
         encrypted: false,
-        advice: advice(seen, &access.username),
+        advice: advice(seen, role),
         took_ms: 0,
-    };
-    match refused {
-        false => found,
-        true => Tested {
-            code: Some("not_a_replica".to_owned()),
-            message: Some(
-                "The server is no replica, and Pulse asks production nothing. Name a replica, or set allow_primary and say why.".to_owned(),
-            ),
-            ..found
-        },
     }
 }
 
-fn failed(code: &str, message: &str) -> Tested {
+fn failed(unasked: Unasked) -> Tested {
     Tested {
         ok: false,
-        code: Some(code.to_owned()),
-        message: Some(message.to_owned()),
-        server_message: None,
-        in_recovery: None,
+        in_recovery: (unasked.code == "not_a_replica").then_some(false),
+        code: Some(unasked.code),
+        message: Some(unasked.text),
+        server_message: unasked.words,
         server_version: None,
         backend_pid: None,
         encrypted: false,

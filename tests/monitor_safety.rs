@@ -1,0 +1,84 @@
+//! What a replica sees of us, from its own log: who we are, what we say, how often.
+//!
+//! Invariant: a primary is asked one question; a replica is only read, in limited transactions.
+//! Failure: the statement that should not have come.
+
+use pulse_tests::monitored::Connection;
+use pulse_tests::prelude::*;
+use pulse_tests::replica::{Cluster, most_at_once};
+
+#[tokio::test]
+async fn a_primary_is_asked_one_question_and_nothing_more() {
+    let (tenant, cluster) = (Tenant::new().await, Cluster::shared().await);
+    let customer = cluster.customer().await;
+    customer.orders("orders", 10).await;
+    let reader = customer.reader(["orders"]).await;
+    let mark = cluster.primary.mark().await;
+    let primary = json!({"port": cluster.primary.port()});
+    let connection = Connection::to(&tenant, &customer, &reader, primary).await;
+    let table = connection.table("orders").await;
+    let check = table.check(json!({"kind": "row_count"})).await;
+    let result = eventually("a result", || async {
+        table.results(&check).await.into_iter().next()
+    })
+    .await;
+    let told = (&result["outcome"], &result["reason"]);
+    assert_eq!(
+        told,
+        (&json!("skipped"), &json!("not_a_replica")),
+        "{result}"
+    );
+    let seen = cluster.primary.since(mark).await.of(&reader.role);
+    assert!(!seen.run().is_empty());
+    for statement in seen.run() {
+        let text = &statement.text;
+        assert!(
+            text.contains("pg_is_in_recovery()") && text.len() < 250,
+            "{text}"
+        );
+    }
+    assert_eq!(most_at_once(&seen.sessions), 1);
+}
+
+#[tokio::test]
+async fn a_replica_is_only_read_in_limited_transactions_by_one_session_with_a_name() {
+    let (tenant, cluster) = (Tenant::new().await, Cluster::shared().await);
+    let customer = cluster.customer().await;
+    customer.orders("orders", 500).await;
+    let reader = customer.reader(["orders"]).await;
+    let mark = cluster.standby.mark().await;
+    let connection = Connection::to(&tenant, &customer, &reader, json!({})).await;
+    let table = connection.table("orders").await;
+    let at = json!({"column": "at"});
+    table
+        .check(json!({"name": "Fresh", "kind": "freshness", "settings": at,
+        "fail": {"kind": "absolute", "max": 86_400}}))
+        .await;
+    table
+        .check(json!({"name": "Rows", "kind": "row_count"}))
+        .await;
+    table
+        .check(json!({"name": "Nulls", "kind": "null_rate", "settings": {"column": "status"}}))
+        .await;
+    for _ in 0..3 {
+        for result in table.run().await {
+            let outcome = result["outcome"].as_str();
+            assert!(matches!(outcome, Some("pass" | "learning")), "{result}");
+        }
+    }
+    let seen = cluster.standby.since(mark).await.of(&reader.role);
+    assert_eq!(seen.errors(), [""; 0]);
+    for statement in seen.run() {
+        let text = statement.text.trim().to_lowercase();
+        let known = [
+            "select",
+            "explain (format json",
+            "begin transaction",
+            "with own",
+            "rollback",
+        ];
+        assert!(known.iter().any(|start| text.starts_with(start)), "{text}");
+        assert_eq!(statement.application, "pulse-monitor", "{text}");
+    }
+    assert_eq!(most_at_once(&seen.sessions), 1);
+}
