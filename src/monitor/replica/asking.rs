@@ -391,7 +391,8 @@ impl Asking<'_> {
             outcome: meaning.outcome,
             code: code.to_owned(),
             text,
-            words: Some(fault.words).filter(|words| !words.is_empty()),
+            // The runtime's words help nobody.
+            words: fault.sqlstate.is_some().then_some(fault.words),
             conflict: meaning.conflict,
             gone: meaning.reconnect || !open,
             retry: outcome::retry(&meaning, 1),

@@ -25,6 +25,8 @@ pub enum Contact {
         standing: lag::Standing,
         /// The limit.
         limit: TimeDelta,
+        /// `server_version_num`.
+        version: i32,
     },
 }
 
@@ -46,6 +48,7 @@ impl Contact {
                 lag,
                 standing,
                 limit,
+                ..
             } => {
                 let evidence = Evidence {
                     value: lag
@@ -103,6 +106,7 @@ pub async fn reach(asking: &mut Asking<'_>, breaker: &mut Breaker) -> Contact {
         standing: lag::standing(&lag, limit),
         lag,
         limit,
+        version: asking.version,
     }
 }
 
@@ -125,8 +129,9 @@ impl Contact {
         match self {
             Self::Down(unasked) => json!({
                 "run_at": now, "error": unasked.text, "code": unasked.code, "breaker": state}),
-            Self::Up { lag, .. } => json!({
+            Self::Up { lag, version, .. } => json!({
                 "run_at": now, "ok_at": now, "breaker": state,
+                "server_version": format!("{}.{}", version / 10_000, version % 10_000),
                 "lag_ms": lag.upper_bound.map(|lag| lag.num_milliseconds())}),
         }
     }

@@ -50,6 +50,11 @@ pub fn hint(fault: &Fault) -> (&'static str, &'static str) {
             "tls_failed",
             "The server agreed to encrypt and then did not answer in time.",
         ),
+        // The runtime tells these two apart from nothing else.
+        (None, Step::Encrypting) if fault.words.contains("connection lost") => (
+            "tls_failed",
+            "The connection was cut while it was being encrypted.",
+        ),
         (None, Step::Encrypting) => (
             "certificate_untrusted",
             "The server's certificate is not of a public authority, has expired, or is for another name than the host's.",
