@@ -22,12 +22,13 @@ async fn a_primary_is_asked_one_question_and_nothing_more() {
         table.results(&check).await.into_iter().next()
     })
     .await;
-    let told = (&result["outcome"], &result["reason"]);
-    assert_eq!(
-        told,
-        (&json!("skipped"), &json!("not_a_replica")),
-        "{result}"
+    let told = (&result["outcome"], &result["reason"], &result["detail"]["code"]);
+    let expected = (
+        &json!("skipped"),
+        &json!("unreachable"),
+        &json!("not_a_replica"),
     );
+    assert_eq!(told, expected, "{result}");
     let seen = cluster.primary.since(mark).await.of(&reader.role);
     assert!(!seen.run().is_empty());
     for statement in seen.run() {

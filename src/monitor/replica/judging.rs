@@ -169,14 +169,18 @@ impl Case<'_> {
     }
 
     fn unasked(&self, outcome: &Outcome, code: &str, text: &str) -> Ran {
+        let why = match outcome {
+            Outcome::Skipped { why } => serde_json::to_value(why).unwrap_or_default(),
+            _ => code.into(),
+        };
         let result = Stored {
             check_id: self.id,
             at: self.period,
             origin: self.origin,
             outcome: name(outcome),
-            reason: Some(code.to_owned()),
+            reason: why.as_str().map(str::to_owned),
             as_of: Some(self.as_of),
-            detail: json!({"text": text}),
+            detail: json!({"text": text, "code": code}),
             ..Stored::default()
         };
         Ran {
