@@ -22,7 +22,11 @@ async fn a_primary_is_asked_one_question_and_nothing_more() {
         table.results(&check).await.into_iter().next()
     })
     .await;
-    let told = (&result["outcome"], &result["reason"], &result["detail"]["code"]);
+    let told = (
+        &result["outcome"],
+        &result["reason"],
+        &result["detail"]["code"],
+    );
     let expected = (
         &json!("skipped"),
         &json!("unreachable"),

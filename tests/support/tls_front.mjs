@@ -47,13 +47,15 @@ const server = net.createServer((socket) => {
     open.delete(socket);
     say({ closed: number });
   });
-  if (config.plan === "silent") return;
+  // What is not read does not end either.
+  if (config.plan === "silent") return socket.resume();
   socket.once("readable", () => {
     // The request for encryption has eight bytes.
     if (socket.read(8) === null) return socket.destroy();
     socket.write(config.plan === "refuse" ? "N" : "S");
     if (config.plan === "drop") socket.once("readable", () => socket.destroy());
     if (config.plan === "encrypt") encrypt(socket);
+    if (config.plan === "half") socket.resume();
   });
 });
 server.listen(0, "127.0.0.1", () => say({ port: server.address().port }));
