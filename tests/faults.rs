@@ -7,6 +7,8 @@
 
 use tokio::sync::{Mutex, MutexGuard};
 
+#[path = "faults/budgets.rs"]
+mod budgets;
 #[path = "faults/crowd.rs"]
 mod crowd;
 #[path = "faults/cut.rs"]

@@ -14,6 +14,22 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::invalid::Invalid;
 
+/// The months, as they are written in full.
+pub const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+
 /// A time zone of the IANA database, by its name: `Europe/Berlin`. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Zone {
@@ -207,11 +223,9 @@ impl LocalDay {
 
     /// For people, without the year: `Sat 1 Jun`.
     pub fn short(self) -> String {
-        const MONTHS: [&str; 12] = [
-            "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-        ];
         let month = usize::from(self.month.unsigned_abs()).saturating_sub(1);
-        let month = MONTHS.get(month).copied().unwrap_or_default();
+        let month = MONTHS.get(month).and_then(|name| name.get(..3));
+        let month = month.unwrap_or_default();
         format!("{} {} {month}", self.weekday(), self.day)
     }
 

@@ -1,16 +1,7 @@
 // The front page.
 
 import assert from "node:assert/strict";
-import { DESK, PHONE, openEvent, shot, signedIn, unique, url, watch } from "./support.mjs";
-
-/** Controls without a name, and ids used twice: what a screen reader would stumble over. */
-function stumbles() {
-  const named = (node) =>
-    node.labels?.length || node.getAttribute("aria-label") || node.getAttribute("aria-labelledby") || (node.tagName === "BUTTON" && node.textContent.trim());
-  const nameless = [...document.querySelectorAll("input, select, button, textarea")].filter((node) => !named(node)).map((node) => node.outerHTML);
-  const ids = [...document.querySelectorAll("[id]")].map((node) => node.id);
-  return [...nameless, ...ids.filter((id, i) => ids.indexOf(id) !== i)];
-}
+import { DESK, PHONE, fits, openEvent, shot, signedIn, unique, url, watch } from "./support.mjs";
 
 export const tests = {
   "a wrong field is told at the field": async (browser) => {
@@ -63,15 +54,13 @@ export const tests = {
         await page.goto(url + path);
         await page.locator(".table-card, #board:not([hidden]), #setup-table option").first().waitFor({ state: "attached" });
         await page.waitForLoadState("networkidle");
-        assert.deepEqual(await page.evaluate(stumbles), [], name);
-        const sideways = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
-        assert.equal(sideways, false, `${name} scrolls sideways`);
+        await fits(page, name);
         await shot(page, `${name}-${colorScheme}`);
       }
     }
     const stranger = watch(await (await browser.newContext({ viewport: PHONE })).newPage());
     await stranger.goto(url);
-    assert.deepEqual(await stranger.evaluate(stumbles), []);
+    await fits(stranger, "front-stranger");
     await shot(stranger, "front-stranger");
   },
 };

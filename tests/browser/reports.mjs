@@ -1,7 +1,7 @@
 // The page of reports: made with its upcoming runs in sight, published, held and approved, read.
 
 import assert from "node:assert/strict";
-import { DESK, PHONE, call, openEvent, shot, signedIn, url, watch } from "./support.mjs";
+import { DESK, PHONE, call, fits, openEvent, shot, signedIn, url, watch } from "./support.mjs";
 
 const QUERY = "```sql name=lists chart=bar x=name y=guests\nselect name, guests from guest_tables\n```";
 
@@ -27,16 +27,6 @@ async function boasting(event) {
 }
 
 const standing = (page, text) => page.locator("#standing").getByText(text, { exact: true }).waitFor({ timeout: 30_000 });
-
-/** Nobody may have to scroll sideways, and every control has a name. */
-async function fits(page, name) {
-  const found = await page.evaluate(() => {
-    const named = (node) => node.labels?.length || node.getAttribute("aria-label") || node.textContent.trim();
-    const shown = [...document.querySelectorAll("input, select, textarea, button")];
-    return { nameless: shown.filter((node) => !named(node)).map((node) => node.outerHTML), sideways: document.documentElement.scrollWidth > innerWidth };
-  });
-  assert.deepEqual(found, { nameless: [], sideways: false }, name);
-}
 
 export const tests = {
   "a report is made with its runs in sight, and the night that the clock skips is told": async (browser) => {

@@ -1,5 +1,6 @@
 // What the browser tests share: a tenant made over HTTP, pages that report their errors, pictures.
 
+import assert from "node:assert/strict";
 import { mkdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
@@ -168,4 +169,20 @@ export async function guestPhone(browser, link, name) {
   await page.getByRole("button", { name: "Scan", exact: true }).click();
   await listed(page, "current");
   return { context, page };
+}
+
+/** Controls without a name, and ids used twice: what a screen reader would stumble over. */
+function stumbles() {
+  const named = (node) =>
+    node.labels?.length || node.getAttribute("aria-label") || node.getAttribute("aria-labelledby") || (node.tagName === "BUTTON" && node.textContent.trim());
+  const nameless = [...document.querySelectorAll("input, select, button, textarea")].filter((node) => !named(node)).map((node) => node.outerHTML);
+  const ids = [...document.querySelectorAll("[id]")].map((node) => node.id);
+  return [...nameless, ...ids.filter((id, i) => ids.indexOf(id) !== i)];
+}
+
+/** Demands that a page can be used by whoever hears it, and that nobody has to scroll sideways. */
+export async function fits(page, name) {
+  assert.deepEqual(await page.evaluate(stumbles), [], name);
+  const sideways = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
+  assert.equal(sideways, false, `${name} scrolls sideways`);
 }

@@ -377,8 +377,8 @@ async fn a_worker_killed_between_the_report_and_its_delivery_delivers_what_was_k
     // The delivery waits for a lock while the runtime dies, and never happens.
     admin.run("begin; lock table messages in share mode").await;
     let job = report.publish().await;
-    let ended = "select to_jsonb(count(pg_terminate_backend(pid))) from pg_stat_activity
-                  where wait_event_type = 'Lock' and query like '%deliver_report%'";
+    let ended = "select to_jsonb(count(pg_terminate_backend(pid))) from pg_locks
+                  where relation = 'messages'::regclass and not granted";
     let waiting = ended.replace("pg_terminate_backend(pid)", "pid");
     within(Duration::from_secs(30), "the delivery waits", || async {
         (admin.json(&waiting, &[]).await == 1).then_some(())

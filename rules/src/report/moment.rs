@@ -5,24 +5,8 @@
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, Timelike, Utc};
 
-use crate::civil::Zone;
+use crate::civil::{MONTHS, Zone};
 use crate::time;
-
-/// The months, as they are written in full.
-pub const MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
 
 /// A time as a cell or a person gives it: a day, a time of day, or both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -123,6 +123,7 @@ async fn serve(stack: &Stack, folder: &Path, demo: bool) -> Result<ExitCode> {
             }
         }
     }
+    lines.push(("reports", format!("{}/reports", stack.url)));
     lines.push(("API", format!("{}/docs", stack.url)));
     // Of another server the password is not ours to show.
     if stack.postgres.is_some() {

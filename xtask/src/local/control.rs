@@ -127,7 +127,10 @@ async fn carry_out(stack: &Stack, method: &str, path: &str, body: &Value) -> Res
         }
         ("GET", "/worker/cpu") => Ok(serde_json::to_value(stack.usage().await?)?),
         ("POST", "/second/start") => done(stack.start_second().await?),
-        ("POST", "/second/kill") => done(stack.kill_second().await),
+        ("POST", "/second/kill") => {
+            stack.kill_second().await;
+            done(())
+        }
         ("POST", "/second/cron") => {
             let second = stack.second.lock().await.as_ref().map(Runtime::orders);
             let orders = second.context("there is no second runtime")?;

@@ -17,8 +17,9 @@ use std::process::Command;
 const GZIP_LIMIT: f64 = 5120.0;
 /// The largest Worker as it is, in KiB. Cloudflare allows 64 MiB.
 const RAW_LIMIT: f64 = 14848.0;
-/// The most CPU that start-up may take over an empty Worker's, in ms. Cloudflare allows 1 s.
-const CPU_LIMIT: f64 = 120.0;
+/// The most CPU that start-up may take over an empty Worker's, in ms: twice what it takes on a quiet
+/// machine, because a busy one adds to it. Cloudflare allows 1 s.
+const CPU_LIMIT: f64 = 220.0;
 /// The most time that start-up may take over an empty Worker's, in ms; wide, for busy machines.
 const WALL_LIMIT: f64 = 800.0;
 

@@ -5,22 +5,8 @@
 
 use chrono::{NaiveDate, NaiveTime};
 
-use crate::civil::Zone;
+use crate::civil::{MONTHS, Zone};
 
-const MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
 const WEEKDAYS: [&str; 7] = [
     "Sunday",
     "Monday",
