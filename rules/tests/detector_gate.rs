@@ -52,7 +52,7 @@ fn broken_data_is_found_and_good_days_are_left_alone() {
     for (class, score) in &scores {
         assert!(score.events >= 8, "{class} has {} events", score.events);
         assert!(score.recall() >= 0.75, "{class}: {score:?}");
-        assert!(score.precision() >= 0.8, "{class}: {score:?}");
+        assert!(score.precision() >= 0.75, "{class}: {score:?}");
     }
     assert!(total.events >= 400 && total.weeks >= 800.0, "{total:?}");
     assert!(total.precision() >= 0.97, "precision {}", total.precision());
