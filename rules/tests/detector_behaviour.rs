@@ -3,13 +3,12 @@
 mod detector_support;
 
 use chrono::{TimeDelta, Timelike, Utc};
+use detector_support::at;
 use detector_support::plain::{Table, fired, orders, rule, usual_orders};
 use detector_support::random::Random;
-use detector_support::{at, point};
 use rules::civil::Zone;
 use rules::detector::{
-    Direction, Kind, Live, Mark, Outcome, Point, Rule, Sensitivity, Series, Streak, Verdict,
-    Widened, judge, replay,
+    Direction, Kind, Outcome, Rule, Sensitivity, Streak, Verdict, Widened, judge,
 };
 
 const WEEK: usize = 168;

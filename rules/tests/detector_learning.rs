@@ -2,15 +2,12 @@
 
 mod detector_support;
 
-use chrono::{TimeDelta, Timelike, Utc};
-use detector_support::plain::{Table, fired, orders, rule, usual_orders};
+use chrono::{TimeDelta, Utc};
+use detector_support::plain::{Table, fired, orders, usual_orders};
 use detector_support::random::Random;
 use detector_support::{at, point};
 use rules::civil::Zone;
-use rules::detector::{
-    Direction, Kind, Live, Mark, Outcome, Point, Rule, Sensitivity, Series, Streak, Verdict,
-    Widened, judge, replay,
-};
+use rules::detector::{Kind, Live, Mark, Outcome, Point, Series, Streak, Widened, judge, replay};
 
 const WEEK: usize = 168;
 /// A Monday.
@@ -18,14 +15,6 @@ const START: &str = "2026-05-04T00:00:00Z";
 
 fn eight_weeks() -> Table {
     Table::hourly("UTC").seen(START, 8 * WEEK, orders(1))
-}
-
-fn constant(kind: Kind, value: f64) -> Table {
-    let table = Table {
-        kind,
-        ..Table::hourly("UTC")
-    };
-    table.seen(START, 3 * WEEK, move |_, _| value)
 }
 
 #[test]
