@@ -7,7 +7,7 @@ use detector_support::plain::{Table, fired, orders, usual_orders};
 use detector_support::random::Random;
 use detector_support::{at, point};
 use rules::civil::Zone;
-use rules::detector::{Kind, Live, Mark, Outcome, Point, Series, Streak, Widened, judge, replay};
+use rules::detector::{Live, Mark, Outcome, Point, Series, Streak, Widened, judge, replay};
 
 const WEEK: usize = 168;
 /// A Monday.
