@@ -68,7 +68,7 @@ pub enum Mark {
 /// How little is enough to fire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = DetectorSensitivity))]
 pub enum Sensitivity {
     /// Only what nobody would doubt.
     Low,
