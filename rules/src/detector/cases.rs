@@ -97,7 +97,7 @@ fn read(csv: &str) -> Result<BTreeMap<String, Read>, Invalid> {
     let mut records = records(csv).into_iter();
     let (_, header) = records.next().unwrap_or_default();
     let place = |name: &&str| header.iter().position(|cell| cell.trim() == *name);
-    let places: Vec<usize> = COLUMNS.iter().filter_map(|name| place(&name)).collect();
+    let places: Vec<usize> = COLUMNS.iter().filter_map(place).collect();
     let [series, kind, timestamp, value, label] = places.as_slice() else {
         return Err(Invalid::one(
             "",

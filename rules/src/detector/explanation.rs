@@ -12,7 +12,7 @@ use super::{Kind, Sensitivity, Streak};
 /// Which way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = AnomalyDirection))]
 pub enum Direction {
     /// More than expected.
     Up,

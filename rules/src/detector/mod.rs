@@ -68,7 +68,7 @@ pub enum Mark {
 /// How little is enough to fire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = DetectorSensitivity))]
 pub enum Sensitivity {
     /// Only what nobody would doubt.
     Low,
@@ -116,7 +116,7 @@ pub struct Series<'a> {
 
 /// Judges one value. `before` is the streak of the verdict before, or the default.
 ///
-/// Learns the whole history each time, about 0.2 ms for eight weeks of hours. Who judges often
+/// Learns the whole history each time, about a millisecond for eight weeks of hours. Who judges often
 /// keeps a [`Baseline`] for as long as it is [`current`](Baseline::current), or a [`Live`] series.
 pub fn judge(series: &Series<'_>, at: DateTime<Utc>, value: f64, before: &Streak) -> Verdict {
     Baseline::learn(series, at).judge(series.history, at, value, before)

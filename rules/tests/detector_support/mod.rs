@@ -19,6 +19,7 @@
 pub mod classes;
 pub mod plain;
 pub mod random;
+pub mod rows;
 pub mod shape;
 pub mod table;
 
