@@ -242,7 +242,7 @@ async fn a_client_that_waits_for_the_end_of_its_session_may_come_again_at_once()
     let cluster = Cluster::shared().await;
     let customer = cluster.customer().await;
     let reader = customer.reader([]).await;
-    let url = reader.url(cluster.standby.port(), "serial");
+    let url = reader.url(cluster.standby.port(), "polite");
     for _ in 0..20 {
         let (client, connection) = tokio_postgres::connect(&url, NoTls).await.expect("a slot");
         let connection = tokio::spawn(connection);
