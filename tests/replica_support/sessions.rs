@@ -1,4 +1,7 @@
 //! The role, its sessions, and how they are watched.
+//!
+//! Invariant: every test's sessions have an application or a role of their own.
+//! Failure: the sessions, states or locks that were seen instead.
 
 use super::code;
 use pulse_tests::replica::{Cluster, Customer, Reader, Session, most_at_once};
