@@ -1,10 +1,12 @@
 //! Servers that are stopped, killed, restarted, promoted and set up; certificates; cleaning up.
+//!
+//! Invariant: what a killed program leaves is asked of the system, not of the program.
+//! Failure: the server, certificate, process or folder that is not as told.
 
 use pulse_tests::authority::Authority;
 use pulse_tests::replica::{Cluster, Server, node};
 use pulse_tests::stack::within;
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -137,37 +139,35 @@ async fn a_cluster_that_is_dropped_leaves_no_process_and_no_folder() {
     nothing_left(&folder, &processes).await;
 }
 
-/// The other half of the next test: a program that is killed with its servers running.
-#[tokio::test]
-#[ignore = "a part of a_program_that_is_killed_leaves_no_process_and_no_folder"]
-async fn a_program_that_waits_to_be_killed() {
-    let cluster = Cluster::shared().await;
-    let _own = Cluster::start().await;
-    println!("folder {}", cluster.folder().display());
-    std::future::pending::<()>().await;
-}
-
 #[tokio::test]
 async fn a_program_that_is_killed_leaves_no_process_and_no_folder() {
     let mut program = Command::new(std::env::current_exe().expect("this program"));
-    program.args(["--ignored", "--nocapture", "--exact"]);
-    program.arg("commands::a_program_that_waits_to_be_killed");
-    let mut program = program
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("this program");
-    let output = BufReader::new(program.stdout.take().expect("an output"));
-    let folder = output.lines().map_while(Result::ok).find_map(|line| {
-        let (_, folder) = line.split_once("folder ")?;
-        Some(PathBuf::from(folder))
+    // Any test that has a cluster for seconds.
+    program.args([
+        "--exact",
+        "links::an_idle_primary_makes_the_replay_timestamp_grow_old_and_messages_stay_young",
+    ]);
+    let mut program = program.stdout(Stdio::null()).spawn().expect("this program");
+    let home = within(Duration::from_secs(60), "its servers", || async {
+        let data = servers_of(program.id());
+        let home = data.first()?.ancestors().nth(2)?.to_owned();
+        (data.len() == 2).then_some(home)
     });
-    let folder = folder.expect("a folder");
-    let home = folder.parent().expect("a home");
-    let processes = processes(home);
-    assert!(processes.len() > 16, "two clusters: {processes:?}");
+    let home = home.await;
+    let processes = processes(&home);
+    assert!(processes.len() > 2, "{processes:?}");
     program.kill().expect("killed");
     program.wait().expect("ended");
-    nothing_left(home, &processes).await;
+    nothing_left(&home, &processes).await;
+}
+
+/// The data folders of the servers that a program started.
+fn servers_of(program: u32) -> Vec<PathBuf> {
+    let data = |(_, parent, args): (u32, u32, String)| {
+        let (_, data) = args.split_once("/postgres -D ")?;
+        (parent == program).then(|| PathBuf::from(data))
+    };
+    living().into_iter().filter_map(data).collect()
 }
 
 /// Living processes with their parents and command lines.

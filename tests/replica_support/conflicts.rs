@@ -1,4 +1,7 @@
 //! Locks, conflicts with replay, and what a reader on the standby does to the primary.
+//!
+//! Invariant: whom replay cancelled is what the standby counted, besides what the client was told.
+//! Failure: the reader that was spared, or cancelled for another reason.
 
 use super::code;
 use pulse_tests::replica::{Cluster, Conflicts};

@@ -1,4 +1,7 @@
 //! What statements cost, by the server's own count.
+//!
+//! Invariant: figures are the server's; pages are compared with the table's own size.
+//! Failure: the figures that do not agree with what was run.
 
 use pulse_tests::database::Database;
 use pulse_tests::replica::{Cluster, Customer, Reader, Usage};

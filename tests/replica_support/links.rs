@@ -1,4 +1,7 @@
 //! The doors, and what a standby knows of its primary.
+//!
+//! Invariant: a door that is cut or blackholed is this test's own.
+//! Failure: the standby's view of its primary, or the bytes that went where they should not.
 
 use pulse_tests::replica::{Cluster, Customer, Position};
 use pulse_tests::stack::within;

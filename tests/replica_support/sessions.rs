@@ -1,4 +1,7 @@
 //! The role, its sessions, and how they are watched.
+//!
+//! Invariant: every test's sessions have an application or a role of their own.
+//! Failure: the sessions, states or locks that were seen instead.
 
 use super::code;
 use pulse_tests::replica::{Cluster, Customer, Reader, Session, most_at_once};
@@ -242,7 +245,7 @@ async fn a_client_that_waits_for_the_end_of_its_session_may_come_again_at_once()
     let cluster = Cluster::shared().await;
     let customer = cluster.customer().await;
     let reader = customer.reader([]).await;
-    let url = reader.url(cluster.standby.port(), "serial");
+    let url = reader.url(cluster.standby.port(), "polite");
     for _ in 0..20 {
         let (client, connection) = tokio_postgres::connect(&url, NoTls).await.expect("a slot");
         let connection = tokio::spawn(connection);

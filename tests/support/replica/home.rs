@@ -39,34 +39,34 @@ impl Home {
     }
 
     fn make() -> Self {
-        let folder = std::env::temp_dir().join(format!("pulse-replica-{}", Uuid::new_v4()));
+        let (mut native, run_as) = (packaged(), unprivileged());
+        let within_reach = run_by(run_as, native.join("bin/postgres"))
+            .arg("--version")
+            .output()
+            .is_ok();
+        let folder = format!("pulse-replica-{}", Uuid::new_v4());
+        let folder = roomy(within_reach).join(folder);
         std::fs::create_dir_all(&folder).expect("a folder for servers");
         open_to_all(&folder);
         let guard = guard(&folder);
-        let mut home = Self {
-            native: packaged(),
-            run_as: unprivileged(),
+        if !within_reach {
+            native = copied(&native, &folder);
+        }
+        let home = Self {
+            native,
+            run_as,
             password: Uuid::new_v4().simple().to_string(),
             clusters: AtomicU32::new(0),
             _guard: guard,
             folder,
         };
-        home.bring_within_reach();
         home.initialise();
         home
     }
 
     /// A program of Postgres, run as the user that servers run as, in a process group of its own.
     pub fn program(&self, name: &str) -> Command {
-        let mut command = Command::new(self.native.join("bin").join(name));
-        if let Some((uid, gid)) = self.run_as {
-            command.uid(uid).gid(gid);
-        }
-        command
-            .current_dir("/")
-            .stdin(Stdio::null())
-            .process_group(0);
-        command
+        run_by(self.run_as, self.native.join("bin").join(name))
     }
 
     /// A folder for the servers of one more cluster.
@@ -104,19 +104,6 @@ impl Home {
         self.folder.join("template")
     }
 
-    /// Copies the programs where the user that servers run as reaches them, if it does not yet.
-    fn bring_within_reach(&mut self) {
-        let mut probe = self.program("postgres");
-        if probe.arg("--version").output().is_ok() {
-            return;
-        }
-        let copy = self.folder.join("native");
-        let mut all = Command::new("cp");
-        let copied = all.arg("-RP").arg(&self.native).arg(&copy).status();
-        assert!(copied.is_ok_and(|status| status.success()), "cannot copy");
-        self.native = copy;
-    }
-
     fn initialise(&self) {
         let (data, password) = (self.template(), self.folder.join("password"));
         std::fs::create_dir(&data).expect("a folder");
@@ -141,6 +128,44 @@ impl Home {
 /// Node, which a script of the tests runs in.
 pub fn node() -> PathBuf {
     std::env::var_os("PULSE_NODE").map_or_else(|| PathBuf::from("node"), PathBuf::from)
+}
+
+fn run_by(user: Option<(u32, u32)>, program: PathBuf) -> Command {
+    let mut command = Command::new(program);
+    if let Some((uid, gid)) = user {
+        command.uid(uid).gid(gid);
+    }
+    command
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .process_group(0);
+    command
+}
+
+/// Where data goes: into memory if there is a file system there with room for all clusters, which
+/// spares the disk a gigabyte per run. Programs may not run there.
+fn roomy(data_only: bool) -> PathBuf {
+    let memory = PathBuf::from("/dev/shm");
+    let room = || -> Option<u64> {
+        let listed = Command::new("df").arg("-Pk").arg(&memory).output().ok()?;
+        let listed = String::from_utf8(listed.stdout).ok()?;
+        let free = listed.lines().nth(1)?.split_whitespace().nth(3)?;
+        free.parse().ok()
+    };
+    if data_only && room().is_some_and(|kib| kib >= 4 * 1024 * 1024) {
+        memory
+    } else {
+        std::env::temp_dir()
+    }
+}
+
+/// The programs where every user reaches them.
+fn copied(native: &Path, folder: &Path) -> PathBuf {
+    let copy = folder.join("native");
+    let mut all = Command::new("cp");
+    let status = all.arg("-RP").arg(native).arg(&copy).status().expect("cp");
+    assert!(status.success(), "cannot make {}", copy.display());
+    copy
 }
 
 fn guard(folder: &Path) -> Child {

@@ -67,10 +67,18 @@ impl Live {
         }
     }
 
-    /// The end-to-end tests, and those of the proxy that want a real server.
+    /// The end-to-end tests, and those of what they stand on: the proxy, the replica.
     pub fn e2e(&mut self, filter: Option<&str>) -> Result<Tally> {
         let environment = self.shared()?;
-        let scope = ["--package", "pulse-tests", "--lib", "--test", "e2e"];
+        let scope = [
+            "--package",
+            "pulse-tests",
+            "--lib",
+            "--test",
+            "e2e",
+            "--test",
+            "replica_support",
+        ];
         cargo::test(&self.project, &scope, filter, &[], &environment)
     }
 
