@@ -2,10 +2,6 @@
 //! written to JSON and read back between any two evaluations; seeded randomness.
 #![allow(dead_code)]
 
-pub mod judge;
-pub mod model;
-pub mod story;
-
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};

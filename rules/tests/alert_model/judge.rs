@@ -12,7 +12,7 @@ use rules::alert::*;
 use uuid::Uuid;
 
 use super::model::{self, Episode};
-use super::story::{Act, Story};
+use super::story::{Act, Chapter, Story};
 
 type Which = (Target, DateTime<Utc>);
 
@@ -45,7 +45,7 @@ pub fn judge(story: &Story) -> Result<usize, String> {
     for watched in &story.watched {
         let target = watched.subject.target;
         let (episodes, expected) = model::episodes(story, &target, &watched.policy);
-        let happened = |(number, chapter): (usize, &super::story::Chapter)| {
+        let happened = |(number, chapter): (usize, &Chapter)| {
             let of = |change: &&(Target, What)| change.0 == target;
             chapter
                 .changes
@@ -65,7 +65,7 @@ pub fn judge(story: &Story) -> Result<usize, String> {
         }
         known.insert(target, Known { watched, episodes });
     }
-    let mutes = |chapter: &super::story::Chapter| {
+    let mutes = |chapter: &Chapter| {
         story
             .silences
             .iter()

@@ -5,12 +5,14 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use rules::alert::matcher::Matchers;
 use rules::alert::notify::Notification;
-use rules::alert::route::{self, Mode, Routes, Step};
+use rules::alert::route::{self, Mode, Route, Routes, Step};
 use rules::alert::silence::{self, Silence};
 use rules::alert::*;
 use uuid::Uuid;
 
-use super::*;
+use std::collections::BTreeMap;
+
+use super::alert_support::*;
 
 /// What somebody did.
 #[derive(Clone, Copy, Debug)]
