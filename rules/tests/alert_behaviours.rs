@@ -39,7 +39,7 @@ fn a_breach_that_goes_away_in_time_is_as_if_it_had_never_been() {
     let mut world = World::new(policy(120, 0), [check(1)]);
     world.see(0, &[(check(1), fails())]);
     world.see(60, &[(check(1), well())]);
-    assert_eq!(world.standing(), Standing::default());
+    assert_eq!(world.standing, Standing::default());
     world.see(120, &[(check(1), fails())]);
     world.pass(121, 239, 10);
     assert!(world.sent.is_empty());
@@ -92,7 +92,7 @@ fn an_alert_is_told_resolved_exactly_once() {
     }
     assert_eq!(news(&world.sent), [[News::Fired], [News::Resolved]]);
     assert!(world.sent[1].over && !world.sent[0].over);
-    assert!(world.standing().incidents.is_empty());
+    assert!(world.standing.incidents.is_empty());
     // Said by hand as well, it is over already.
     world.act(|standing| assert_eq!(act::resolve(&mut standing.alerts[0], t(9_000)), Ok(None)));
     world.pass(9_000, 20_000, 300);
@@ -238,7 +238,7 @@ fn a_restart_between_any_two_steps_loses_and_doubles_nothing() {
     script(&mut restarted, true);
     assert_eq!(plain.sent, restarted.sent);
     assert_eq!(plain.changes, restarted.changes);
-    assert_eq!(plain.stored, restarted.stored);
+    assert_eq!(plain.standing, restarted.standing);
     assert!(plain.sent.len() > 4);
 }
 
@@ -252,7 +252,7 @@ fn late_and_repeated_runs_change_nothing() {
         ..early[0].clone()
     };
     world.take(t(61), &[late]);
-    assert_eq!(world.standing(), Standing::default());
+    assert_eq!(world.standing, Standing::default());
     world.see(120, &[(check(1), fails())]);
     let alert = world.alert(check(1));
     world.see(120, &[(check(1), well())]);
@@ -264,7 +264,7 @@ fn late_and_repeated_runs_change_nothing() {
 fn runs_that_say_nothing_open_and_end_nothing() {
     let mut world = World::new(policy(60, 60), [check(1)]);
     world.see(0, &[(check(1), Seen::Unknown)]);
-    assert_eq!(world.standing(), Standing::default());
+    assert_eq!(world.standing, Standing::default());
     world.see(60, &[(check(1), fails())]);
     world.see(90, &[(check(1), Seen::Unknown)]);
     world.see(120, &[(check(1), fails())]);

@@ -27,7 +27,7 @@ fn fifty_tables_failing_together_are_one_message() {
     world.pass(25, 985, 15);
     assert_eq!(world.sent.len(), 1);
     assert_eq!(world.sent[0].lines.len(), 50);
-    let standing = world.standing();
+    let standing = &world.standing;
     assert_eq!(
         (standing.incidents.len(), standing.incidents[0].count),
         (1, 50)
@@ -229,9 +229,9 @@ fn what_fires_long_after_is_an_incident_of_its_own() {
     );
     world.see(0, &[(check_of(0, 1, 0), fails())]);
     world.see(300, &[(check_of(0, 1, 1), fails())]);
-    assert_eq!(world.standing().incidents.len(), 1);
+    assert_eq!(world.standing.incidents.len(), 1);
     world.see(3_000, &[(check_of(0, 1, 2), fails())]);
-    assert_eq!(world.standing().incidents.len(), 2);
+    assert_eq!(world.standing.incidents.len(), 2);
 }
 
 #[test]
@@ -245,7 +245,7 @@ fn an_incident_that_somebody_was_told_of_keeps_its_alerts() {
     world.pass(120, 600, 10);
     let sizes: Vec<_> = world.sent.iter().map(|one| one.lines.len()).collect();
     assert_eq!(sizes, [1, 3]);
-    let standing = world.standing();
+    let standing = &world.standing;
     assert_eq!(standing.incidents.len(), 2);
 }
 

@@ -18,7 +18,7 @@ use story::tell;
 
 const SEEDS: u64 = 2_500;
 /// How many stories a fault may hide in.
-const FAULTY: u64 = 150;
+const FAULTY: u64 = 60;
 
 #[test]
 fn every_change_is_told_once_to_every_receiver_whatever_goes_wrong() {
