@@ -360,7 +360,7 @@ mod tests {
             (
                 json!({"matchers": all(), "cron": "0 25 * * *", "timezone": "Mars/North"}),
                 vec![
-                    ("/cron", "out_of_range"),
+                    ("/cron", "cron_range"),
                     ("/timezone", "unknown_timezone"),
                     ("/duration_seconds", "required"),
                 ],

@@ -2,10 +2,6 @@
 //! written to JSON and read back between any two evaluations; seeded randomness.
 #![allow(dead_code)]
 
-pub mod judge;
-pub mod model;
-pub mod story;
-
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -136,8 +132,8 @@ pub fn silence(n: u128, from: i64, until: i64) -> Silence {
 pub type Evaluate = fn(Standing, &[Sighting], &Setup<'_>, DateTime<Utc>) -> Evaluation;
 
 pub struct World {
-    /// The standing, as it is stored.
-    pub stored: String,
+    /// The standing, as it was read back.
+    pub standing: Standing,
     pub last: BTreeMap<Target, DateTime<Utc>>,
     pub watched: Vec<Watched>,
     pub routes: Routes,
@@ -158,7 +154,7 @@ impl World {
             policy,
         };
         Self {
-            stored: serde_json::to_string(&Standing::default()).unwrap(),
+            standing: Standing::default(),
             last: BTreeMap::new(),
             watched: targets.into_iter().map(watch).collect(),
             routes: Routes {
@@ -176,8 +172,10 @@ impl World {
         }
     }
 
-    pub fn standing(&self) -> Standing {
-        serde_json::from_str(&self.stored).unwrap()
+    /// Writes the standing down and reads it back.
+    fn store(&mut self, standing: &Standing) {
+        let stored = serde_json::to_string(standing).unwrap();
+        self.standing = serde_json::from_str(&stored).unwrap();
     }
 
     /// Evaluates without writing anything down.
@@ -188,7 +186,7 @@ impl World {
             silences: &self.silences,
             grouping: self.grouping,
         };
-        (self.evaluate)(self.standing(), sightings, &setup, now)
+        (self.evaluate)(self.standing.clone(), sightings, &setup, now)
     }
 
     pub fn sightings(&self, now: DateTime<Utc>, seen: &[(Target, Seen)]) -> Vec<Sighting> {
@@ -204,7 +202,7 @@ impl World {
     /// Evaluates and writes down what came of it; answers the messages.
     pub fn take(&mut self, now: DateTime<Utc>, sightings: &[Sighting]) -> Vec<Notification> {
         let done = self.try_see(now, sightings);
-        self.stored = serde_json::to_string(&done.standing).unwrap();
+        self.store(&done.standing);
         for sighting in sightings {
             let last = self.last.entry(sighting.target).or_insert(sighting.at);
             *last = (*last).max(sighting.at);
@@ -230,13 +228,13 @@ impl World {
 
     /// What people do.
     pub fn act(&mut self, act: impl FnOnce(&mut Standing)) {
-        let mut standing = self.standing();
+        let mut standing = self.standing.clone();
         act(&mut standing);
-        self.stored = serde_json::to_string(&standing).unwrap();
+        self.store(&standing);
     }
 
     pub fn alert(&self, target: Target) -> Option<Alert> {
-        let alerts = self.standing().alerts.into_iter();
+        let alerts = self.standing.alerts.iter().cloned();
         alerts
             .filter(|alert| alert.target == target)
             .max_by_key(|alert| alert.since)

@@ -12,7 +12,7 @@ use rules::alert::*;
 use uuid::Uuid;
 
 use super::model::{self, Episode};
-use super::story::{Act, Story};
+use super::story::{Act, Chapter, Story};
 
 type Which = (Target, DateTime<Utc>);
 
@@ -33,6 +33,10 @@ struct Judge<'a> {
     ended: BTreeSet<(Receiver, Which)>,
     /// Since when a receiver is to know something, as seen in every chapter since.
     waits: BTreeMap<(Receiver, Which, News), DateTime<Utc>>,
+    /// Since when there is something that a receiver is to know of an incident.
+    pending: BTreeMap<(Receiver, Uuid), DateTime<Utc>>,
+    /// The incident of each episode.
+    incidents: BTreeMap<Which, Uuid>,
     acked: BTreeMap<Which, usize>,
     last_sent: BTreeMap<(Receiver, Uuid), DateTime<Utc>>,
     ids: BTreeSet<Uuid>,
@@ -45,7 +49,7 @@ pub fn judge(story: &Story) -> Result<usize, String> {
     for watched in &story.watched {
         let target = watched.subject.target;
         let (episodes, expected) = model::episodes(story, &target, &watched.policy);
-        let happened = |(number, chapter): (usize, &super::story::Chapter)| {
+        let happened = |(number, chapter): (usize, &Chapter)| {
             let of = |change: &&(Target, What)| change.0 == target;
             chapter
                 .changes
@@ -65,7 +69,7 @@ pub fn judge(story: &Story) -> Result<usize, String> {
         }
         known.insert(target, Known { watched, episodes });
     }
-    let mutes = |chapter: &super::story::Chapter| {
+    let mutes = |chapter: &Chapter| {
         story
             .silences
             .iter()
@@ -79,6 +83,8 @@ pub fn judge(story: &Story) -> Result<usize, String> {
         told: BTreeMap::new(),
         ended: BTreeSet::new(),
         waits: BTreeMap::new(),
+        pending: BTreeMap::new(),
+        incidents: BTreeMap::new(),
         acked: BTreeMap::new(),
         last_sent: BTreeMap::new(),
         ids: BTreeSet::new(),
@@ -120,6 +126,9 @@ impl Judge<'_> {
     }
 
     fn acknowledge(&mut self, chapter: usize) {
+        let alerts = self.story.chapters[chapter].alerts.iter();
+        let named = alerts.filter_map(|alert| Some(((alert.target, alert.since), alert.incident?)));
+        self.incidents.extend(named);
         for act in &self.story.chapters[chapter].acts {
             let Act::Ack(id) = act else { continue };
             let before = &self.story.chapters[chapter - 1].alerts;
@@ -232,10 +241,12 @@ impl Judge<'_> {
             .into_iter()
             .filter(|which| self.episode(which).fired.0 <= chapter)
         {
-            if self.muted(chapter, &which) {
+            let episode = self.episode(&which);
+            let told = |(_, told): &&(Receiver, Which)| *told == which;
+            let over = !episode.fires_in(chapter) && !self.told.keys().any(|key| told(&key));
+            if over || self.muted(chapter, &which) {
                 continue;
             }
-            let episode = self.episode(&which);
             let mut wait = |receiver: &Receiver, news: News, happened: DateTime<Utc>| {
                 let key = (receiver.clone(), which, news);
                 let since = self.waits.get(&key).copied();
@@ -260,7 +271,15 @@ impl Judge<'_> {
                 }
             }
         }
-        self.waits = waits;
+        let mut pending = BTreeMap::new();
+        for ((receiver, which, _), since) in &waits {
+            let incident = *self.incidents.get(which).ok_or("no incident")?;
+            let key = (receiver.clone(), incident);
+            let since = self.pending.get(&key).copied().unwrap_or(*since);
+            let earliest = pending.entry(key).or_insert(since);
+            *earliest = since.min(*earliest);
+        }
+        (self.waits, self.pending) = (waits, pending);
         Ok(())
     }
 
@@ -285,7 +304,8 @@ impl Judge<'_> {
                 return Err("repeated too soon".to_owned());
             }
         }
-        let mut waited = TimeDelta::zero();
+        let since = self.pending.remove(&(sent.receiver.clone(), sent.incident));
+        let waited = since.map_or(TimeDelta::zero(), |since| now - since);
         let mut unattended = false;
         for line in &sent.lines {
             let alert = line.alert.as_ref().ok_or("an alert that is not known")?;
@@ -304,8 +324,7 @@ impl Judge<'_> {
             let since = self
                 .waits
                 .remove(&(sent.receiver.clone(), which, line.news));
-            let since = since.ok_or_else(|| format!("{:?} of {which:?} is no news", line.news))?;
-            waited = waited.max(now - since);
+            since.ok_or_else(|| format!("{:?} of {which:?} is no news", line.news))?;
             let severity = self.episode(&which).severity_in(chapter);
             match line.news {
                 News::Fired if self.ended.contains(&key) => return Err("after its end".to_owned()),
@@ -328,21 +347,12 @@ impl Judge<'_> {
             return Err("repeated though somebody looks after it".to_owned());
         }
         let stands = self.told.keys().any(|(receiver, which)| {
-            *receiver == sent.receiver && self.incident(chapter, which) == Some(sent.incident)
+            *receiver == sent.receiver && self.incidents.get(which) == Some(&sent.incident)
         });
         match stands == sent.over {
             true => Err("over, or not".to_owned()),
             false => Ok(()),
         }
-    }
-
-    fn incident(&self, chapter: usize, which: &Which) -> Option<Uuid> {
-        let alerts = self.story.chapters[..=chapter]
-            .iter()
-            .rev()
-            .flat_map(|one| &one.alerts);
-        let mut these = alerts.filter(|alert| (alert.target, alert.since) == *which);
-        these.find_map(|alert| alert.incident)
     }
 
     /// Nobody waits longer than the longest wait of any route, and the longest interval.

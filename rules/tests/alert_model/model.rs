@@ -154,7 +154,7 @@ pub fn episodes(story: &Story, target: &Target, policy: &Policy) -> (Vec<Episode
                 let Some(end) = ended else {
                     return (found, expected);
                 };
-                floor = floor.max(Some(all[end].at)).max(Some(all[end].at));
+                floor = floor.max(Some(all[end].at));
                 from = end + 1;
             }
             (_, Some(clears)) => {
@@ -233,16 +233,16 @@ fn ends(all: &[Item], fires: usize, end: usize, policy: &Policy) -> bool {
 pub fn matches(matchers: &Matchers, subject: &Subject, severity: Severity) -> bool {
     let target = subject.target;
     let connections = &matchers.connections;
-    if !connections.is_empty() && !connections.iter().any(|id| *id == target.connection) {
+    if !connections.is_empty() && !connections.contains(&target.connection) {
         return false;
     }
     if !matchers.tables.is_empty() && !matchers.tables.iter().any(|id| Some(*id) == target.table) {
         return false;
     }
-    if !matchers.kinds.is_empty() && !matchers.kinds.iter().any(|kind| *kind == target.kind) {
+    if !matchers.kinds.is_empty() && !matchers.kinds.contains(&target.kind) {
         return false;
     }
-    matchers.severities.is_empty() || matchers.severities.iter().any(|one| *one == severity)
+    matchers.severities.is_empty() || matchers.severities.contains(&severity)
 }
 
 /// Whether a silence of a story mutes at an instant: windows are looked for second by second.

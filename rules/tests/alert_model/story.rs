@@ -5,12 +5,14 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use rules::alert::matcher::Matchers;
 use rules::alert::notify::Notification;
-use rules::alert::route::{self, Mode, Routes, Step};
+use rules::alert::route::{self, Mode, Route, Routes, Step};
 use rules::alert::silence::{self, Silence};
 use rules::alert::*;
 use uuid::Uuid;
 
-use super::*;
+use std::collections::BTreeMap;
+
+use super::alert_support::*;
 
 /// What somebody did.
 #[derive(Clone, Copy, Debug)]
@@ -39,8 +41,8 @@ pub struct Story {
 }
 
 /// The moment everything calms down.
-const CHANGES: usize = 70;
-const TAIL: i64 = 50;
+const CHANGES: usize = 50;
+const TAIL: i64 = 20;
 
 pub fn tell(seed: u64, evaluate: Evaluate) -> Story {
     let random = &mut Random::new(seed);
@@ -80,11 +82,11 @@ pub fn tell(seed: u64, evaluate: Evaluate) -> Story {
         let sightings = world.sightings(now, &seen);
         if random.chance(10) {
             // Worked out, but never written down; then once more.
-            let (stored, known) = (world.stored.clone(), world.changes.len());
+            let (standing, known) = (world.standing.clone(), world.changes.len());
             perform(&mut world, &acts, now);
             world.try_see(now, &sightings);
             world.changes.truncate(known);
-            world.stored = stored;
+            world.standing = standing;
             clock += 5;
         }
         let again = t(clock - late);
@@ -113,12 +115,12 @@ pub fn tell(seed: u64, evaluate: Evaluate) -> Story {
             world.routes.routes.pop();
         }
     }
-    for minute in 0..TAIL {
+    for step in 0..TAIL {
         chapter(
             &mut world,
             &mut chapters,
             Vec::new(),
-            t(clock + 60 * minute),
+            t(clock + 180 * step),
             &[],
         );
     }
@@ -137,10 +139,10 @@ fn chapter(
     sightings: &[Sighting],
 ) {
     let before = world.changes.len();
-    let mut named = world.standing().alerts;
+    let mut named = world.standing.alerts.clone();
     perform(world, &acts, now);
     let sent = world.take(now, sightings);
-    let alerts = world.standing().alerts;
+    let alerts = world.standing.alerts.clone();
     named.extend(alerts.clone());
     let target = |id: Uuid| named.iter().find(|alert| alert.id == id).unwrap().target;
     let changes = world.changes[before..].iter();
@@ -160,7 +162,7 @@ fn chapter(
 fn people(random: &mut Random, world: &World) -> Vec<Act> {
     let mut acts = Vec::new();
     for alert in world
-        .standing()
+        .standing
         .alerts
         .iter()
         .filter(|alert| alert.is_firing())
@@ -175,6 +177,9 @@ fn people(random: &mut Random, world: &World) -> Vec<Act> {
 }
 
 fn perform(world: &mut World, acts: &[Act], now: DateTime<Utc>) {
+    if acts.is_empty() {
+        return;
+    }
     let mut resolved = Vec::new();
     world.act(|standing| {
         for alert in &mut standing.alerts {
