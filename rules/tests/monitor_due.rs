@@ -116,8 +116,14 @@ fn the_alarm_is_set_for_the_moment_that_something_is_due() {
             let alarm = next_alarm(&entries, now).expect("an alarm");
             assert!(alarm > now, "seed {seed}");
             let before = alarm - TimeDelta::milliseconds(1);
-            assert!(due(&entries, before, 9).is_empty(), "seed {seed}: late alarm");
-            assert!(!due(&entries, alarm, 9).is_empty(), "seed {seed}: early alarm");
+            assert!(
+                due(&entries, before, 9).is_empty(),
+                "seed {seed}: late alarm"
+            );
+            assert!(
+                !due(&entries, alarm, 9).is_empty(),
+                "seed {seed}: early alarm"
+            );
             now = alarm;
         }
     }
@@ -152,7 +158,11 @@ fn checks_of_one_period_are_spread_over_it_and_stay_where_they_are() {
             .collect();
         let distinct: BTreeSet<_> = starts.iter().collect();
         let steps = (every / 5) as usize;
-        assert!(distinct.len() >= steps.min(500) * 6 / 10, "{every}: {}", distinct.len());
+        assert!(
+            distinct.len() >= steps.min(500) * 6 / 10,
+            "{every}: {}",
+            distinct.len()
+        );
         let early = starts.iter().filter(|start| **start < i64::from(every / 2));
         assert!((150..=350).contains(&early.count()), "{every}");
     }
