@@ -260,3 +260,19 @@ fn without_a_route_it_is_recorded_and_nobody_is_told() {
     world.routes.routes = vec![route(0, everything(0))];
     assert_eq!(news(&world.pass(6_000, 6_060, 10)), [[News::Fired]]);
 }
+
+#[test]
+fn a_connection_that_trembles_after_it_was_down_holds_old_news_back() {
+    let mut world = World::new(policy(0, 0), [check(1), down()]);
+    world.see(0, &[(down(), fails())]);
+    world.see(1, &[(check(1), fails())]);
+    world.see(300, &[(down(), well())]);
+    // It is pending once more, and well again.
+    world.watched[1].policy.for_ = secs(600);
+    world.see(360, &[(down(), fails())]);
+    world.see(400, &[(down(), well())]);
+    world.pass(401, 890, 10);
+    let told = world.sent.iter().flat_map(|one| &one.lines);
+    let mut targets = told.map(|line| line.alert.as_ref().unwrap().target);
+    assert!(targets.all(|target| target == down()));
+}

@@ -5,8 +5,8 @@
 //! [`Evaluation::cleared`], appends [`Evaluation::changes`] and [`Evaluation::turns`], and posts each
 //! of [`Evaluation::notifications`] as a message whose source is [`Notification::id`]. It reads: all
 //! alerts that are not resolved, those of incidents that are not finished, the latest alert of each
-//! target that was seen, and the latest `lag` and `connection_down`; and all incidents that are not
-//! finished.
+//! target that was seen, and each `lag` and `connection_down` that ended within
+//! [`GRACE`](super::inhibit::GRACE); and all incidents that are not finished.
 //!
 //! Invariant: the same standing and the same input give the same result. What was seen before, or
 //! later than the last that was seen, changes nothing.
@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::incident::{self, Grouping, Incident, Turn};
-use super::inhibit::Inhibitors;
+use super::inhibit::{self, Inhibitors};
 use super::notify::{self, Notification, View, earlier};
 use super::route::Routes;
 use super::silence::{Silence, Status};
@@ -31,7 +31,8 @@ use super::target::{Subject, Target};
 /// All that is kept of the alerts of a connection, or of several.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Standing {
-    /// Alerts: those that are not over, those of open incidents, and the last one of a target.
+    /// Alerts: those that are not over, those of open incidents, the last one of a target, and those
+    /// that others wait for.
     pub alerts: Vec<Alert>,
     /// Incidents that are not finished.
     pub incidents: Vec<Incident>,
@@ -152,7 +153,7 @@ pub fn evaluate(
     result.incidents = changed(&before.incidents, incidents.iter(), |incident| incident.id);
     incidents.retain(|incident| !incident.is_finished());
     result.standing = Standing {
-        alerts: kept(alerts, &incidents),
+        alerts: kept(alerts, &incidents, now),
         incidents,
     };
     result
@@ -273,7 +274,7 @@ fn changed<'a, T: Clone + PartialEq + 'a>(
 }
 
 /// The alerts that matter later on.
-fn kept(alerts: BTreeMap<Uuid, Alert>, incidents: &[Incident]) -> Vec<Alert> {
+fn kept(alerts: BTreeMap<Uuid, Alert>, incidents: &[Incident], now: DateTime<Utc>) -> Vec<Alert> {
     let mut latest: BTreeMap<Target, (DateTime<Utc>, Uuid)> = BTreeMap::new();
     for alert in alerts.values() {
         let one = latest
@@ -288,6 +289,7 @@ fn kept(alerts: BTreeMap<Uuid, Alert>, incidents: &[Incident]) -> Vec<Alert> {
     let matters = |alert: &Alert| {
         alert.state != State::Resolved
             || open.contains(&alert.id)
+            || inhibit::may_hold(alert, now)
             || latest
                 .get(&alert.target)
                 .is_some_and(|(_, id)| *id == alert.id)

@@ -37,10 +37,7 @@ pub struct Held {
 impl<'a> Inhibitors<'a> {
     /// Finds them.
     pub fn of(alerts: impl IntoIterator<Item = &'a Alert>, now: DateTime<Utc>) -> Self {
-        let counts = |alert: &&Alert| {
-            matches!(alert.target.kind, Kind::ConnectionDown | Kind::Lag)
-                && (alert.is_firing() || over(alert).is_some_and(|over| now < over + GRACE))
-        };
+        let counts = |alert: &&Alert| may_hold(alert, now);
         Self {
             known: alerts.into_iter().filter(counts).collect(),
         }
@@ -63,6 +60,12 @@ impl<'a> Inhibitors<'a> {
         // One that fires holds longest.
         held.max_by_key(|held| (held.until.is_none(), held.until))
     }
+}
+
+/// Whether an alert may hold others: it inhibits, or did so until a moment ago.
+pub fn may_hold(alert: &Alert, now: DateTime<Utc>) -> bool {
+    matches!(alert.target.kind, Kind::ConnectionDown | Kind::Lag)
+        && (alert.is_firing() || over(alert).is_some_and(|over| now < over + GRACE))
 }
 
 /// When an inhibitor that had fired ended.

@@ -171,21 +171,11 @@ impl Judge<'_> {
                         now < at + GRACE
                             && episode.fires_in(chapter)
                             && episode.breached_in(chapter) <= at
-                            && self.is_latest(target, other, chapter)
                     }
                     _ => false,
                 })
         });
         silenced || held
-    }
-
-    /// Only the last alert of an inhibitor is looked at once it is over.
-    fn is_latest(&self, target: &Target, episode: &Episode, chapter: usize) -> bool {
-        let later = |other: &&Episode| other.since > episode.since && other.fired.0 <= chapter;
-        !self.known[target]
-            .episodes
-            .iter()
-            .any(|other| later(&other))
     }
 
     /// Who is to know of an episode, and whether only an escalation leads there.
