@@ -5,6 +5,8 @@
 //! Failure: an error whose code says whether it was the time; a connection that nobody needs any
 //! more is closed, whichever way that comes about.
 
+mod stream;
+
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -16,7 +18,8 @@ use rules::invalid::Invalid;
 use rules::outbound::Policy;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use worker::wasm_bindgen_futures::spawn_local;
-use worker::{SecureTransport, Socket};
+
+use self::stream::Stream;
 
 use super::ctx::Ctx;
 use super::error::{Error, Result};
@@ -36,7 +39,7 @@ pub enum Encryption {
 /// An open connection.
 #[derive(Debug)]
 pub struct Connection {
-    socket: Option<Socket>,
+    stream: Option<Stream>,
 }
 
 impl Connection {
@@ -65,63 +68,50 @@ impl Connection {
             let message = "The connection must be encrypted.";
             return Err(Invalid::one("/host", "not_encrypted", message).into());
         }
-        let transport = match encryption {
-            Encryption::Now => SecureTransport::On,
-            Encryption::Later => SecureTransport::StartTls,
-            Encryption::Never => SecureTransport::Off,
+        let stream = Stream::connect(&host, port, encryption).map_err(|error| lost(&error))?;
+        let mut connection = Self {
+            stream: Some(stream),
         };
-        let socket = Socket::builder()
-            .secure_transport(transport)
-            .connect(host, port)
-            .map_err(|error| lost(&error))?;
-        let connection = Self {
-            socket: Some(socket),
-        };
-        if let Some(socket) = &connection.socket {
-            within(patience, async {
-                socket
-                    .opened()
-                    .await
-                    .map(drop)
-                    .map_err(|error| lost(&error))
-            })
-            .await?;
-        }
+        let stream = connection.stream()?;
+        within(patience, async {
+            stream.opened().await.map_err(|error| lost(&error))
+        })
+        .await?;
         Ok(connection)
     }
 
     /// Reads what is there, nothing at the end.
     pub async fn read(&mut self, buffer: &mut [u8], patience: Duration) -> Result<usize> {
-        let socket = self.socket()?;
+        let stream = self.stream()?;
         within(patience, async {
-            socket.read(buffer).await.map_err(|error| lost(&error))
+            stream.read(buffer).await.map_err(|error| lost(&error))
         })
         .await
     }
 
     /// Writes all of it.
     pub async fn write(&mut self, bytes: &[u8], patience: Duration) -> Result<()> {
-        let socket = self.socket()?;
+        let stream = self.stream()?;
         within(patience, async {
-            socket.write_all(bytes).await.map_err(|error| lost(&error))
+            stream.write_all(bytes).await.map_err(|error| lost(&error))
         })
         .await
     }
 
     /// Encrypts from here on. Whether that works, the next bytes show.
     pub fn encrypt(&mut self) -> Result<()> {
-        let socket = self.socket.take().ok_or_else(|| lost(&"closed"))?;
-        self.socket = Some(socket.start_tls());
+        let stream = self.stream.take().ok_or_else(|| lost(&"closed"))?;
+        self.stream = Some(stream.encrypt().map_err(|error| lost(&error))?);
         Ok(())
     }
 
-    fn socket(&mut self) -> Result<&mut Socket> {
-        self.socket.as_mut().ok_or_else(|| lost(&"closed"))
+    fn stream(&mut self) -> Result<&mut Stream> {
+        self.stream.as_mut().ok_or_else(|| lost(&"closed"))
     }
 
-    fn stream(&mut self) -> io::Result<Pin<&mut Socket>> {
+    fn pinned(&mut self) -> io::Result<Pin<&mut Stream>> {
         let closed = || io::Error::from(io::ErrorKind::NotConnected);
-        self.socket.as_mut().map(Pin::new).ok_or_else(closed)
+        self.stream.as_mut().map(Pin::new).ok_or_else(closed)
     }
 }
 
@@ -133,7 +123,7 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.stream()?.poll_read(cx, buffer)
+        self.pinned()?.poll_read(cx, buffer)
     }
 }
 
@@ -143,24 +133,22 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.stream()?.poll_write(cx, bytes)
+        self.pinned()?.poll_write(cx, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream()?.poll_flush(cx)
+        self.pinned()?.poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream()?.poll_shutdown(cx)
+        self.pinned()?.poll_shutdown(cx)
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        if let Some(mut socket) = self.socket.take() {
-            spawn_local(async move {
-                let _ = socket.close().await;
-            });
+        if let Some(stream) = self.stream.take() {
+            spawn_local(stream.abort());
         }
     }
 }

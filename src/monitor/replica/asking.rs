@@ -19,6 +19,7 @@ use rules::monitor::outcome::{self, Failure, Hint, Outcome, Skipped};
 use rules::monitor::session::{self, Limits};
 use rules::monitor::shift::Histogram;
 use rules::monitor::sql::{self, Ask, Measured, Param, Plan, Row, Size, Statement};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -72,6 +73,7 @@ pub struct Asked {
 }
 
 /// What was not asked, or not answered.
+#[derive(Deserialize, Serialize)]
 pub struct Unasked {
     /// What follows for the run.
     pub outcome: Outcome,
@@ -86,8 +88,10 @@ pub struct Unasked {
     /// The session is over.
     pub gone: bool,
     /// The same may go well at once.
+    #[serde(skip)]
     pub retry: Option<TimeDelta>,
     /// Not the replica's fault but ours.
+    #[serde(skip)]
     pub ours: Option<Error>,
 }
 

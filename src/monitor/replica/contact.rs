@@ -8,12 +8,14 @@ use rules::alert::{Evidence, Seen, Severity, Unit};
 use rules::monitor::breaker::{self, Breaker, Sign};
 use rules::monitor::lag::{self, Lag, Why};
 use rules::monitor::session;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::asking::{Asking, Unasked};
 use crate::platform::clock;
 
 /// What came of reaching for the replica.
+#[derive(Deserialize, Serialize)]
 pub enum Contact {
     /// It cannot be asked.
     Down(Unasked),
@@ -23,8 +25,8 @@ pub enum Contact {
         lag: Lag,
         /// What follows from that.
         standing: lag::Standing,
-        /// The limit.
-        limit: TimeDelta,
+        /// The limit, in seconds.
+        limit: u32,
         /// `server_version_num`.
         version: i32,
     },
@@ -54,7 +56,7 @@ impl Contact {
                     value: lag
                         .upper_bound
                         .map(|lag| lag.num_milliseconds() as f64 / 1_000.0),
-                    high: Some(limit.num_seconds() as f64),
+                    high: Some(f64::from(*limit)),
                     unit: Unit::Seconds,
                     said: behind(lag.why).to_owned(),
                     ..Evidence::default()
@@ -101,9 +103,9 @@ pub async fn reach(asking: &mut Asking<'_>, breaker: &mut Breaker) -> Contact {
     for sign in signs {
         *breaker = std::mem::take(breaker).after(sign, now);
     }
-    let limit = TimeDelta::seconds(asking.access.lag_limit_seconds.into());
+    let limit = asking.access.lag_limit_seconds;
     Contact::Up {
-        standing: lag::standing(&lag, limit),
+        standing: lag::standing(&lag, TimeDelta::seconds(limit.into())),
         lag,
         limit,
         version: asking.version,

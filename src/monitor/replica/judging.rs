@@ -4,6 +4,8 @@
 //! results that are stored.
 //! Failure: what cannot be judged has an outcome of its own.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use rules::civil::Zone;
 use rules::detector::{self, Point, Series};
@@ -12,7 +14,7 @@ use rules::monitor::outcome::{Outcome, Skipped};
 use rules::monitor::schema::{self, Snapshot};
 use rules::monitor::shift::{self, Taken};
 use rules::monitor::verdict::{self, Context, Learned, Verdict};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -23,6 +25,7 @@ use super::plan::State;
 const WEEK_AGO: TimeDelta = TimeDelta::minutes(90);
 
 /// What a run of a check came to.
+#[derive(Deserialize, Serialize)]
 pub struct Ran {
     /// The check.
     pub check: Uuid,
@@ -41,16 +44,16 @@ pub struct Ran {
 }
 
 /// A result as Postgres takes it.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Stored {
     /// The check.
     pub check_id: Uuid,
     /// The period that it is about.
     pub at: DateTime<Utc>,
     /// `schedule` or `manual`.
-    pub origin: &'static str,
+    pub origin: Cow<'static, str>,
     /// `pass`, `warn`, …
-    pub outcome: &'static str,
+    pub outcome: Cow<'static, str>,
     /// Why.
     pub reason: Option<String>,
     /// What was measured.
@@ -176,8 +179,8 @@ impl Case<'_> {
         let result = Stored {
             check_id: self.id,
             at: self.period,
-            origin: self.origin,
-            outcome: name(outcome),
+            origin: self.origin.into(),
+            outcome: name(outcome).into(),
             reason: why.as_str().map(str::to_owned),
             as_of: Some(self.as_of),
             detail: json!({"text": text, "code": code}),
@@ -199,8 +202,8 @@ impl Case<'_> {
         let result = Stored {
             check_id: self.id,
             at: self.period,
-            origin: self.origin,
-            outcome: name(&judged.outcome),
+            origin: self.origin.into(),
+            outcome: name(&judged.outcome).into(),
             reason: reason.as_str().map(str::to_owned),
             value: judged.value,
             as_of: Some(self.as_of),

@@ -168,7 +168,12 @@ impl Replica {
             connection: self.connection()?,
             tenant,
         };
-        let done = wake.run(which, dry).await?;
+        let done = wake.run(which, dry).await;
+        if done.is_err() {
+            // What was found and is not home yet is brought there by the alarm.
+            self.arm(clock::now() + RETRY);
+        }
+        let done = done?;
         if let Some(next) = done.as_ref().and_then(|done| done.next) {
             self.arm(next);
         }

@@ -8,6 +8,7 @@ mod asking;
 mod browse;
 mod contact;
 mod fault;
+mod home;
 mod judging;
 mod line;
 mod live;

@@ -1,6 +1,7 @@
 //! What the object of a connection keeps in its SQLite.
 //!
-//! Invariant: it holds nothing secret, and nothing that Postgres could not do without.
+//! Invariant: it holds no secret, and nothing that Postgres could not do without but a run that
+//! Postgres has not taken yet.
 //! Failure: a statement that fails writes nothing.
 
 use chrono::{DateTime, Utc};
@@ -52,6 +53,12 @@ impl Storage {
             .value("select value from meta where key = ?", &[key.into()])?;
         // What an older version kept in another form is as good as nothing.
         Ok(found.and_then(|text| serde_json::from_str(&text).ok()))
+    }
+
+    /// Keeps it no longer.
+    pub fn drop(&self, key: &str) -> Result<()> {
+        self.sql
+            .run("delete from meta where key = ?", &[key.into()])
     }
 
     /// Until when a backend of ours may still be at work that nobody listens to any more.

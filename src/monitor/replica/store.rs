@@ -80,6 +80,6 @@ pub const HISTORY: Statement<Value, BTreeMap<Uuid, Vec<Point>>> = Statement::new
 pub const DUE: Function<Value, Vec<Late>> =
     Function::new("select app.monitor_due($1::text::jsonb)::text");
 
-/// Brings a run home; none when the connection is gone.
-pub const RECORD: Statement<Value, Option<Recorded>> =
-    Statement::new("select app.record_monitor_run($1)").nullable();
+/// Brings a run home, once; none when the connection is gone.
+pub const TAKE: Statement<Value, Option<Recorded>> =
+    Statement::new("select app.take_monitor_run($1)").nullable();

@@ -2,8 +2,7 @@
 //!
 //! Invariant: results, alerts and messages are written in one transaction, while the alerts stand as
 //! they were read; whoever lost the race reads them again and decides again.
-//! Failure: with Postgres away nothing is written, and the periods that were run are not run again:
-//! they leave no result.
+//! Failure: with Postgres away nothing is written; the run is kept and brought home later.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rules::alert::incident::Grouping;

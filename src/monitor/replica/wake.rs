@@ -17,27 +17,24 @@ use rules::monitor::outcome::{Outcome, Skipped};
 use rules::monitor::schema::Snapshot;
 use rules::monitor::session::Limits;
 use rules::monitor::verdict::Verdict;
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::asking::{Asking, Unasked};
 use super::contact::{Contact, reach};
+use super::home;
 use super::judging::{Case, Ran};
 use super::line::Line;
 use super::plan::{Plan, PlannedCheck, PlannedTable};
 use super::storage::Storage;
 use super::store;
-use super::telling::{self, Told};
-use crate::delivery;
 use crate::platform::clock;
 use crate::platform::ctx::Ctx;
-use crate::platform::error::{Error, Result};
+use crate::platform::error::Result;
 use crate::platform::scope::Scope;
 
 /// Most checks of one run; the others are due again at once.
 const MOST: usize = 25;
-/// How often a run that lost the race decides again.
-const RACES: usize = 5;
 /// How far back history is read: what the detector learns from.
 const HISTORY: TimeDelta = TimeDelta::days(57);
 
@@ -84,7 +81,7 @@ struct Ready<'p> {
 impl Wake<'_> {
     /// Runs, and brings home what came of it unless it is a dry run.
     pub async fn run(&mut self, which: Which, dry: bool) -> Result<Option<Done>> {
-        let Some(plan) = self.plan().await? else {
+        let Some(plan) = self.caught_up().await? else {
             return Ok(None);
         };
         let now = clock::now();
@@ -116,12 +113,25 @@ impl Wake<'_> {
         let next = due::next_alarm(&entries, clock::now());
         let mut done = Done { ran, contact, next };
         if !dry {
-            self.bring_home(plan, &mut done, work).await?;
+            let found = home::Found {
+                number: None,
+                at: clock::now(),
+                contact: done.contact,
+                ran: done.ran,
+                work,
+                next,
+            };
+            let found = self.keep(found)?;
+            done = Done {
+                next: self.bring_home(plan, &found).await?,
+                ran: found.ran,
+                contact: found.contact,
+            };
         }
         Ok(Some(done))
     }
 
-    async fn plan(&self) -> Result<Option<Plan>> {
+    pub(super) async fn plan(&self) -> Result<Option<Plan>> {
         let which = json!({"id": self.connection});
         let scope = Scope::system(self.tenant);
         let plan = self.ctx.pg.call(&scope, &store::PLAN, &which).await?;
@@ -260,51 +270,6 @@ impl Wake<'_> {
         let scope = Scope::system(self.tenant);
         self.ctx.pg.call(&scope, &store::HISTORY, &asked).await
     }
-
-    async fn bring_home(&self, mut plan: Plan, done: &mut Done, work: Work) -> Result<()> {
-        let scope = Scope::system(self.tenant);
-        for _ in 0..RACES {
-            let now = clock::now();
-            let told = Told::of(
-                &plan,
-                self.connection,
-                done.contact.as_ref(),
-                &done.ran,
-                now,
-            );
-            let evaluation = told.evaluate(&plan.standing, now);
-            let next = done.next.into_iter().chain(evaluation.next).min();
-            let mut home = json!({
-                "id": self.connection, "standing": plan.standing.standing, "due_at": next,
-                "results": done.ran.iter().map(|ran| &ran.result).collect::<Vec<_>>(),
-                "checks": stood(&plan, &done.ran), "tables": looked(&plan, &done.ran),
-                "ledger": ledger(done, work, now),
-            });
-            if let (Some(fields), Some(contact)) = (home.as_object_mut(), &done.contact) {
-                let breaker: Breaker = self.storage.get("breaker")?.unwrap_or_default();
-                fields.insert("status".to_owned(), contact.status(&breaker, now));
-            }
-            telling::written(&told, &evaluation, &self.ctx.config.public_url, &mut home);
-            let recorded = self.ctx.pg.call(&scope, &store::RECORD, &home).await?;
-            let Some(recorded) = recorded else {
-                return Ok(());
-            };
-            if !recorded.conflict {
-                done.next = next;
-                if recorded.posted > 0 {
-                    delivery::announce(self.ctx, self.tenant).await;
-                }
-                return Ok(());
-            }
-            match self.plan().await? {
-                Some(again) => plan.standing = again.standing,
-                None => return Ok(()),
-            }
-        }
-        Err(Error::unavailable(
-            "the alerts were moved by others each time",
-        ))
-    }
 }
 
 impl Ready<'_> {
@@ -369,46 +334,4 @@ fn ready(plan: &Plan) -> Vec<Ready<'_>> {
         })
     };
     plan.checks.iter().filter_map(ready).collect()
-}
-
-/// How the checks stand that were run.
-fn stood(plan: &Plan, ran: &[Ran]) -> Vec<Value> {
-    let stood = ran.iter().filter_map(|ran| {
-        let planned = plan.checks.iter().find(|check| check.id == ran.check)?;
-        Some(json!({
-            "id": ran.check, "version": planned.version, "state": ran.state,
-            "last_at": ran.period, "last_outcome": ran.result.outcome,
-            "last_value": ran.result.value,
-        }))
-    });
-    stood.collect()
-}
-
-/// The tables whose columns were looked at.
-fn looked(plan: &Plan, ran: &[Ran]) -> Vec<Value> {
-    let looked = ran.iter().filter_map(|ran| {
-        let snapshot = ran.snapshot.as_ref()?;
-        let planned = plan.checks.iter().find(|check| check.id == ran.check)?;
-        Some(json!({"id": planned.table_id, "columns": snapshot}))
-    });
-    looked.collect()
-}
-
-/// What was spent, for the hour.
-fn ledger(done: &Done, work: Work, now: DateTime<Utc>) -> Vec<Value> {
-    let mut skipped: BTreeMap<String, u32> = BTreeMap::new();
-    for ran in &done.ran {
-        if let (Outcome::Skipped { .. }, Some(reason)) = (ran.outcome, &ran.result.reason) {
-            *skipped.entry(reason.clone()).or_default() += 1;
-        }
-    }
-    if done.ran.is_empty() {
-        return Vec::new();
-    }
-    let hour = now.timestamp() - now.timestamp().rem_euclid(3_600);
-    vec![json!({
-        "hour": rules::time::from_ms(hour * 1_000), "statements": work.statements,
-        "milliseconds": work.milliseconds, "buffers": work.buffers, "runs": done.ran.len(),
-        "skipped": skipped,
-    })]
 }

@@ -1,0 +1,170 @@
+//! What a run came to, brought home to Postgres.
+//!
+//! Invariant: it is kept in this object's storage before Postgres is told, and nothing more is asked of
+//! the replica until Postgres has taken it; Postgres takes a run once, by its number. So one run at
+//! most is kept.
+//! Failure: with Postgres away the run waits for the next alarm; alerts see it with the time at which
+//! it was made.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use rules::monitor::breaker::Breaker;
+use rules::monitor::ledger::Work;
+use rules::monitor::outcome::Outcome;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::contact::Contact;
+use super::judging::Ran;
+use super::plan::Plan;
+use super::store;
+use super::telling::{self, Told};
+use super::wake::Wake;
+use crate::delivery;
+use crate::platform::clock;
+use crate::platform::error::{Error, Result};
+use crate::platform::scope::Scope;
+
+/// How often a run that lost the race decides again.
+const RACES: usize = 5;
+
+/// What a run came to.
+#[derive(Deserialize, Serialize)]
+pub struct Found {
+    /// Later runs have higher numbers, also after this storage was lost; none if nothing was asked.
+    pub number: Option<i64>,
+    /// When it was made.
+    pub at: DateTime<Utc>,
+    /// Whether the replica could be asked, if it was tried.
+    pub contact: Option<Contact>,
+    /// Each check that was run.
+    pub ran: Vec<Ran>,
+    /// What was spent.
+    pub work: Work,
+    /// When there is something to ask next.
+    pub next: Option<DateTime<Utc>>,
+}
+
+impl Wake<'_> {
+    /// The plan, after what an earlier run came to was brought home; none when the connection is gone.
+    pub(super) async fn caught_up(&self) -> Result<Option<Plan>> {
+        let Some(plan) = self.plan().await? else {
+            return Ok(None);
+        };
+        match self.storage.get::<Found>("found")? {
+            Some(found) => {
+                self.bring_home(plan, &found).await?;
+                self.plan().await
+            }
+            None => Ok(Some(plan)),
+        }
+    }
+
+    /// Keeps what was found until Postgres has taken it.
+    pub(super) fn keep(&self, mut found: Found) -> Result<Found> {
+        if found.contact.is_some() {
+            let last: i64 = self.storage.get("number")?.unwrap_or_default();
+            let number = found.at.timestamp_millis().max(last + 1);
+            found.number = Some(number);
+            self.storage.put("number", &number)?;
+            self.storage.put("found", &found)?;
+        }
+        Ok(found)
+    }
+
+    /// Answers when there is something to do next.
+    pub(super) async fn bring_home(
+        &self,
+        mut plan: Plan,
+        found: &Found,
+    ) -> Result<Option<DateTime<Utc>>> {
+        let scope = Scope::system(self.tenant);
+        for _ in 0..RACES {
+            let now = clock::now();
+            let told = Told::of(
+                &plan,
+                self.connection,
+                found.contact.as_ref(),
+                &found.ran,
+                found.at,
+            );
+            let evaluation = told.evaluate(&plan.standing, now);
+            let next = found.next.into_iter().chain(evaluation.next).min();
+            let mut home = json!({
+                "id": self.connection, "run": found.number, "standing": plan.standing.standing, "due_at": next,
+                "results": found.ran.iter().map(|ran| &ran.result).collect::<Vec<_>>(),
+                "checks": stood(&plan, &found.ran), "tables": looked(&plan, &found.ran),
+                "ledger": ledger(found),
+            });
+            if let (Some(fields), Some(contact)) = (home.as_object_mut(), &found.contact) {
+                let breaker: Breaker = self.storage.get("breaker")?.unwrap_or_default();
+                fields.insert("status".to_owned(), contact.status(&breaker, found.at));
+            }
+            telling::written(&told, &evaluation, &self.ctx.config.public_url, &mut home);
+            let recorded = self.ctx.pg.call(&scope, &store::TAKE, &home).await?;
+            let Some(recorded) = recorded else {
+                return Ok(None);
+            };
+            if !recorded.conflict {
+                if found.number.is_some() {
+                    self.storage.drop("found")?;
+                }
+                if recorded.posted > 0 {
+                    delivery::announce(self.ctx, self.tenant).await;
+                }
+                return Ok(next);
+            }
+            match self.plan().await? {
+                Some(again) => plan.standing = again.standing,
+                None => return Ok(None),
+            }
+        }
+        Err(Error::unavailable(
+            "the alerts were moved by others each time",
+        ))
+    }
+}
+
+/// How the checks stand that were run.
+fn stood(plan: &Plan, ran: &[Ran]) -> Vec<Value> {
+    let stood = ran.iter().filter_map(|ran| {
+        let planned = plan.checks.iter().find(|check| check.id == ran.check)?;
+        Some(json!({
+            "id": ran.check, "version": planned.version, "state": ran.state,
+            "last_at": ran.period, "last_outcome": ran.result.outcome,
+            "last_value": ran.result.value,
+        }))
+    });
+    stood.collect()
+}
+
+/// The tables whose columns were looked at.
+fn looked(plan: &Plan, ran: &[Ran]) -> Vec<Value> {
+    let looked = ran.iter().filter_map(|ran| {
+        let snapshot = ran.snapshot.as_ref()?;
+        let planned = plan.checks.iter().find(|check| check.id == ran.check)?;
+        Some(json!({"id": planned.table_id, "columns": snapshot}))
+    });
+    looked.collect()
+}
+
+/// What was spent, for the hour.
+fn ledger(found: &Found) -> Vec<Value> {
+    let mut skipped: BTreeMap<String, u32> = BTreeMap::new();
+    for ran in &found.ran {
+        if let (Outcome::Skipped { .. }, Some(reason)) = (ran.outcome, &ran.result.reason) {
+            *skipped.entry(reason.clone()).or_default() += 1;
+        }
+    }
+    if found.ran.is_empty() {
+        return Vec::new();
+    }
+    let Found { work, ran, at, .. } = found;
+    let hour = at.timestamp() - at.timestamp().rem_euclid(3_600);
+    vec![json!({
+        "hour": rules::time::from_ms(hour * 1_000), "statements": work.statements,
+        "milliseconds": work.milliseconds, "buffers": work.buffers, "runs": ran.len(),
+        "skipped": skipped,
+    })]
+}
