@@ -25,6 +25,8 @@ mod large;
 mod lost_storage;
 #[path = "faults/messages.rs"]
 mod messages;
+#[path = "faults/monitor.rs"]
+mod monitor;
 #[path = "faults/outbox.rs"]
 mod outbox;
 #[path = "faults/postgres.rs"]

@@ -5,12 +5,18 @@
 
 use crate::client::Reply;
 use crate::database::Database;
+use crate::messages::Channel;
+use crate::receiver::Receiver;
 use crate::replica::{Customer, Reader};
-use crate::stack;
+use crate::stack::{self, within};
 use crate::tenant::Tenant;
 use serde_json::{Value, json};
+use std::time::Duration;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
+
+/// How long a first result may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A role on the stack's own server, which is no replica.
 #[derive(Debug)]
@@ -115,6 +121,41 @@ impl Connection {
     }
 }
 
+impl Connection {
+    /// Its alerts, newest first.
+    pub async fn alerts(&self) -> Vec<Value> {
+        let path = format!("/api/alerts?connection_id={}", self.id);
+        let found = self.tenant.client().get(&path).await;
+        found.expect_status(200).list_at("/items")
+    }
+
+    /// Its alerts of a kind, newest first.
+    pub async fn alerts_of(&self, kind: &str) -> Vec<Value> {
+        let mut alerts = self.alerts().await;
+        alerts.retain(|alert| alert["kind"] == kind);
+        alerts
+    }
+
+    /// Lets data checks say nothing while the replica is further behind, also less than people may
+    /// say.
+    pub async fn lag_limit(&self, seconds: u32) {
+        let sql = format!(
+            "update monitor_connections set lag_limit_seconds = {seconds} where id = '{}'",
+            self.id
+        );
+        Database::admin().await.run(&sql).await;
+    }
+}
+
+/// Sends everything that the monitor tells to a receiver, after this many seconds.
+pub async fn tells(tenant: &Tenant, receiver: &Receiver, group_wait: u32) {
+    let channel = Channel::with(tenant, "webhook", json!({"url": receiver.url})).await;
+    let route = json!({"name": "All", "receivers": [{"channel_id": channel.id}],
+        "group_wait_seconds": group_wait, "group_interval_seconds": 0});
+    let made = tenant.client().post("/api/routes", &route).await;
+    made.expect_status(201);
+}
+
 /// A table that is watched.
 #[derive(Debug)]
 pub struct Table {
@@ -146,6 +187,21 @@ impl Table {
         let path = format!("{}/run", self.path());
         let ran = self.tenant.client().call("POST", &path).await;
         ran.expect_status(200).list_at("/items")
+    }
+
+    /// Waits for the first result of a check.
+    pub async fn first(&self, check: &str) -> Value {
+        within(PATIENCE, "a first result", || async {
+            self.results(check).await.pop()
+        })
+        .await
+    }
+
+    /// Runs its only check now.
+    pub async fn run_one(&self) -> Value {
+        let ran = self.run().await;
+        assert_eq!(ran.len(), 1, "{ran:?}");
+        ran[0].clone()
     }
 
     /// Results of a check, newest first.

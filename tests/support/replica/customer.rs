@@ -87,6 +87,15 @@ impl Customer<'_> {
         self.make(&format!("vacuum {table}")).await;
     }
 
+    /// A view of a table whose reading takes this many seconds, and is no work.
+    pub async fn slow(&self, view: &str, table: &str, seconds: f64) {
+        let sql = format!(
+            "create view {view} as
+             select id, pg_sleep({seconds})::text as slept from (select id from {table} limit 1) t"
+        );
+        self.make(&sql).await;
+    }
+
     /// The role as the documentation says, which may read these tables.
     pub async fn reader<const N: usize>(&self, tables: [&str; N]) -> Reader {
         let reader = self.bare_reader().await;
