@@ -48,7 +48,7 @@ async fn a_table_that_is_empty_is_neither_old_nor_a_count_of_zero_that_nobody_mi
         reasons.push(result["reason"].clone());
         if name == "nothing" {
             assert_eq!(result["value"], Value::Null, "{result}");
-            let rows = json!({"kind": "row_count", "fail": {"kind": "absolute", "max": 5}});
+            let rows = json!({"name": "Rows", "kind": "row_count", "fail": {"kind": "absolute", "max": 5}});
             let rows = table.check(rows).await;
             let result = table.first(&rows).await;
             assert_eq!(
@@ -161,7 +161,8 @@ async fn health_fails_when_the_schedule_stands_still_and_says_which_connection_i
     let now = client.get("/api/health").await;
     assert_eq!(now.at("/late"), json!([]), "{now}");
     // Two days later nothing has run.
-    let later = client.at(chrono::Utc::now() + TimeDelta::days(2));
+    let (key, _) = connection.tenant.key("admin").await;
+    let later = key.at(chrono::Utc::now() + TimeDelta::days(2));
     let stalled = later.get("/api/health").await.expect_status(503);
     assert_eq!(stalled.at("/status"), "stalled", "{stalled}");
     assert_eq!(stalled.at("/late/0/id"), json!(connection.id), "{stalled}");
@@ -188,6 +189,7 @@ async fn rows_are_shown_only_when_asked_for_and_masked_as_told() {
     assert!(!result.to_string().contains("example.org"), "{result}");
     assert!(!result["detail"]["samples"].to_string().contains("odd"));
     let mut shown = check;
+    shown["name"] = json!("Shown");
     shown["samples"] = json!({"rows": 5, "columns": ["id", "email"], "masked": ["email"]});
     let path = table.check(shown).await;
     let result = table.first(&path).await;
