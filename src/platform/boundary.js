@@ -136,11 +136,6 @@ export function armAlarm(state, at) {
   state.storage.setAlarm(at);
 }
 
-// Ends this instance of an object with everything that it has open; its next event begins a new one.
-export function resetObject(state, why) {
-  state.abort(why);
-}
-
 // Closes a TCP socket for good. Dropping it is not enough: its streams would live until they are
 // collected, and an object with an open stream neither hibernates nor can be evicted.
 export function closeSocket(socket) {

@@ -83,9 +83,6 @@ extern "C" {
     #[wasm_bindgen(js_name = armAlarm)]
     pub fn arm_alarm(state: &JsValue, at: f64);
 
-    #[wasm_bindgen(js_name = resetObject, catch)]
-    pub fn reset_object(state: &JsValue, why: &str) -> Result<(), JsValue>;
-
     #[wasm_bindgen(catch)]
     pub async fn drain(request: &web_sys::Request, limit: f64) -> Result<JsValue, JsValue>;
 

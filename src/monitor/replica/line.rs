@@ -51,7 +51,6 @@ const LIMITS: &str = "
 #[derive(Default)]
 pub struct Line {
     open: Option<Open>,
-    stuck: bool,
 }
 
 struct Open {
@@ -101,7 +100,6 @@ impl Line {
         let session = match Session::open(ctx, &target, OPENING).await {
             Ok(session) => session,
             Err(fault) => {
-                self.stuck |= fault.late && fault.step == Step::Encrypting;
                 if fault.late && fault.step == Step::SigningIn {
                     storage.put("quiet_until", &(clock::now() + SIGNING_IN))?;
                 }
@@ -192,11 +190,6 @@ impl Line {
         if let Some(open) = self.open.take() {
             open.session.close().await;
         }
-    }
-
-    /// Whether a socket is open that never got encrypted. The runtime closes it with the object only.
-    pub fn is_stuck(&self) -> bool {
-        self.stuck
     }
 
     /// When the session has been unused for so long that it is closed.

@@ -38,9 +38,6 @@ use crate::platform::{boundary, clock};
 /// How long to wait after an alarm that did not get everything done.
 const RETRY: TimeDelta = TimeDelta::seconds(5);
 
-/// How long after its answer an object is reset that holds a socket which does not close.
-const RESET: TimeDelta = TimeDelta::seconds(1);
-
 /// The object of one connection.
 #[durable_object]
 pub struct Replica {
@@ -66,10 +63,6 @@ impl DurableObject for Replica {
 
     async fn alarm(&self) -> worker::Result<Response> {
         self.alarm_at.set(None);
-        if self.line.try_lock().is_some_and(|line| line.is_stuck()) {
-            // The alarm is tried again, by the next instance.
-            boundary::reset_object(self.state.as_raw(), "a socket does not close")?;
-        }
         if let Err(error) = self.wake().await {
             log::write(
                 Level::Warn,
@@ -179,7 +172,6 @@ impl Replica {
         if done.is_err() {
             // What was found and is not home yet is brought there by the alarm.
             self.arm(clock::now() + RETRY);
-            self.arm_for(&line);
         }
         let done = done?;
         if let Some(next) = done.as_ref().and_then(|done| done.next) {
@@ -266,9 +258,6 @@ impl Replica {
     fn arm_for(&self, line: &Line) {
         if let Some(at) = line.closes_at() {
             self.arm(at);
-        }
-        if line.is_stuck() {
-            self.arm(clock::now() + RESET);
         }
     }
 

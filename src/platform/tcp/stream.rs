@@ -1,10 +1,10 @@
 //! The two directions of a socket.
 //!
 //! The reader and the writer are held from the beginning to the end, so that a connection can be cut
-//! whatever it is doing: the runtime's `close` waits for a write that is under way, which on a
-//! connection that never gets encrypted is for ever.
+//! in the middle of a write: the runtime's `close` waits for one that is under way.
 //! Invariant: one read and one write are under way at a time.
-//! Failure: the error of the runtime, in its words.
+//! Failure: the error of the runtime, in its words. A connection whose encryption was agreed to and
+//! never comes about the runtime keeps open until the other side ends it, whatever is done here.
 
 use std::future::Future as _;
 use std::io;
