@@ -104,7 +104,7 @@ async fn an_expensive_plan_is_not_run() {
     let mut crossed = crossed
         .iter()
         .map(|statement| statement.text.trim().to_lowercase())
-        .filter(|text| text.contains("cross join orders"))
+        .filter(|text| text.contains("cross join") && !text.contains("pg_partition_tree"))
         .peekable();
     assert!(crossed.peek().is_some(), "it was planned");
     assert!(crossed.all(|text| text.starts_with("explain (format json")));

@@ -92,7 +92,7 @@ pub struct Unasked {
     pub retry: Option<TimeDelta>,
     /// Not the replica's fault but ours.
     #[serde(skip)]
-    pub ours: Option<Error>,
+    pub ours: Option<Box<Error>>,
 }
 
 impl Unasked {
@@ -353,7 +353,7 @@ impl Asking<'_> {
         let outcome = Outcome::skipped(Skipped::Unreachable);
         Unasked {
             gone: true,
-            ours: Some(error),
+            ours: Some(Box::new(error)),
             ..Unasked::of(outcome, "internal", "Something went wrong on our side.")
         }
     }

@@ -87,7 +87,7 @@ async fn read(asking: &mut Asking<'_>, look: &Look) -> Result<Value> {
 /// What a caller is told of a replica that cannot be asked.
 pub fn told(unasked: Unasked) -> Error {
     match unasked.ours {
-        Some(error) => error,
+        Some(error) => *error,
         None => Error::conflict(unasked.code, unasked.text),
     }
 }

@@ -88,7 +88,7 @@ pub async fn test(asking: &mut Asking<'_>) -> Result<Tested> {
         Ok(seen) => judged(&seen, &asking.access.username),
         Err(Unasked {
             ours: Some(error), ..
-        }) => return Err(error),
+        }) => return Err(*error),
         Err(unasked) => failed(unasked),
     };
     // Who must not be asked keeps no session of ours.

@@ -243,7 +243,7 @@ impl Wake<'_> {
             ours: Some(error), ..
         }) = contact
         {
-            return Err(error);
+            return Err(*error);
         }
         Ok((Some(contact), ran))
     }
