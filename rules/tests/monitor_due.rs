@@ -70,14 +70,14 @@ fn no_period_runs_twice_whatever_the_clock_does() {
 
 #[test]
 fn nobody_waits_for_ever_as_long_as_any_run() {
-    for seed in 0..100 {
+    for seed in 0..60 {
         let mut chance = Chance::seeded(seed);
         let count = 2 + u128::from(chance.below(30));
         let mut entries: Vec<_> = (0..count).map(|number| entry(number, 60)).collect();
         let mut now = at("2026-06-01T00:00:00Z");
         let mut last: BTreeMap<Uuid, u64> = BTreeMap::new();
         // One run per tick, though all are due every time.
-        for step in 0..1_000_u64 {
+        for step in 0..400_u64 {
             now += TimeDelta::seconds(60 + chance.below(60) as i64);
             for (check, _) in tick(&mut entries, now, 1) {
                 last.insert(check, step);
@@ -116,8 +116,14 @@ fn the_alarm_is_set_for_the_moment_that_something_is_due() {
             let alarm = next_alarm(&entries, now).expect("an alarm");
             assert!(alarm > now, "seed {seed}");
             let before = alarm - TimeDelta::milliseconds(1);
-            assert!(due(&entries, before, 9).is_empty(), "seed {seed}: late alarm");
-            assert!(!due(&entries, alarm, 9).is_empty(), "seed {seed}: early alarm");
+            assert!(
+                due(&entries, before, 9).is_empty(),
+                "seed {seed}: late alarm"
+            );
+            assert!(
+                !due(&entries, alarm, 9).is_empty(),
+                "seed {seed}: early alarm"
+            );
             now = alarm;
         }
     }
@@ -152,7 +158,11 @@ fn checks_of_one_period_are_spread_over_it_and_stay_where_they_are() {
             .collect();
         let distinct: BTreeSet<_> = starts.iter().collect();
         let steps = (every / 5) as usize;
-        assert!(distinct.len() >= steps.min(500) * 6 / 10, "{every}: {}", distinct.len());
+        assert!(
+            distinct.len() >= steps.min(500) * 6 / 10,
+            "{every}: {}",
+            distinct.len()
+        );
         let early = starts.iter().filter(|start| **start < i64::from(every / 2));
         assert!((150..=350).contains(&early.count()), "{every}");
     }

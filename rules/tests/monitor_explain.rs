@@ -45,7 +45,11 @@ fn a_big_table_is_not_read_from_end_to_end_and_a_small_one_may_be() {
     let deep = json!({"Node Type": "Aggregate", "Total Cost": 10.0, "Plan Rows": 1.0,
         "Plans": [{"Node Type": "Hash Join", "Total Cost": 9.0, "Plan Rows": 1.0,
                    "Plans": [scan("Seq Scan", 9.0)]}]});
-    assert_eq!(judged(deep, BIG), "big_table", "whatever the planner thinks it costs");
+    assert_eq!(
+        judged(deep, BIG),
+        "big_table",
+        "whatever the planner thinks it costs"
+    );
 }
 
 #[test]
@@ -67,7 +71,10 @@ fn what_costs_too_much_is_refused_with_what_would_help() {
         &catalog(BIG),
     );
     let refused = refused.unwrap_err();
-    assert_eq!((refused.code.as_str(), refused.cost), ("cost", Some(50_001.0)));
+    assert_eq!(
+        (refused.code.as_str(), refused.cost),
+        ("cost", Some(50_001.0))
+    );
     assert!(refused.why.contains("scope") && refused.why.contains("index"));
     assert_eq!(judged(scan("Bitmap Heap Scan", 50_000.0), BIG), "ok");
 }
@@ -78,11 +85,19 @@ fn the_first_row_of_a_big_table_may_be_looked_at_but_not_looked_for() {
     let mut looked_for = scan("Seq Scan", 40_000.0);
     looked_for["Filter"] = json!("(at > now())");
     assert_eq!(judged(limit(looked_for, 1.0), BIG), "big_table");
-    assert_eq!(judged(limit(scan("Seq Scan", 40_000.0), 20.0), BIG), "big_table");
+    assert_eq!(
+        judged(limit(scan("Seq Scan", 40_000.0), 20.0), BIG),
+        "big_table"
+    );
     let mut below = scan("Seq Scan", 40_000.0);
     below["Parent Relationship"] = json!("Outer");
-    let sorted = json!({"Node Type": "Sort", "Total Cost": 9.0, "Plan Rows": 1.0, "Plans": [below]});
-    assert_eq!(judged(limit(sorted, 1.0), BIG), "big_table", "a sort reads all of it");
+    let sorted =
+        json!({"Node Type": "Sort", "Total Cost": 9.0, "Plan Rows": 1.0, "Plans": [below]});
+    assert_eq!(
+        judged(limit(sorted, 1.0), BIG),
+        "big_table",
+        "a sort reads all of it"
+    );
 }
 
 #[test]
@@ -94,7 +109,11 @@ fn samples_are_drawn_by_pages() {
     };
     assert_eq!(judged(sample("system"), BIG), "ok");
     assert_eq!(judged(sample("bernoulli"), BIG), "sampling");
-    assert_eq!(judged(scan("Sample Scan", 1.0), BIG), "sampling", "not told is not known");
+    assert_eq!(
+        judged(scan("Sample Scan", 1.0), BIG),
+        "sampling",
+        "not told is not known"
+    );
 }
 
 #[test]
@@ -134,7 +153,14 @@ fn what_is_no_plan_is_refused() {
 
 #[test]
 fn the_most_that_a_plan_can_cost_is_set_aside() {
-    let allowed = judge(&plan(scan("Seq Scan", 812.4)), &Limits::default(), &catalog(SMALL));
+    let allowed = judge(
+        &plan(scan("Seq Scan", 812.4)),
+        &Limits::default(),
+        &catalog(SMALL),
+    );
     let work = work(&allowed.expect("allowed"), 2_000);
-    assert_eq!((work.statements, work.milliseconds, work.buffers), (1, 2_000, 812));
+    assert_eq!(
+        (work.statements, work.milliseconds, work.buffers),
+        (1, 2_000, 812)
+    );
 }

@@ -54,9 +54,9 @@ fn in_no_sixty_minutes_is_more_spent_than_the_budget() {
         }
         assert!(!spent.is_empty());
         for (end, _) in &spent {
-            let hour = spent.iter().filter(|(at, _)| {
-                *at <= *end && *end - *at < TimeDelta::minutes(60)
-            });
+            let hour = spent
+                .iter()
+                .filter(|(at, _)| *at <= *end && *end - *at < TimeDelta::minutes(60));
             let sum = hour.fold((0, 0, 0), |sum, (_, work)| {
                 (
                     sum.0 + work.statements,
@@ -114,7 +114,11 @@ fn a_clock_that_goes_back_gives_nothing_back() {
         let at = now + TimeDelta::minutes(minutes);
         assert!(ledger.may(&budget, work(1, 1), at).is_err());
     }
-    assert!(ledger.may(&budget, work(1, 1), now + TimeDelta::minutes(61)).is_ok());
+    assert!(
+        ledger
+            .may(&budget, work(1, 1), now + TimeDelta::minutes(61))
+            .is_ok()
+    );
 }
 
 #[test]
@@ -130,9 +134,15 @@ fn the_impact_is_what_was_spent_in_the_last_hour() {
     ledger.spend(work(100, 1), start() + TimeDelta::seconds(59));
     ledger.spend(work(0, 0), start() + TimeDelta::minutes(5));
     let impact = ledger.impact(&budget, start() + TimeDelta::minutes(5));
-    assert_eq!((impact.spent.statements, impact.spent.milliseconds), (3, 200));
+    assert_eq!(
+        (impact.spent.statements, impact.spent.milliseconds),
+        (3, 200)
+    );
     assert_eq!(impact.minutes.len(), 2);
-    assert!((impact.share - 0.51).abs() < 1e-9, "the largest of the three");
+    assert!(
+        (impact.share - 0.51).abs() < 1e-9,
+        "the largest of the three"
+    );
     assert_eq!(budget.times(0.5).milliseconds, 500);
     assert_eq!(budget.times(0.0).statements, 0);
 }
@@ -185,7 +195,12 @@ fn pauses_double_up_to_an_hour_and_are_forgotten_after_a_calm_one() {
     for _ in 0..breaker::CONFLICTS {
         breaker = breaker.after(Sign::Conflict, now);
     }
-    assert_eq!(breaker.state(now), State::Open { until: now + breaker::FIRST });
+    assert_eq!(
+        breaker.state(now),
+        State::Open {
+            until: now + breaker::FIRST
+        }
+    );
 }
 
 #[test]
@@ -207,7 +222,11 @@ fn replay_that_falls_behind_tightens_and_then_stops_reads_but_a_cut_or_a_pause_d
         breaker = breaker.after(stuck, now + TimeDelta::seconds(second));
     }
     let until = now + breaker::FIRST;
-    assert_eq!(breaker.state(now), State::Open { until }, "one pause at a time");
+    assert_eq!(
+        breaker.state(now),
+        State::Open { until },
+        "one pause at a time"
+    );
 }
 
 #[test]
@@ -240,7 +259,10 @@ fn whatever_happens_a_breaker_closes_by_itself_and_is_the_same_over_a_restart() 
                 assert!(until - now <= breaker::LONGEST, "seed {seed}");
             }
             let stored = serde_json::to_string(&breaker).expect("JSON");
-            assert_eq!(serde_json::from_str::<Breaker>(&stored).expect("a breaker"), breaker);
+            assert_eq!(
+                serde_json::from_str::<Breaker>(&stored).expect("a breaker"),
+                breaker
+            );
         }
         let calm = now + breaker::LONGEST + breaker::CALM;
         assert_eq!(breaker.state(calm), State::Closed, "seed {seed}");

@@ -54,7 +54,10 @@ fn an_idle_primary_is_no_lag_however_long_it_is_idle() {
         ..idle()
     };
     is(&long, 30, Why::Streaming, Standing::Within);
-    assert_eq!(lag::as_of(now(), &lag::lag(&long)), at("2026-06-01T10:29:30Z"));
+    assert_eq!(
+        lag::as_of(now(), &lag::lag(&long)),
+        at("2026-06-01T10:29:30Z")
+    );
 }
 
 #[test]
@@ -234,10 +237,16 @@ fn the_bound_is_never_below_the_true_lag() {
             let truth = lacking.map_or(TimeDelta::zero(), |at| second(now) - second(*at));
             let found = lag::lag(&position);
             let bound = found.upper_bound.expect("a bound");
-            assert!(bound >= truth, "seed {seed}, second {now}: {found:?} below {truth}");
+            assert!(
+                bound >= truth,
+                "seed {seed}, second {now}: {found:?} below {truth}"
+            );
             let as_of = lag::as_of(second(now), &found);
             let unseen = lacking.is_some_and(|at| second(*at) < as_of);
-            assert!(!unseen, "seed {seed}: something older than as_of is not there");
+            assert!(
+                !unseen,
+                "seed {seed}: something older than as_of is not there"
+            );
         }
     }
 }

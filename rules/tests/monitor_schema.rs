@@ -82,10 +82,16 @@ fn changes_weigh_as_they_are_set_and_ignored_columns_do_not() {
     let of = |settings| judge_schema(&check("schema", settings), &changes).outcome;
     assert_eq!(of(json!({"added": "fail"})), Outcome::Fail);
     assert_eq!(of(json!({"added": "pass"})), Outcome::Pass);
-    assert_eq!(of(json!({"added": "fail", "ignore": ["note"]})), Outcome::Pass);
+    assert_eq!(
+        of(json!({"added": "fail", "ignore": ["note"]})),
+        Outcome::Pass
+    );
     let (_, renamed) = changed(|facts| facts.columns[3].name = "state".to_owned());
     let settings = json!({"ignore": ["status"]});
-    assert_eq!(judge_schema(&check("schema", settings), &renamed).outcome, Outcome::Pass);
+    assert_eq!(
+        judge_schema(&check("schema", settings), &renamed).outcome,
+        Outcome::Pass
+    );
 }
 
 #[test]
@@ -95,7 +101,11 @@ fn checks_of_a_column_that_went_are_misconfigured_and_others_are_not() {
         check("uniqueness", json!({"columns": ["id", "email"]})),
         check("assertion", json!({"condition": "email is not null"})),
         check("metric", json!({"sql": "select count(email) from orders"})),
-        check_with("row_count", json!({}), json!({"scope": {"condition": "email > 'a'"}})),
+        check_with(
+            "row_count",
+            json!({}),
+            json!({"scope": {"condition": "email > 'a'"}}),
+        ),
         check_with(
             "null_rate",
             json!({"column": "status"}),
@@ -111,7 +121,10 @@ fn checks_of_a_column_that_went_are_misconfigured_and_others_are_not() {
     let told = |check: &Check, name: &str| {
         let mut catalog = catalog(SMALL);
         let facts = catalog.get_mut(&table("orders")).expect("orders");
-        let email = facts.columns.iter_mut().find(|column| column.name == "email");
+        let email = facts
+            .columns
+            .iter_mut()
+            .find(|column| column.name == "email");
         // A rename is as bad as a drop for who names the column.
         email.expect("a column").name = name.to_owned();
         misconfigured(check, &table("orders"), &catalog)

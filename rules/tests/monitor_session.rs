@@ -29,7 +29,10 @@ fn a_primary_is_refused_after_one_question_unless_its_owner_allowed_it() {
     assert!(session::identify(replica, false).is_ok());
     let old = r#"{"recovery":true,"version":110000}"#;
     assert_eq!(session::identify(old, false).unwrap_err().code, "version");
-    assert_eq!(session::identify("hello", false).unwrap_err().code, "unreadable");
+    assert_eq!(
+        session::identify("hello", false).unwrap_err().code,
+        "unreadable"
+    );
     assert!(!session::IDENTIFY.contains("from"), "it reads no table");
 }
 
@@ -51,7 +54,10 @@ fn a_run_begins_read_only_with_every_limit_anew() {
     let new = session::begin(&Limits::default(), 170_000);
     assert!(new.ends_with("set local transaction_timeout = 15000"));
     let deadline = session::deadline(&Limits::default());
-    assert!(deadline.as_millis() > 2_250, "the server's limits come first");
+    assert!(
+        deadline.as_millis() > 2_250,
+        "the server's limits come first"
+    );
 }
 
 fn standing() -> Value {
@@ -83,7 +89,11 @@ fn nothing_runs_unless_what_was_set_holds() {
         ("search_path", json!("\"$user\", public"), "unlimited"),
         ("now", json!(null), "unreadable"),
     ] {
-        assert_eq!(judged(name, value.clone()).unwrap_err().code, code, "{name} {value}");
+        assert_eq!(
+            judged(name, value.clone()).unwrap_err().code,
+            code,
+            "{name} {value}"
+        );
     }
     assert!(judged("statement_timeout", json!("1500ms")).is_ok());
 }
@@ -135,9 +145,18 @@ fn what_a_role_lacks_is_told_as_what_grants_it() {
             r#"GRANT SELECT ON "public"."orders" TO "pulse";"#,
         ]
     );
-    assert!(found.excess[0].contains(r#"REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON "public"."orders""#));
-    let some = privileges::columns("pulse", &table("orders"), &["id".to_owned(), "at".to_owned()]);
-    assert_eq!(some, r#"GRANT SELECT ("id", "at") ON "public"."orders" TO "pulse";"#);
+    assert!(
+        found.excess[0].contains(r#"REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON "public"."orders""#)
+    );
+    let some = privileges::columns(
+        "pulse",
+        &table("orders"),
+        &["id".to_owned(), "at".to_owned()],
+    );
+    assert_eq!(
+        some,
+        r#"GRANT SELECT ("id", "at") ON "public"."orders" TO "pulse";"#
+    );
 }
 
 fn volume() -> Check {
@@ -167,10 +186,17 @@ fn history_is_filled_in_newest_first_each_stretch_once_and_not_too_fast() {
             }
         }
     }
-    assert!(seen.windows(2).all(|pair| pair[0].from == pair[1].to), "no gap, none twice");
+    assert!(
+        seen.windows(2).all(|pair| pair[0].from == pair[1].to),
+        "no gap, none twice"
+    );
     assert_eq!(seen.first().expect("some").to, at("2026-06-01T10:00:00Z"));
     assert_eq!(seen.len(), 8 * 7 * 24 - 1);
-    assert!(asked.windows(2).all(|pair| pair[1] - pair[0] >= backfill::PAUSE));
+    assert!(
+        asked
+            .windows(2)
+            .all(|pair| pair[1] - pair[0] >= backfill::PAUSE)
+    );
     assert_eq!(backfill::budget(&Budget::default()).statements, 900);
 }
 
@@ -198,7 +224,10 @@ fn a_chunk_that_fails_is_asked_again_later_and_given_up_at_last() {
         now = progress.not_before;
     }
     assert_eq!(waits, [1, 2, 4]);
-    assert_eq!(backfill::next(&check, &progress, now + TimeDelta::days(1)), Step::Done);
+    assert_eq!(
+        backfill::next(&check, &progress, now + TimeDelta::days(1)),
+        Step::Done
+    );
 }
 
 #[test]
@@ -233,7 +262,11 @@ fn history_is_counted_by_an_index_and_read_the_same_every_time() {
         backfill::statement(check, &table("orders"), &catalog(pages), size, &chunk)
     };
     let statement = of(&check, BIG).expect("a statement");
-    assert!(statement.sql.contains(r#"where "at" >= $1::timestamptz and "at" < $2::timestamptz"#));
+    assert!(
+        statement
+            .sql
+            .contains(r#"where "at" >= $1::timestamptz and "at" < $2::timestamptz"#)
+    );
     assert_eq!(of(&check, BIG), Ok(statement));
     let wall = monitor_support::check("volume", json!({"column": "wall"}));
     assert!(of(&wall, BIG).is_err() && of(&wall, SMALL).is_ok());
@@ -243,7 +276,12 @@ fn history_is_counted_by_an_index_and_read_the_same_every_time() {
     assert_eq!(values, [7.0, 0.0, 9.0, 0.0]);
     let scope = json!({"scope": {"column": "at", "last": 3_600}});
     let rate = check_with("null_rate", json!({"column": "email"}), scope);
-    assert!(of(&rate, BIG).expect("a statement").sql.contains(r#"filter (where "email" is null)"#));
+    assert!(
+        of(&rate, BIG)
+            .expect("a statement")
+            .sql
+            .contains(r#"filter (where "email" is null)"#)
+    );
     let past = backfill::read(&rate, &chunk, r#"{"counts":[[1,8,2]]}"#).expect("values");
     assert_eq!(past.len(), 1, "a stretch without rows has no share");
     assert_eq!(past[0].value, 0.25);

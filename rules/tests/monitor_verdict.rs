@@ -70,7 +70,10 @@ fn a_table_is_stale_one_second_behind_its_threshold_and_not_at_it() {
         (600, (Outcome::Warn, Reason::Stale)),
         (601, (Outcome::Fail, Reason::Stale)),
     ] {
-        let found = of(&check, &newest(Some(now() - TimeDelta::seconds(age)), false));
+        let found = of(
+            &check,
+            &newest(Some(now() - TimeDelta::seconds(age)), false),
+        );
         assert_eq!(found, expected, "{age}");
     }
     let over = now() - TimeDelta::milliseconds(600_001);
@@ -83,8 +86,14 @@ fn a_table_is_stale_one_second_behind_its_threshold_and_not_at_it() {
 fn a_table_without_rows_is_empty_and_neither_stale_nor_zero() {
     let settings = json!({"column": "at"});
     let check = check("freshness", settings.clone());
-    assert_eq!(of(&check, &newest(None, true)), (Outcome::Fail, Reason::Empty));
-    assert_eq!(of(&check, &newest(None, false)), (Outcome::Fail, Reason::Stale));
+    assert_eq!(
+        of(&check, &newest(None, true)),
+        (Outcome::Fail, Reason::Empty)
+    );
+    assert_eq!(
+        of(&check, &newest(None, false)),
+        (Outcome::Fail, Reason::Stale)
+    );
     for (empty, outcome) in [("warn", Outcome::Warn), ("pass", Outcome::Pass)] {
         let mut settings = settings.clone();
         settings["empty"] = json!(empty);
@@ -114,9 +123,21 @@ fn expected_rows_are_late_from_when_they_were_expected() {
     };
     let friday = "2026-05-29T04:05:00Z";
     assert_eq!(late(friday, "2026-05-29T04:30:00Z"), 0.0);
-    assert_eq!(late(friday, "2026-05-31T12:00:00Z"), 0.0, "nothing is expected on a Sunday");
-    assert_eq!(late(friday, "2026-06-01T12:00:00Z"), 0.0, "nor on a holiday");
-    assert_eq!(late(friday, "2026-06-02T03:59:59Z"), 0.0, "nor before it is due");
+    assert_eq!(
+        late(friday, "2026-05-31T12:00:00Z"),
+        0.0,
+        "nothing is expected on a Sunday"
+    );
+    assert_eq!(
+        late(friday, "2026-06-01T12:00:00Z"),
+        0.0,
+        "nor on a holiday"
+    );
+    assert_eq!(
+        late(friday, "2026-06-02T03:59:59Z"),
+        0.0,
+        "nor before it is due"
+    );
     assert_eq!(late(friday, "2026-06-02T04:30:00Z"), 1_800.0);
     assert_eq!(late("2026-06-02T04:00:00Z", "2026-06-02T04:30:00Z"), 0.0);
     let judged = |as_of: &str| {
@@ -145,7 +166,10 @@ fn nothing_is_judged_while_the_replica_is_too_far_behind() {
     assert_eq!(Verdict::inconclusive(Standing::Within), None);
     for standing in [Standing::Over, Standing::Blind] {
         let verdict = Verdict::inconclusive(standing).expect("a verdict");
-        assert_eq!((verdict.outcome, verdict.reason), (Outcome::Inconclusive, Reason::Lag));
+        assert_eq!(
+            (verdict.outcome, verdict.reason),
+            (Outcome::Inconclusive, Reason::Lag)
+        );
         assert!(!verdict.outcome.is_verdict());
     }
 }
@@ -155,10 +179,16 @@ fn a_share_of_nothing_is_nothing_wrong_and_rows_of_a_sample_stand_for_all() {
     let email = json!({"column": "email", "pattern": "@"});
     let share = check("pattern", email.clone());
     assert_eq!(value(&share, &wrong(0.0, 0.0, None), now()), Some(0.0));
-    assert_eq!(value(&share, &wrong(200.0, 3.0, Some(0.01)), now()), Some(0.015));
+    assert_eq!(
+        value(&share, &wrong(200.0, 3.0, Some(0.01)), now()),
+        Some(0.015)
+    );
     let counted = check_with("pattern", email, json!({"measure": "rows"}));
     assert_eq!(value(&counted, &wrong(200.0, 3.0, None), now()), Some(3.0));
-    assert_eq!(value(&counted, &wrong(200.0, 3.0, Some(0.01)), now()), Some(300.0));
+    assert_eq!(
+        value(&counted, &wrong(200.0, 3.0, Some(0.01)), now()),
+        Some(300.0)
+    );
     let kept = Measured::Wrong {
         checked: None,
         wrong: Some(0.0),
@@ -171,14 +201,21 @@ fn a_share_of_nothing_is_nothing_wrong_and_rows_of_a_sample_stand_for_all() {
         wrong: None,
         sampled: None,
     };
-    assert_eq!(of(&keys, &lost), (Outcome::Errored, Reason::NoValue), "the index is gone");
+    assert_eq!(
+        of(&keys, &lost),
+        (Outcome::Errored, Reason::NoValue),
+        "the index is gone"
+    );
 }
 
 #[test]
 fn two_tables_are_apart_by_a_number_or_by_a_share() {
     let with = json!({"schema": "public", "name": "customers"});
     let absolute = check("comparison", json!({"with": with}));
-    let relative = check("comparison", json!({"with": with, "difference": "relative"}));
+    let relative = check(
+        "comparison",
+        json!({"with": with, "difference": "relative"}),
+    );
     let pair = |own, other| Measured::Pair {
         own: Some(own),
         other: Some(other),
@@ -219,7 +256,10 @@ fn changes_are_counted_from_what_was() {
     assert_eq!(after(Some(0.0), 0.0), (Outcome::Pass, Reason::Within));
     assert_eq!(after(Some(0.0), 1.0), (Outcome::Fail, Reason::Above));
     let first = after(None, 100.0);
-    assert_eq!(first, (Outcome::Learning { have: 0, need: 1 }, Reason::NoReference));
+    assert_eq!(
+        first,
+        (Outcome::Learning { have: 0, need: 1 }, Reason::NoReference)
+    );
     let weekly = json!({"fail": {"kind": "relative", "max": 0.1, "to": "same_hour_last_week"}});
     let weekly = check_with("row_count", json!({}), weekly);
     let context = Context {
@@ -227,7 +267,10 @@ fn changes_are_counted_from_what_was() {
         week_ago: Some(100.0),
         ..Context::default()
     };
-    assert_eq!(judge(&weekly, &rows(105.0), now(), &context).outcome, Outcome::Pass);
+    assert_eq!(
+        judge(&weekly, &rows(105.0), now(), &context).outcome,
+        Outcome::Pass
+    );
 }
 
 #[test]
@@ -235,7 +278,10 @@ fn what_is_learned_warns_and_fails_by_its_own_sensitivity() {
     let limits = json!({"warn": {"kind": "learned", "sensitivity": "high"},
                         "fail": {"kind": "learned", "sensitivity": "low"}});
     let check = check_with("volume", json!({"column": "at"}), limits);
-    assert_eq!(check.thresholds.sensitivities(), [Sensitivity::Low, Sensitivity::High]);
+    assert_eq!(
+        check.thresholds.sensitivities(),
+        [Sensitivity::Low, Sensitivity::High]
+    );
     let with = |low, high| {
         let context = Context {
             learned: vec![(Sensitivity::Low, low), (Sensitivity::High, high)],
@@ -245,18 +291,33 @@ fn what_is_learned_warns_and_fails_by_its_own_sensitivity() {
         (verdict.outcome, verdict.reason)
     };
     let odd = Learned::Anomalous { above: false };
-    assert_eq!(with(Learned::Normal, Learned::Normal), (Outcome::Pass, Reason::Within));
-    assert_eq!(with(Learned::Normal, odd), (Outcome::Warn, Reason::Anomalous));
+    assert_eq!(
+        with(Learned::Normal, Learned::Normal),
+        (Outcome::Pass, Reason::Within)
+    );
+    assert_eq!(
+        with(Learned::Normal, odd),
+        (Outcome::Warn, Reason::Anomalous)
+    );
     assert_eq!(with(odd, odd), (Outcome::Fail, Reason::Anomalous));
-    assert_eq!(with(Learned::Normal, Learned::Suspect), (Outcome::Pass, Reason::Suspect));
-    assert_eq!(with(Learned::Suspect, odd), (Outcome::Warn, Reason::Anomalous));
+    assert_eq!(
+        with(Learned::Normal, Learned::Suspect),
+        (Outcome::Pass, Reason::Suspect)
+    );
+    assert_eq!(
+        with(Learned::Suspect, odd),
+        (Outcome::Warn, Reason::Anomalous)
+    );
     let learning = Learned::Learning { have: 3, need: 24 };
     assert_eq!(
         with(learning, learning),
         (Outcome::Learning { have: 3, need: 24 }, Reason::Learning)
     );
     let unjudged = judge(&check, &rows(5.0), now(), &Context::default());
-    assert!(matches!(unjudged.outcome, Outcome::Learning { .. }), "never firing");
+    assert!(
+        matches!(unjudged.outcome, Outcome::Learning { .. }),
+        "never firing"
+    );
 }
 
 #[test]
@@ -283,11 +344,17 @@ fn a_number_that_is_none_is_an_error() {
         rows: None,
         estimated: true,
     };
-    assert_eq!(of(&check("row_count", json!({})), &unknown).0, Outcome::Errored);
+    assert_eq!(
+        of(&check("row_count", json!({})), &unknown).0,
+        Outcome::Errored
+    );
 }
 
 fn counts(shares: &[(&str, f64)]) -> BTreeMap<String, f64> {
-    shares.iter().map(|(part, count)| ((*part).to_owned(), *count)).collect()
+    shares
+        .iter()
+        .map(|(part, count)| ((*part).to_owned(), *count))
+        .collect()
 }
 
 #[test]
@@ -295,7 +362,10 @@ fn values_that_stay_alike_have_a_small_index_and_moved_ones_a_large_one() {
     let then = counts(&[("0", 1_000.0), ("1", 1_000.0), ("2", 1_000.0)]);
     assert_eq!(shift::psi(&then, &then), 0.0);
     let twice = counts(&[("0", 2_000.0), ("1", 2_000.0), ("2", 2_000.0)]);
-    assert!(shift::psi(&then, &twice) < 1e-9, "shares count, not numbers");
+    assert!(
+        shift::psi(&then, &twice) < 1e-9,
+        "shares count, not numbers"
+    );
     let moved = counts(&[("0", 100.0), ("1", 400.0), ("2", 2_500.0)]);
     let psi = shift::psi(&then, &moved);
     // (.0333−.3333)·ln .1 + (.1333−.3333)·ln .4 + (.8333−.3333)·ln 2.5
@@ -356,12 +426,21 @@ fn a_shift_is_learned_in_two_looks_and_judged_from_the_third_on() {
         counts: counts(&[("0", 90.0), ("1", 900.0), ("2", 1_800.0)]),
     };
     let (verdict, _) = judged(Some(&learned), &moved);
-    assert_eq!((verdict.outcome, verdict.reason), (Outcome::Fail, Reason::Above));
+    assert_eq!(
+        (verdict.outcome, verdict.reason),
+        (Outcome::Fail, Reason::Above)
+    );
     let few = Measured::Counts {
         counts: counts(&[("0", 999.0)]),
     };
     let (verdict, _) = judged(Some(&learned), &few);
-    assert_eq!(verdict.outcome, Outcome::Learning { have: 999, need: 1_000 });
+    assert_eq!(
+        verdict.outcome,
+        Outcome::Learning {
+            have: 999,
+            need: 1_000
+        }
+    );
 }
 
 #[test]
