@@ -98,7 +98,7 @@ fn tables_are_written_with_their_schema_and_now_is_where_the_replica_is() {
     assert_eq!(
         custom.sql,
         "select count(*) as count from shop.orders as o join sales.\"Lines\" as l on l.id = o.id \
-         where o.at > (cast('2026-06-01T10:30:00.000000Z' as timestamptz) - interval '1 hour')"
+         where o.at > (cast('2026-06-01T10:30:00.000000Z' as timestamptz) - (interval '1 hour'))"
     );
     let named: Vec<_> = custom.tables.iter().map(|table| &*table.name).collect();
     assert_eq!(named, ["orders", "Lines"]);

@@ -70,14 +70,14 @@ fn no_period_runs_twice_whatever_the_clock_does() {
 
 #[test]
 fn nobody_waits_for_ever_as_long_as_any_run() {
-    for seed in 0..100 {
+    for seed in 0..60 {
         let mut chance = Chance::seeded(seed);
         let count = 2 + u128::from(chance.below(30));
         let mut entries: Vec<_> = (0..count).map(|number| entry(number, 60)).collect();
         let mut now = at("2026-06-01T00:00:00Z");
         let mut last: BTreeMap<Uuid, u64> = BTreeMap::new();
         // One run per tick, though all are due every time.
-        for step in 0..1_000_u64 {
+        for step in 0..400_u64 {
             now += TimeDelta::seconds(60 + chance.below(60) as i64);
             for (check, _) in tick(&mut entries, now, 1) {
                 last.insert(check, step);

@@ -104,7 +104,7 @@ fn shares_of_a_big_table_are_estimated_from_some_of_its_pages() {
             assert!(
                 statement
                     .sql
-                    .contains("\"orders\" tablesample system (1.16"),
+                    .contains("\"orders\" tablesample system (1.159992) repeatable ("),
                 "{}",
                 statement.sql
             );
@@ -270,7 +270,12 @@ fn references_into_a_big_table_are_looked_up_one_by_one() {
         "{big}"
     );
     let small = plan(&check, SMALL).statement.sql;
-    assert!(small.contains("not exists (select 1"), "{small}");
+    assert!(
+        small.contains(
+            r#"left join (select distinct "id" as key_0, true as found from "public"."customers") as parent on parent.key_0 = child."customer""#
+        ),
+        "{small}"
+    );
 }
 
 #[test]

@@ -11,7 +11,6 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::time;
@@ -80,14 +79,19 @@ impl Entry {
     /// By how much its periods begin later: its own share of one, the same for the same id.
     fn offset(&self) -> i64 {
         let steps = (u64::from(self.every) / STEP).max(1);
-        let digest: [u8; 32] = Sha256::digest(self.check.as_bytes()).into();
-        let share = digest
-            .iter()
-            .take(8)
-            .fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+        let share = mixed(self.check);
         let step = (u128::from(share) * u128::from(steps)) >> 64;
         i64::try_from(step).unwrap_or_default() * i64::try_from(STEP).unwrap_or_default()
     }
+}
+
+/// An id as a number of which every bit depends on every bit of it (the finish of SplitMix64).
+fn mixed(id: Uuid) -> u64 {
+    let (high, low) = id.as_u64_pair();
+    let number = high.rotate_left(32) ^ low;
+    let number = (number ^ (number >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let number = (number ^ (number >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    number ^ (number >> 31)
 }
 
 /// The checks that are due, at most so many, who waits longest first.

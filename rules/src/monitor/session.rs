@@ -215,10 +215,10 @@ pub fn standing(
             replay_lsn: found.replay_lsn,
             receiver: found.receiver,
             receiver_status: found.receiver_status,
-            last_msg_receipt: found.last_msg_receipt.map(instant),
-            last_replay: found.last_replay.map(instant),
+            last_msg_receipt: found.last_msg_receipt.and_then(instant),
+            last_replay: found.last_replay.and_then(instant),
             paused: found.paused,
-            now: instant(found.now),
+            now: instant(found.now).ok_or_else(unreadable)?,
             aurora_lag_ms,
         },
         feedback: found.feedback,
@@ -250,8 +250,11 @@ struct Answer {
     superuser: Option<bool>,
 }
 
-fn instant(seconds: f64) -> DateTime<Utc> {
-    time::from_ms((seconds * 1_000.0).floor() as i64)
+/// An instant of the years 1970 to 9999.
+fn instant(seconds: f64) -> Option<DateTime<Utc>> {
+    (0.0..253_402_300_800.0)
+        .contains(&seconds)
+        .then(|| time::from_ms((seconds * 1_000.0).floor() as i64))
 }
 
 /// A setting as the server shows it: `2s`, `250ms`, `1min`, `0`.

@@ -175,6 +175,9 @@ pub fn value(check: &Check, measured: &Measured, as_of: DateTime<Utc>) -> Option
     }
 }
 
+/// How far back an expected row is looked for, in days.
+const YEAR: i64 = 366;
+
 /// By how much the rows that were expected last are late; nothing when they came. On holidays none
 /// are expected.
 fn lateness(
@@ -191,9 +194,9 @@ fn lateness(
         expected.holidays.iter().any(|date| date.to_string() == day)
     };
     // A year without an expected row expects nothing.
-    let earliest = as_of - TimeDelta::days(366);
+    let earliest = as_of - TimeDelta::days(YEAR);
     let mut until = as_of;
-    for _ in 0..=super::check::HOLIDAYS * 24 * 60 {
+    for _ in 0..=YEAR {
         let Some((run, _)) = cron.latest(zone, earliest, until) else {
             return TimeDelta::zero();
         };

@@ -23,7 +23,7 @@ use crate::sql_guard::TableName;
 /// A check as it is asked for.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = MonitorCheckIn))]
 pub struct CheckIn {
     /// What people call it.
     pub name: String,
@@ -77,7 +77,7 @@ pub struct CheckIn {
 /// What is to change of a check. A kind changes together with its settings.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = MonitorCheckPatch))]
 #[allow(missing_docs, reason = "the same fields as those of CheckIn")]
 pub struct CheckPatch {
     #[cfg_attr(feature = "schema", schema(value_type = Option<String>))]

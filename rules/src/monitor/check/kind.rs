@@ -25,6 +25,7 @@ pub const HOLIDAYS: usize = 500;
 /// What a check looks at. In JSON: `{"kind": …, "settings": {…}}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "settings", rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = MonitorCheckKind))]
 pub enum Kind {
     /// How old the newest row is.
     Freshness(Freshness),

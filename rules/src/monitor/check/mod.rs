@@ -95,6 +95,7 @@ pub struct Samples {
 
 /// A check that is fine. Serialises to what is stored, and is read back from it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = MonitorCheck))]
 pub struct Check {
     /// What people call it.
     pub name: String,

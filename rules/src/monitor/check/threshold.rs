@@ -73,6 +73,7 @@ pub struct Threshold {
 
 /// The two thresholds of a check.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = CheckThresholds))]
 pub struct Thresholds {
     /// From where on it warns.
     #[serde(default, skip_serializing_if = "Option::is_none")]

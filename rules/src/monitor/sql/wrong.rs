@@ -146,19 +146,17 @@ pub(super) fn keys(ask: &Ask<'_>, key: &Key) -> Result<Plan, Unable> {
 /// Rows that refer to nothing.
 pub(super) fn reference(ask: &Ask<'_>, refers: &Refers) -> Result<Plan, Unable> {
     let mut statement = Statement::default();
-    let (tail, path) = orphans(ask, refers, &mut statement)?;
+    let (rows, path) = referring(ask, refers, &mut statement)?;
+    let Lookup { join, nothing } = lookup(ask, refers)?;
     statement.sql = format!(
         "select json_build_object('checked', count(*), \
-         'wrong', count(*) filter (where {}))::text as answer from ({tail}) as child",
-        nothing_found(ask, refers)?
+         'wrong', count(*) filter (where {nothing}))::text as answer \
+         from ({rows}) as child{join}"
     );
     let samples = ask.check.samples.as_ref().map(|samples| {
         let mut statement = Statement::default();
-        let (tail, _) = orphans(ask, refers, &mut statement)?;
-        let tail = format!(
-            " from ({tail}) as child where {}",
-            nothing_found(ask, refers)?
-        );
+        let (rows, _) = referring(ask, refers, &mut statement)?;
+        let tail = format!(" from ({rows}) as child{join} where {nothing}");
         show(ask, statement, samples, &tail, Some(&refers.columns))
     });
     Ok(Plan {
@@ -170,7 +168,7 @@ pub(super) fn reference(ask: &Ask<'_>, refers: &Refers) -> Result<Plan, Unable> 
 }
 
 /// The rows that refer.
-fn orphans(
+fn referring(
     ask: &Ask<'_>,
     refers: &Refers,
     statement: &mut Statement,
@@ -185,29 +183,42 @@ fn orphans(
     Ok((sql, path))
 }
 
-/// That a row refers to nothing. In a big table each one is looked up by an index: a subquery with a
-/// limit is never turned into a read of the whole table.
-fn nothing_found(ask: &Ask<'_>, refers: &Refers) -> Result<String, Unable> {
+/// How it is told that a row refers to nothing.
+struct Lookup {
+    /// What is joined to the rows.
+    join: String,
+    /// True of those that refer to nothing.
+    nothing: String,
+}
+
+/// In a big table each row is looked up by an index: a subquery with a limit is never turned into a
+/// read of the whole table. A small one is read once and joined; its columns have other names there,
+/// so that those of the rows can be named alone.
+fn lookup(ask: &Ask<'_>, refers: &Refers) -> Result<Lookup, Unable> {
     let (own, other) = (ask.own()?, ask.facts(&refers.to)?);
-    let mut same = Vec::new();
-    for (name, to) in refers.columns.iter().zip(&refers.to_columns) {
+    let big = other.pages > ask.size.big_pages && other.is_found_by(&refers.to_columns);
+    let (mut same, mut keys) = (Vec::new(), Vec::new());
+    for (place, (name, to)) in refers.columns.iter().zip(&refers.to_columns).enumerate() {
         let operator = equals(column(own, name)?);
         column(other, to)?;
-        same.push(format!(
-            "parent.{} {operator} child.{}",
-            quote(to),
-            quote(name)
-        ));
+        let (name, to, key) = (quote(name), quote(to), format!("key_{place}"));
+        let theirs = if big { &to } else { &key };
+        same.push(format!("parent.{theirs} {operator} child.{name}"));
+        keys.push(format!("{to} as {key}"));
     }
-    let from = format!(
-        "select 1 from {} as parent where {}",
-        qualified(&refers.to),
-        same.join(" and ")
-    );
-    let big = other.pages > ask.size.big_pages && other.is_found_by(&refers.to_columns);
+    let (table, same) = (qualified(&refers.to), same.join(" and "));
     Ok(match big {
-        true => format!("({from} limit 1) is null"),
-        false => format!("not exists ({from})"),
+        true => Lookup {
+            join: String::new(),
+            nothing: format!("(select 1 from {table} as parent where {same} limit 1) is null"),
+        },
+        false => Lookup {
+            join: format!(
+                " left join (select distinct {}, true as found from {table}) as parent on {same}",
+                keys.join(", ")
+            ),
+            nothing: "parent.found is null".to_owned(),
+        },
     })
 }
 
