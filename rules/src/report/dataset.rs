@@ -36,7 +36,6 @@ pub struct Dataset {
     /// Its columns, in order.
     pub columns: Vec<Column>,
     /// Its rows; a row has a cell per column.
-    #[cfg_attr(feature = "schema", schema(value_type = Vec<Vec<Object>>))]
     pub rows: Vec<Vec<Value>>,
     /// There was more than is here.
     #[serde(default)]
