@@ -43,15 +43,19 @@ const finite = (value) => typeof value === "number";
 function scaled(points, shown) {
   const from = Date.parse(points[0].at);
   const to = Math.max(Date.parse(points.at(-1).at), from + 1);
-  const values = shown.flatMap((point) => [point.value, point.low, point.high]).filter(finite);
+  const values = shown.map((point) => point.value);
   let [bottom, top] = [Math.min(...values), Math.max(...values)];
+  // A limit far from anything that was measured would make the values a flat line.
+  const near = 2 * (top - bottom || Math.abs(top) || 1);
+  const limits = points.flatMap((point) => [point.low, point.high]).filter((limit) => finite(limit) && limit >= bottom - near && limit <= top + near);
+  [bottom, top] = [Math.min(bottom, ...limits), Math.max(top, ...limits)];
   if (bottom >= 0 && bottom < (top - bottom) * 1.5) bottom = 0;
   if (top === bottom) top = bottom + (Math.abs(bottom) || 1);
   const pad = 6;
   return {
     from, to, top, bottom,
     x: (at) => round(((Date.parse(at) - from) / (to - from)) * WIDTH),
-    y: (value) => round(HEIGHT - pad - ((value - bottom) / (top - bottom)) * (HEIGHT - 2 * pad)),
+    y: (value) => round(HEIGHT - pad - ((Math.min(Math.max(value, bottom), top) - bottom) / (top - bottom)) * (HEIGHT - 2 * pad)),
   };
 }
 

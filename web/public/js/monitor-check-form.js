@@ -26,7 +26,7 @@ export async function checkForm(id, place, given) {
   const about = nothing("");
   const form = formOf("check", title, "Save", back,
     group("What", columns(text("/name", "Name", { value: known?.name ?? "", required: true, maxlength: 200 }), kind), about),
-    parts, people(known), check("/enabled", "It runs", { value: known?.enabled ?? true }));
+    parts, people(known), check("/enabled", "Turned on", { value: known?.enabled ?? true }));
   const rebuild = () => {
     const chosen = typed(form, "/kind");
     about.textContent = KINDS[chosen].about;
@@ -60,7 +60,7 @@ function partsOf(kind, known, names) {
       has.includes("rows") ? choice("/measure", "Wrong rows are counted", [["share", "as a share of all"], ["rows", "as they are"]], { value: known?.measure ?? (kind === "duplicate_keys" ? "rows" : "share") }) : null,
       threshold("fail", "Fails", known ? known.fail : usual, has, unit), threshold("warn", "Warns", known?.warn ?? null, has, unit)) : null,
     group("When it runs", columns(
-      choice("/every", "It runs", EVERY, { value: known?.every ?? 300 }),
+      choice("/every", "How often", EVERY, { value: known?.every ?? 300 }),
       choice("/for", "People are told when it is wrong for", WHILE, { value: known?.for ?? 0 }),
       choice("/keep_firing", "It is over when it is well for", WHILE, { value: known?.keep_firing ?? 0 }))),
     has.includes("scope") ? group("Which rows", scope(known?.scope ?? {}, has, names)) : null,
@@ -105,15 +105,15 @@ function scope(known, has, names) {
 function samples(known, names) {
   const listOf = names.length ? `of ${names.slice(0, 12).join(", ")}${names.length > 12 ? ", …" : ""}` : "names with commas between them";
   return el("details", { open: Boolean(known) }, el("summary", {}, "Show wrong rows"),
-    group("Wrong rows that are shown", nothing("None unless columns are named here; no other column leaves the database."), columns(
+    el("div", { class: "stack" }, nothing("None unless columns are named here; no other column leaves the database."), columns(
       text("/samples/columns", "Columns", { value: (known?.columns ?? []).join(", "), hint: listOf }),
       text("/samples/masked", "Masked", { value: (known?.masked ?? []).join(", "), hint: "only whether there is a value" }),
       text("/samples/rows", "Rows", { type: "number", value: known?.rows ?? 5, min: 1, max: 20, step: 1 }))));
 }
 
 function people(known) {
-  return el("details", { open: Boolean(known && (known.description || known.owner || known.runbook_url)) }, el("summary", {}, "For whoever is told"),
-    group("For whoever is told",
+  return el("details", { open: Boolean(known && (known.description || known.owner || known.runbook_url)) }, el("summary", {}, "Description, owner, runbook, labels"),
+    el("div", { class: "stack" },
       lines("/description", "What it is for", { value: known?.description ?? "", rows: 2 }),
       columns(text("/owner", "Owner", { value: known?.owner ?? "" }), text("/runbook_url", "Runbook", { type: "url", value: known?.runbook_url ?? "", placeholder: "https://wiki.example.org/orders" })),
       lines("/labels", "Labels", { value: labelLines(known?.labels), rows: 2, hint: "name=value, one a line; routes and silences go by them" })));

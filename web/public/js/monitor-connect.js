@@ -9,6 +9,7 @@ import { check, choice, columns, form as formOf, group, placed, text, typed } fr
 import { copyable, crumb, link } from "./monitor-parts.js";
 import { role } from "./monitor-sql.js";
 
+const LAGS = [[60, "1 minute"], [300, "5 minutes"], [900, "15 minutes"], [3600, "1 hour"], [14400, "4 hours"], [86400, "1 day"]];
 const BUDGET = { statements: 3_600, milliseconds: 300_000, buffers: 2_000_000 };
 
 export async function connect(id, place) {
@@ -38,8 +39,8 @@ function fields(known) {
         choice("/sslmode", "Encryption", [["require", "Required, certificate verified"], ["disable", "None: private networks only"]], { value: it.sslmode }))),
     known ? null : el("div", { id: "role", class: "stack" }),
     group("How freely it is asked",
+      el("div", { class: "short" }, choice("/lag_limit_seconds", "Nothing is judged while it is behind by more than", LAGS, { value: it.lag_limit_seconds })),
       columns(
-        choice("/lag_limit_seconds", "Nothing is judged while it is behind by more than", [[60, "1 minute"], [300, "5 minutes"], [900, "15 minutes"], [3600, "1 hour"], [14400, "4 hours"], [86400, "1 day"]], { value: it.lag_limit_seconds }),
         text("/budget/statements", "Statements an hour", { type: "number", value: it.budget.statements, min: 10, max: 100000, step: 1, required: true }),
         text("/budget/milliseconds", "Milliseconds an hour", { type: "number", value: it.budget.milliseconds, min: 1000, max: 3600000, step: 1, required: true }),
         text("/budget/buffers", "Buffers an hour", { type: "number", value: it.budget.buffers, min: 1000, max: 1000000000, step: 1, required: true, hint: "of 8 kB" })),

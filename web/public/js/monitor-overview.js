@@ -3,11 +3,11 @@
 //
 // Failure: what cannot be read is left out or says so in its place; the rest is shown.
 
-import { count, el } from "./dom.js";
+import { count, el, words } from "./dom.js";
 import * as api from "./monitor-api.js";
 import { weeks } from "./monitor-chart.js";
-import { a, ago, alertItem, connectionState, link, nothing, paint, section, span } from "./monitor-parts.js";
-import { chip, table } from "./parts.js";
+import { a, ago, alertItem, connectionState, link, many, nothing, paint, section, span } from "./monitor-parts.js";
+import { chip } from "./parts.js";
 
 const SHOWN = 8;
 /** Impacts are read for so many connections, and not more often than this. */
@@ -86,20 +86,23 @@ export const incidentItem = (incident) =>
   el("li", {}, el("a", { href: link("incident", incident.id) },
     el("span", { class: "row wrap tight" }, chip(incident.closed_at ? "Over" : `${count(incident.firing)} firing`, incident.closed_at ? "good" : "bad"), el("strong", {}, incident.connection)),
     el("time", { class: "hint", datetime: incident.opened_at }, ago(incident.opened_at)),
-    el("span", { class: "hint" }, `${SCOPES[incident.scope.of] ?? incident.scope.of}, ${count(incident.alert_count)} alerts, ${count(incident.messages)} messages`)));
+    el("span", { class: "hint" }, `${SCOPES[incident.scope.of] ?? incident.scope.of}, ${many(incident.alert_count, "alert")}, ${many(incident.messages, "message")}`)));
 
-const LEVELS = { quiet: ["Quiet", "good"], noisy: ["Noisy", "warn"], ignored: ["So noisy that people stop to look", "bad"] };
+const LEVELS = { quiet: ["Quiet", "good"], noisy: ["Noisy", "warn"], ignored: ["Too noisy to be read", "bad"] };
 
 /** How many alerts each channel was told of. Newest week first or last: times tell. */
 export function quietSection(quietness) {
-  const row = ({ name, weeks: list }) => {
+  const item = ({ name, weeks: list }) => {
     const ordered = [...list].sort((one, other) => Date.parse(one.until) - Date.parse(other.until));
     const last = ordered.at(-1) ?? { alerts: 0, messages: 0, false_alarms: 0, level: "quiet" };
-    const said = `alerts a week, oldest first: ${ordered.map((week) => week.alerts).join(", ")}`;
-    return [name ?? "Default e-mail", el("span", { class: "num" }, count(last.alerts)), count(last.messages), count(last.false_alarms ?? 0), weeks(ordered.map((week) => week.alerts), said), chip(...(LEVELS[last.level] ?? [last.level ?? "", ""]))];
+    const numbers = ordered.map((week) => week.alerts);
+    const told = [many(last.alerts, "alert"), `in ${many(last.messages, "message")}`, last.false_alarms > 0 && `, ${count(last.false_alarms)} of them called false`];
+    return el("li", { class: "quiet-channel" },
+      el("span", {}, el("strong", {}, name ?? "Default e-mail"), el("span", { class: "hint" }, ` ${told.filter(Boolean).join(" ").replace(" ,", ",")}`)),
+      el("span", { class: "row" }, weeks(numbers, `Alerts a week, oldest first: ${numbers.join(", ")}`), chip(...(LEVELS[last.level] ?? [words(last.level), ""]))));
   };
   return section("quietness", "Quietness, last seven days", null,
-    quietness.length ? table("Alerts by channel", ["Channel", "Alerts", "Messages", "False", "4 weeks", ""], quietness.map(row)) : nothing("Nobody was told anything."));
+    quietness.length ? el("ul", { class: "plain entries" }, quietness.map(item)) : nothing("Nobody was told anything."));
 }
 
 function connectionsOf({ connections, alerts, health, costs }) {
@@ -114,7 +117,7 @@ function connectionsOf({ connections, alerts, health, costs }) {
         `${one.host}/${one.database}`,
         one.lag_ms !== null && `${span(one.lag_ms / 1000)} behind`,
         one.last_ok_at && `answered ${ago(one.last_ok_at)}`,
-        open > 0 && `${count(open)} open alert${open === 1 ? "" : "s"}`].filter(Boolean).join(" · ")),
+        open > 0 && many(open, "open alert")].filter(Boolean).join(" · ")),
       budget(costs.get(one.id), one));
   };
   return el("section", { class: "stack", id: "connections", "aria-labelledby": "connections-title" },

@@ -46,13 +46,12 @@ export function span(seconds) {
   return `${seconds < 0 ? "−" : ""}${parts.slice(0, 2).join(" ")}`;
 }
 
-const here = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const here = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 
-/** An instant by this browser's clock; how long ago it is can be read off it. */
+/** An instant by this browser's clock. */
 export function at(instant) {
   if (!instant) return "";
-  const node = el("time", { datetime: instant, title: new Date(instant).toISOString() }, here.format(new Date(instant)));
-  return node;
+  return el("time", { datetime: instant, title: new Date(instant).toISOString() }, here.format(new Date(instant)));
 }
 
 /** `3 min ago`, coarse enough not to change all the time. */
@@ -172,6 +171,9 @@ export function section(id, title, beside, ...content) {
   return el("section", { class: "card stack", id, "aria-labelledby": `${id}-title` },
     el("div", { class: "row spread wrap head" }, el("h2", { id: `${id}-title` }, title), beside), ...content.flat());
 }
+
+/** `1 alert`, `2 alerts`. */
+export const many = (n, word) => `${count(n)} ${word}${n === 1 ? "" : "s"}`;
 
 export const nothing = (text) => el("p", { class: "hint" }, text);
 export const crumb = (href, text) => el("p", {}, a(href, `← ${text}`));

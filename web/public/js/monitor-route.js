@@ -39,7 +39,7 @@ export async function route(id, place) {
       choice("/group_wait_seconds", "The first message waits for what else fails", WAIT, { value: it.group_wait_seconds }),
       choice("/group_interval_seconds", "Messages of one incident are apart", APART, { value: it.group_interval_seconds }),
       choice("/repeat_interval_seconds", "Repeated every", REPEAT, { value: it.repeat_interval_seconds ?? "never" }))),
-    check("/enabled", "It is tried", { value: it.enabled }));
+    check("/enabled", "Turned on", { value: it.enabled }));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     save(form, known);
@@ -65,16 +65,16 @@ function receiver(known, channels) {
   const options = [["", "Default e-mail"], ...[...channels.values()].filter((one) => one.kind !== "default").map((one) => [one.id, `${one.name} (${one.kind})${one.enabled ? "" : ", disabled"}`])];
   const node = el("div", { class: "receiver" },
     choice("?/channel_id", "Channel", options, { value: known.channel_id ?? "" }),
-    text("?/address", "Address", { value: known.address ?? "", hint: "an e-mail address or phone number, where the channel sends to such" }));
-  return removable(node, "Remove the receiver");
+    text("?/address", "Address", { value: known.address ?? "", hint: "for e-mail and text messages" }));
+  return removable(node, "Remove", "Remove the receiver");
 }
 
 function stepOf(step, channels) {
-  return removable(el("div", { class: "step stack tight" }, choice("?/after_seconds", "After", AFTER, { value: step.after_seconds }), receivers("?/receivers", step.receivers, channels)), "Remove the step");
+  return removable(el("div", { class: "step stack tight" }, choice("?/after_seconds", "After", AFTER, { value: step.after_seconds }), receivers("?/receivers", step.receivers, channels)), "Remove the step", "Remove the step");
 }
 
-function removable(node, label) {
-  const remove = el("button", { type: "button", class: "quiet", "aria-label": label }, "Remove");
+function removable(node, text, label) {
+  const remove = el("button", { type: "button", class: "quiet", "aria-label": label }, text);
   remove.addEventListener("click", () => {
     const form = node.closest("form");
     node.remove();
