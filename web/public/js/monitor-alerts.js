@@ -8,6 +8,7 @@ import * as api from "./monitor-api.js";
 import { metric } from "./monitor-chart.js";
 import { historyOf } from "./monitor-check.js";
 import { a, alertChips, alertItem, amount, at, band, crumb, kindWords, link, nothing, paint, section, span, subject, unitOf } from "./monitor-parts.js";
+import { incidentItem } from "./monitor-overview.js";
 import { explained, sample } from "./monitor-why.js";
 import { button, facts, said } from "./parts.js";
 
@@ -52,7 +53,7 @@ export async function alerts(_, place, given) {
     el("div", { class: "filters" }, choose("state", "State", STATES), choose("severity", "Severity", SEVERITIES), choose("kind", "About", KINDS),
       choose("connection_id", "Replica", [["", "All"], ...connections.map((one) => [one.id, one.name])])),
     el("section", { class: "card", "aria-label": "Alerts" }, status, list, more),
-    open.items.length ? section("incidents", "Open incidents", null, el("ul", { class: "plain entries" }, open.items.map((one) => el("li", {}, el("a", { href: link("incident", one.id) }, el("strong", {}, one.connection), el("span", { class: "hint" }, `${count(one.firing)} firing`)))))) : "");
+    open.items.length ? section("incidents", "Open incidents", null, el("ul", { class: "plain entries" }, open.items.map(incidentItem))) : "");
   await read();
   return read;
 }

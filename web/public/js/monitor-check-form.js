@@ -6,7 +6,7 @@
 import { checkForm as fine, el, submitting } from "./dom.js";
 import * as api from "./monitor-api.js";
 import { check, choice, columns, form as formOf, group, labelLines, labels, lines, listed, placed, text, typed } from "./monitor-fields.js";
-import { KINDS, fieldsOf, settingsOf } from "./monitor-kinds.js";
+import { KINDS, among, fieldsOf, settingsOf } from "./monitor-kinds.js";
 import { crumb, link, nothing } from "./monitor-parts.js";
 
 const EVERY = [[60, "every minute"], [300, "every 5 minutes"], [900, "every 15 minutes"], [3600, "every hour"], [21600, "every 6 hours"], [86400, "every day"]];
@@ -103,10 +103,9 @@ function scope(known, has, names) {
 }
 
 function samples(known, names) {
-  const listOf = names.length ? `of ${names.slice(0, 12).join(", ")}${names.length > 12 ? ", …" : ""}` : "names with commas between them";
   return el("details", { open: Boolean(known) }, el("summary", {}, "Show wrong rows"),
     el("div", { class: "stack" }, nothing("None unless columns are named here; no other column leaves the database."), columns(
-      text("/samples/columns", "Columns", { value: (known?.columns ?? []).join(", "), hint: listOf }),
+      text("/samples/columns", "Columns", { value: (known?.columns ?? []).join(", "), hint: among(names) }),
       text("/samples/masked", "Masked", { value: (known?.masked ?? []).join(", "), hint: "only whether there is a value" }),
       text("/samples/rows", "Rows", { type: "number", value: known?.rows ?? 5, min: 1, max: 20, step: 1 }))));
 }

@@ -122,14 +122,17 @@ function resultsOf(it) {
   return section("results", "Runs", choose, place);
 }
 
+const MARKS = { false_alarm: "called a false alarm", true_alarm: "called a true alarm" };
 const ORIGINS = { manual: "by hand", backfill: "from the history" };
 
 function item(one, unit) {
   const { detail } = one;
   const more = [detail?.sql ? el("pre", { tabindex: "0", "aria-label": "Statement" }, detail.sql) : null, sample(detail?.samples), explained(detail?.detector, unit)].filter(Boolean);
+  const expected = band(one.low, one.high, unit);
+  const hints = [expected && `expected ${expected}`, ORIGINS[one.origin], MARKS[one.mark]];
   return el("li", { class: "stack tight", "data-outcome": one.outcome },
     el("div", { class: "row wrap tight" }, outcomeChip(one.outcome, one.reason), at(one.at), el("strong", {}, one.value === null ? "" : amount(one.value, unit)),
-      el("span", { class: "hint" }, [band(one.low, one.high, unit) && `expected ${band(one.low, one.high, unit)}`, ORIGINS[one.origin], one.mark && (one.mark === "false_alarm" ? "called a false alarm" : "called a true alarm")].filter(Boolean).join(" · "))),
+      el("span", { class: "hint" }, hints.filter(Boolean).join(" · "))),
     detail?.text ? el("p", { class: "hint" }, detail.text) : null,
     more.length ? el("details", {}, el("summary", {}, "More"), el("div", { class: "stack tight" }, more)) : null);
 }

@@ -11,6 +11,7 @@ import { role } from "./monitor-sql.js";
 
 const LAGS = [[60, "1 minute"], [300, "5 minutes"], [900, "15 minutes"], [3600, "1 hour"], [14400, "4 hours"], [86400, "1 day"]];
 const BUDGET = { statements: 3_600, milliseconds: 300_000, buffers: 2_000_000 };
+const EMPTY = { name: "", host: "", port: 5432, database: "", username: "pulse", sslmode: "require", allow_primary: false, lag_limit_seconds: 300, budget: BUDGET };
 
 export async function connect(id, place) {
   const known = id === "new" ? null : await api.oneConnection(id);
@@ -28,12 +29,14 @@ export async function connect(id, place) {
 }
 
 function fields(known) {
-  const it = known ?? { name: "", host: "", port: 5432, database: "", username: "pulse", sslmode: "require", allow_primary: false, lag_limit_seconds: 300, budget: BUDGET };
+  const it = known ?? EMPTY;
   const again = known ? "leave empty to keep it; another server takes it again" : "sealed for this connection, and never shown again";
   return [
     group("Where",
       text("/name", "Name", { value: it.name, required: true, maxlength: 120 }),
-      columns(text("/host", "Host", { value: it.host, required: true, placeholder: "replica.example.org" }), text("/port", "Port", { type: "number", value: it.port, required: true, min: 1, max: 65535, step: 1 })),
+      columns(
+        text("/host", "Host", { value: it.host, required: true, placeholder: "replica.example.org" }),
+        text("/port", "Port", { type: "number", value: it.port, required: true, min: 1, max: 65535, step: 1 })),
       columns(text("/database", "Database", { value: it.database, required: true }), text("/username", "Role", { value: it.username, required: true })),
       columns(text("/password", "Password", { type: "password", required: !known, autocomplete: "new-password", hint: again }),
         choice("/sslmode", "Encryption", [["require", "Required, certificate verified"], ["disable", "None: private networks only"]], { value: it.sslmode }))),

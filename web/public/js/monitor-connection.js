@@ -75,14 +75,19 @@ async function show(tested, id, look) {
   }
 }
 
-const CODES = { not_a_replica: "This is not a replica", wrong_password: "The password is wrong", no_route: "It cannot be reached", tls_refused: "It does not encrypt", certificate_untrusted: "Its certificate is not trusted", unknown_database: "There is no such database", privilege_missing: "A privilege is missing", not_admitted: "It does not let the role in", too_many_connections: "It has no room" };
+const CODES = {
+  not_a_replica: "This is not a replica", wrong_password: "The password is wrong", no_route: "It cannot be reached", tls_refused: "It does not encrypt",
+  certificate_untrusted: "Its certificate is not trusted", unknown_database: "There is no such database", privilege_missing: "A privilege is missing",
+  not_admitted: "It does not let the role in", too_many_connections: "It has no room",
+};
 
 /** What a test found, in words. */
 export function result(found) {
   const advice = found.advice.map((one) => el("li", { class: "stack tight" }, el("p", {}, one.message), one.sql ? copyable(`${one.sql};`, "Run on the primary") : null));
   const replica = found.in_recovery === false ? "a primary, which its owner lets be asked" : "a replica";
+  const title = found.ok ? "It answers" : (CODES[found.code] ?? "It cannot be asked");
   return el("section", { class: `card stack tested ${found.ok ? "well" : "unwell"}`, id: "tested", "aria-labelledby": "tested-title" },
-    el("div", { class: "row spread wrap head" }, el("h2", { id: "tested-title" }, found.ok ? "It answers" : (CODES[found.code] ?? "It cannot be asked")), chip(found.ok ? "OK" : (found.code ?? "failed"), found.ok ? "good" : "bad")),
+    el("div", { class: "row spread wrap head" }, el("h2", { id: "tested-title" }, title), chip(found.ok ? "OK" : (found.code ?? "failed"), found.ok ? "good" : "bad")),
     el("p", {}, found.ok ? `Postgres ${found.server_version}, ${replica}, ${found.encrypted ? "over an encrypted connection" : "not encrypted"}, in ${span(found.took_ms / 1000)}.` : found.message),
     found.server_message && found.server_message !== found.message ? el("p", { class: "hint" }, `The server says: ${found.server_message}`) : null,
     advice.length ? el("h3", {}, "What would be better") : null,
@@ -106,7 +111,8 @@ function about(it) {
 
 /** What Pulse cost the replica. */
 function asked(it, impact, look) {
-  const choose = el("select", { id: "measure", "aria-label": "Measure" }, ["statements", "milliseconds", "buffers"].map((name) => el("option", { value: name, selected: name === measure }, name === "milliseconds" ? "time" : name)));
+  const names = [["statements", "statements"], ["milliseconds", "time"], ["buffers", "buffers"]];
+  const choose = el("select", { id: "measure", "aria-label": "Measure" }, names.map(([value, name]) => el("option", { value, selected: value === measure }, name)));
   choose.addEventListener("change", () => {
     measure = choose.value;
     look();
@@ -139,7 +145,8 @@ function password(current, look) {
   const form = el("form", { class: "card stack", id: "rotate", novalidate: true, "aria-labelledby": "rotate-title" },
     el("h2", { id: "rotate-title" }, "Rotate the password"),
     copyable(rotation(current()), "Run on the primary, with the new password"),
-    el("div", { class: "field short" }, el("label", { for: "new-password" }, "New password"), el("input", { id: "new-password", name: "password", type: "password", autocomplete: "new-password", required: true, maxlength: 1000 })),
+    el("div", { class: "field short" }, el("label", { for: "new-password" }, "New password"),
+      el("input", { id: "new-password", name: "password", type: "password", autocomplete: "new-password", required: true, maxlength: 1000 })),
     el("p", { class: "form-error", role: "alert", hidden: true }),
     el("div", {}, el("button", { type: "submit" }, "Use it from now on")));
   form.addEventListener("submit", async (event) => {

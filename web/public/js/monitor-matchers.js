@@ -34,17 +34,25 @@ async function nameOf(id, tables) {
 /** The fields. */
 export function matchers(known, choices) {
   const { labels: wanted, ...rest } = known;
-  const lists = [["severities", "Severity", SEVERITIES], ["kinds", "What is wrong", KINDS], ["connections", "Replicas", choices.connections], ["tables", "Tables", choices.tables], ["checks", "Checks", choices.checks]];
+  const lists = [
+    ["severities", "Severity", SEVERITIES], ["kinds", "What is wrong", KINDS],
+    ["connections", "Replicas", choices.connections], ["tables", "Tables", choices.tables], ["checks", "Checks", choices.checks],
+  ];
   return group("About which alerts",
     el("p", { class: "hint" }, "What is left open matches all."),
     el("div", { class: "columns" }, lists.filter(([, , options]) => options.length).map(([name, label, options]) => boxes(name, label, options, rest[name] ?? []))),
-    lines("/matchers/labels", "Labels", { rows: 2, hint: "name=value, one a line; several values with | between them", value: Object.entries(wanted ?? {}).map(([name, values]) => `${name}=${values.join("|")}`).join("\n") }));
+    lines("/matchers/labels", "Labels", { rows: 2, hint: "name=value, one a line; several values with | between them", value: labelLines(wanted) }));
 }
+
+const labelLines = (wanted) => Object.entries(wanted ?? {}).map(([name, values]) => `${name}=${values.join("|")}`).join("\n");
 
 function boxes(name, label, options, chosen) {
   const known = new Set(options.map(([value]) => value));
   const all = [...options, ...chosen.filter((value) => !known.has(value)).map((value) => [value, "no longer there"])];
-  const box = ([value, text], i) => el("label", { class: "check" }, el("input", { type: "checkbox", name: `m-${name}`, id: `m-${name}-${i}`, value, checked: chosen.includes(value), "data-pointer": i ? null : `/matchers/${name}` }), text);
+  const box = ([value, text], i) => {
+    const pointer = i ? null : `/matchers/${name}`; // what is wrong with a list is told at its first
+    return el("label", { class: "check" }, el("input", { type: "checkbox", name: `m-${name}`, id: `m-${name}-${i}`, value, checked: chosen.includes(value), "data-pointer": pointer }), text);
+  };
   return el("fieldset", { class: "boxes" }, el("legend", {}, label), el("div", { class: "choices" }, all.map(box)));
 }
 
