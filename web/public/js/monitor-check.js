@@ -85,7 +85,7 @@ function drawn(it, points, look) {
     ]));
 }
 
-const BACKFILL = { waiting: "waits for its turn", running: "is being filled, slowly", done: "is filled", given_up: "could not be filled", unavailable: "cannot be filled: there is no column with a time" };
+const BACKFILL = { waiting: "waits for its turn", running: "is being filled, slowly", done: "is filled", given_up: "could not be filled", unavailable: "cannot be filled" };
 
 /** One line about a history that is being filled. */
 export function backfillNote(check) {
@@ -104,7 +104,7 @@ function filled(it, look) {
   });
   const may = !["unavailable", "running", "waiting"].includes(backfill.state);
   return section("backfill", "History", may ? fill : null,
-    el("p", {}, `The history ${BACKFILL[backfill.state] ?? backfill.state}.`),
+    el("p", {}, `The history ${BACKFILL[backfill.state] ?? backfill.state}.`, backfill.message ? ` ${backfill.message}` : ""),
     facts([["Values", backfill.points ? count(backfill.points) : null], ["From", backfill.done_from && at(backfill.done_from)], ["Until", backfill.until && at(backfill.until)]]));
 }
 

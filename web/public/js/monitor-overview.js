@@ -92,13 +92,13 @@ const LEVELS = { quiet: ["Quiet", "good"], noisy: ["Noisy", "warn"], ignored: ["
 
 /** How many alerts each channel was told of. Newest week first or last: times tell. */
 export function quietSection(quietness) {
-  const item = ({ name, weeks: list }) => {
+  const item = ({ channel_id: id, name, weeks: list }) => {
     const ordered = [...list].sort((one, other) => Date.parse(one.until) - Date.parse(other.until));
     const last = ordered.at(-1) ?? { alerts: 0, messages: 0, false_alarms: 0, level: "quiet" };
     const numbers = ordered.map((week) => week.alerts);
     const told = [many(last.alerts, "alert"), `in ${many(last.messages, "message")}`, last.false_alarms > 0 && `, ${count(last.false_alarms)} of them called false`];
     return el("li", { class: "quiet-channel" },
-      el("span", {}, el("strong", {}, name ?? "Default e-mail"), el("span", { class: "hint" }, ` ${told.filter(Boolean).join(" ").replace(" ,", ",")}`)),
+      el("span", {}, el("strong", {}, name ?? (id ? "A channel that is gone" : "Addresses of routes")), el("span", { class: "hint" }, ` ${told.filter(Boolean).join(" ").replace(" ,", ",")}`)),
       el("span", { class: "row" }, weeks(numbers, `Alerts a week, oldest first: ${numbers.join(", ")}`), chip(...(LEVELS[last.level] ?? [words(last.level), ""]))));
   };
   return section("quietness", "Quietness, last seven days", null,

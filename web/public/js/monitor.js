@@ -7,7 +7,7 @@
 // comes back.
 
 import { me } from "./api.js";
-import { byId, setText, words } from "./dom.js";
+import { byId, setText } from "./dom.js";
 import { Live } from "./live.js";
 import { accessToken, onSession, session as signedIn, signInAddress } from "./session.js";
 import { alert, alerts, incident } from "./monitor-alerts.js";
@@ -17,7 +17,7 @@ import { check } from "./monitor-check.js";
 import { connect } from "./monitor-connect.js";
 import { connection } from "./monitor-connection.js";
 import { overview } from "./monitor-overview.js";
-import { kindWords, subject } from "./monitor-parts.js";
+import { subject } from "./monitor-parts.js";
 import { route } from "./monitor-route.js";
 import { routing } from "./monitor-routing.js";
 import { silence } from "./monitor-silence.js";
@@ -83,7 +83,7 @@ function refuse(problem) {
   if (problem.lost) setTimeout(start, (problem.retryAfter ?? 3) * 1000);
 }
 
-/** Follows the channel. Without a position of ours it begins now, and what came before is read then. */
+/** Follows the channel from now on; what came before is read once it is open. */
 function follow() {
   if (live) return;
   live = new Live({
@@ -91,8 +91,9 @@ function follow() {
     token,
     channels: { alerts: { position: null, onEvent } },
     resync: async () => {
+      const { live: from } = await api.alerts({ limit: 1 });
       await look();
-      return { alerts: (await api.alerts({ limit: 1 })).live ?? {} };
+      return { alerts: from ?? {} };
     },
     onState: (next) => {
       if (next === "live" && state !== "live") soon(0);
@@ -115,12 +116,18 @@ async function token({ refused, life }) {
   return accessToken({ life });
 }
 
+const NEWS = { fired: "New alert", escalated: "It got worse", resolved: "Over" };
+
 function onEvent(event, recovered) {
   soon(GATHER);
-  const changed = event.data?.alert ?? event.data;
-  if (!recovered && changed?.kind && changed?.connection) {
-    setText(byId("news"), `${words(changed.state)}: ${subject(changed)}, ${kindWords(changed.kind)}`);
-  }
+  const { what, alert: id } = event.data;
+  if (!recovered && NEWS[what]) announce(NEWS[what], id);
+}
+
+/** Says what happened to whoever does not see it. */
+async function announce(what, id) {
+  const changed = await api.oneAlert(id).catch(() => null); // whoever looks sees it all the same
+  if (changed) setText(byId("news"), `${what}: ${subject(changed)}`);
 }
 
 const every = () => (state === "live" ? LIVE_EVERY : ALONE_EVERY);
