@@ -6,7 +6,7 @@
 import { count, el, words } from "./dom.js";
 import * as api from "./monitor-api.js";
 import { metric } from "./monitor-chart.js";
-import { historyOf } from "./monitor-check.js";
+import { historyOf, limitsOf } from "./monitor-check.js";
 import { a, alertChips, alertItem, amount, at, band, crumb, kindWords, link, nothing, paint, section, span, subject, unitOf } from "./monitor-parts.js";
 import { incidentItem } from "./monitor-overview.js";
 import { explained, sample } from "./monitor-why.js";
@@ -111,9 +111,11 @@ function head(it, look) {
 }
 
 function seen(it, { check, points, breach }) {
-  const { unit, value, low, high, said: words_ } = it.evidence;
+  const { unit, value, said: words_ } = it.evidence;
   const measure = unit ?? (check ? unitOf(check) : "plain");
   const data = ["check", "schema"].includes(it.kind);
+  const learned = Number.isFinite(it.evidence.low) || Number.isFinite(it.evidence.high);
+  const { low, high } = learned ? it.evidence : limitsOf(data ? check?.[it.severity] && { fail: check[it.severity] } : null);
   return section("evidence", "What was seen", check ? a(link({ table: it.table_id, check: check.id }), "The check") : null,
     words_ ? el("p", { class: "evidence" }, words_) : null,
     facts([

@@ -1,6 +1,6 @@
 // One check: what was measured over time, what came of each run, and how far its history was filled.
 //
-// Failure: without the short history the results are drawn, as far as they go.
+// Failure: as in api.js.
 
 import { count, el } from "./dom.js";
 import * as api from "./monitor-api.js";
@@ -34,15 +34,17 @@ export async function check(id, place, given) {
   return look;
 }
 
-/** What was measured since a time. */
+/** What was measured since a time. What was not learned is expected inside the limits that are set now. */
 export async function historyOf(check, from, points) {
-  try {
-    return await api.history(check.table_id, check.id, from.toISOString(), points);
-  } catch (problem) {
-    if (problem.status !== 404) throw problem;
-    const { items } = await api.results(check.table_id, check.id, { from: from.toISOString(), limit: 200 });
-    return items.reverse();
-  }
+  const limits = limitsOf(check);
+  const expected = (point) => (point.low === null && point.high === null ? { ...point, ...limits } : point);
+  return (await api.history(check.table_id, check.id, from.toISOString(), points)).map(expected);
+}
+
+/** The fixed limits of a check, the narrower ones first. */
+export function limitsOf(check) {
+  const fixed = [check?.warn, check?.fail].find((one) => one?.kind === "absolute");
+  return { low: fixed?.min ?? null, high: fixed?.max ?? null };
 }
 
 export const measuredAt = (check) => ago(check.last_at);

@@ -10,9 +10,9 @@ import { a, ago, alertItem, connectionState, link, many, nothing, paint, section
 import { chip } from "./parts.js";
 
 const SHOWN = 8;
-/** Impacts are read for so many connections, and not more often than this. */
+/** Impacts are read for so many connections, and anew when they have been asked since. */
 const IMPACTS = 24;
-const IMPACT_EVERY = 30_000;
+const hourOf = (time) => Math.floor(time / 3_600_000);
 
 export async function overview(_, place) {
   document.title = "Monitor · Pulse";
@@ -29,8 +29,8 @@ export async function overview(_, place) {
 async function read(costs) {
   const [connections, firing, pending, incidents, health, quietness] = await Promise.all([
     api.connections(), api.alerts({ state: "firing", limit: 200 }), api.alerts({ state: "pending", limit: 1 }), api.incidents({ open: true, limit: 50 }), stalledOr(api.health()), quiet()]);
-  const stale = connections.slice(0, IMPACTS).filter(({ id }) => !(Date.now() - costs.get(id)?.read < IMPACT_EVERY));
-  await Promise.all(stale.map(async ({ id }) => costs.set(id, { read: Date.now(), ...(await api.impact(id).catch(() => null)) })));
+  const stale = connections.slice(0, IMPACTS).filter(({ id, last_run_at: ran }) => costs.get(id)?.ran !== ran || hourOf(Date.now()) !== costs.get(id).hour);
+  await Promise.all(stale.map(async ({ id, last_run_at: ran }) => costs.set(id, { ran, hour: hourOf(Date.now()), ...(await api.impact(id).catch(() => null)) })));
   const alerts = [...firing.items].sort((one, other) => (one.severity === other.severity ? 0 : one.severity === "fail" ? -1 : 1));
   return { connections, alerts, more: Boolean(firing.next_cursor), waiting: pending.items.length > 0, incidents: incidents.items, health, quietness, costs };
 }
@@ -129,7 +129,7 @@ const MEASURES = ["statements", "milliseconds", "buffers"];
 /** What is spent of this hour's budget: the measure of which most is. */
 export function budget(cost, connection) {
   if (!cost?.hours) return null;
-  const hour = cost.hours.find((one) => Date.parse(one.hour) === Math.floor(Date.now() / 3_600_000) * 3_600_000) ?? {};
+  const hour = cost.hours.find((one) => hourOf(Date.parse(one.hour)) === hourOf(Date.now())) ?? {};
   const shares = MEASURES.map((measure) => [measure, (hour[measure] ?? 0) / cost.budget[measure]]);
   const [measure, share] = shares.reduce((most, one) => (one[1] > most[1] ? one : most));
   const percent = share === 0 ? "0" : share < 0.01 ? "under 1" : String(Math.round(share * 100));
