@@ -37,6 +37,7 @@ mod messages_sent;
 mod messages_smtp;
 mod messages_unsubscribe;
 mod monitor_acts;
+mod monitor_backfill;
 mod monitor_behaviour_alerts;
 mod monitor_behaviour_checks;
 mod monitor_behaviour_lag;
