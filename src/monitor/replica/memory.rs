@@ -206,7 +206,11 @@ impl Memory {
     fn forget_some(&mut self) {
         let size = |known: &Remembered| known.kept.points().len();
         let mut all: usize = self.checks.values().map(size).sum();
-        let mut oldest: Vec<_> = self.checks.iter().map(|(id, known)| (known.used_at, *id)).collect();
+        let mut oldest: Vec<_> = self
+            .checks
+            .iter()
+            .map(|(id, known)| (known.used_at, *id))
+            .collect();
         oldest.sort_unstable();
         for (_, id) in oldest {
             if all <= MOST {
@@ -220,11 +224,9 @@ impl Memory {
 }
 
 /// Results of some checks, oldest first.
-pub async fn read(
-    ctx: &Ctx,
-    tenant: Uuid,
-    wants: &[Value],
-) -> Result<BTreeMap<Uuid, Vec<Point>>> {
+pub async fn read(ctx: &Ctx, tenant: Uuid, wants: &[Value]) -> Result<BTreeMap<Uuid, Vec<Point>>> {
     let asked = json!({"wants": wants});
-    ctx.pg.call(&Scope::system(tenant), &store::HISTORY, &asked).await
+    ctx.pg
+        .call(&Scope::system(tenant), &store::HISTORY, &asked)
+        .await
 }
