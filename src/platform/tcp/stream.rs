@@ -4,7 +4,8 @@
 //! in the middle of a write: the runtime's `close` waits for one that is under way.
 //! Invariant: one read and one write are under way at a time.
 //! Failure: the error of the runtime, in its words. A connection whose encryption was agreed to and
-//! never comes about the runtime keeps open until the other side ends it, whatever is done here.
+//! never comes about the runtime keeps open until the other side ends it, whatever is done here: who
+//! calls the same host again and again must not do so at once.
 
 use std::future::Future as _;
 use std::io;
