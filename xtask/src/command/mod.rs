@@ -41,6 +41,7 @@ cargo xtask <command>
                   --offline N (3; scanners that lose their connection for a while)
                   --seed N  --url URL (http://127.0.0.1:8787)
   bench         checkin | core: against a JavaScript Worker in the same run; docs/benchmarks.md
+                monitor: checks of a thousand tables against a real standby, and what they cost it
                 reports: lateness and throughput of scheduled reports, the cost of an idle minute
                   --quick, --scram (neither written)  --date TEXT  --machine TEXT
   soak          seeded operations against a throw-away stack that is killed, evicted and cut off
