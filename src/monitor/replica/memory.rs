@@ -127,10 +127,10 @@ impl Memory {
             let at = learner.next_at(now);
             let known = self.checks.get_mut(&id);
             let known = known.filter(|known| known.of == learner.of() && known.kept.current(at));
-            match known {
-                Some(known) if known.kept.renew(&points) => known.used_at = now,
+            match known.map(|known| known.renew(&points, now)) {
+                Some(true) => {}
                 // What was learned from has changed since.
-                Some(_) => again.push((*learner, at)),
+                Some(false) => again.push((*learner, at)),
                 None => self.learn(learner, &points, at, now),
             }
         }
@@ -220,6 +220,13 @@ impl Memory {
                 all -= size(&known);
             }
         }
+    }
+}
+
+impl Remembered {
+    fn renew(&mut self, points: &[Point], now: DateTime<Utc>) -> bool {
+        self.used_at = now;
+        self.kept.renew(points)
     }
 }
 
