@@ -121,13 +121,7 @@ pub async fn catch_up(ctx: &Ctx, behind: &[Value]) -> usize {
         .await
 }
 
-async fn order(
-    ctx: &Ctx,
-    tenant: Uuid,
-    place: &Place,
-    command: &str,
-    input: &str,
-) -> Result<()> {
+async fn order(ctx: &Ctx, tenant: Uuid, place: &Place, command: &str, input: &str) -> Result<()> {
     let caller = Caller {
         credential: Credential::System,
         tenant: Some(tenant),

@@ -36,7 +36,10 @@ const SLICE: usize = 10_000;
 
 /// When there is something to fill in; none when all is done.
 pub fn next(plan: &Plan, storage: &Storage, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
-    let due = plan.checks.iter().filter_map(|check| check.backfill.due(now));
+    let due = plan
+        .checks
+        .iter()
+        .filter_map(|check| check.backfill.due(now));
     let Some(due) = due.min() else {
         return Ok(None);
     };
@@ -70,7 +73,9 @@ pub async fn step(
     let progress = planned.backfill.progress.clone();
     let Some(progress) = progress.or_else(|| backfill::begin(&check, contact.as_of())) else {
         let why = backfill::unavailable(&check).unwrap_or_default();
-        return filling.home(asking, Backfill::unavailable(why), &[], &[]).await;
+        return filling
+            .home(asking, Backfill::unavailable(why), &[], &[])
+            .await;
     };
     let chunk = match backfill::next(&check, planned.id, &progress, now) {
         Step::Done => return filling.end(asking, progress).await,
