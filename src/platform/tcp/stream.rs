@@ -79,9 +79,14 @@ impl Stream {
         Self::of(self.socket.start_tls().map_err(failed)?)
     }
 
-    /// Cuts it, whatever it is doing.
+    /// Cuts it, whatever it is doing. The other side is told where nothing is being written: an
+    /// aborted writer would say nothing, and the socket live until it is collected.
     pub async fn abort(self) {
-        let given_up = [self.writer.abort(), self.reader.cancel()].map(JsFuture::from);
+        let writer = match (&self.writing, &self.closing) {
+            (None, None) => self.writer.close(),
+            _ => self.writer.abort(),
+        };
+        let given_up = [writer, self.reader.cancel()].map(JsFuture::from);
         let closed = self.socket.close().map(JsFuture::from);
         for over in given_up {
             let _ = over.await;
