@@ -181,8 +181,10 @@ fn checks() -> [(&'static str, Vec<Value>); 2] {
         ),
         (
             "customers",
-            vec![json!({"name": "E-mail addresses", "kind": "null_rate", "every": 300,
-                "settings": {"column": "email"}, "warn": at_most(0.02), "fail": at_most(0.2)})],
+            vec![
+                json!({"name": "E-mail addresses", "kind": "null_rate", "every": 300,
+                "settings": {"column": "email"}, "warn": at_most(0.02), "fail": at_most(0.2)}),
+            ],
         ),
     ]
 }

@@ -61,22 +61,35 @@ pub async fn run(guide: &str, url: &str, cluster: &Cluster) -> Result<Tally> {
         }
     }
     let said = typed(&script, url)?;
-    let mut tally = told("the lines of docs/monitor.md are answered", &said, |answers| {
-        Ok(answers.len() >= 8 && !answers.iter().any(is_problem))
-    });
-    tally.add(&told("its role may ask the standby, encrypted", &said, |answers| {
-        let tested = answers.first().context("no answer")?;
-        Ok(tested["ok"] == true
-            && tested["in_recovery"] == true
-            && tested["encrypted"] == true
-            && tested["advice"] == json!([]))
-    }));
-    tally.add(&told("its check runs, and finds old orders", &said, |answers| {
-        let runs = answers.iter().filter(|answer| answer["items"].is_array());
-        let outcomes = runs.map(|run| run["items"][0]["outcome"].as_str());
-        Ok(outcomes.eq([Some("fail"); 2]))
-    }));
-    tally.add(&check("the alert arrives by its route", user.alerted().await?));
+    let mut tally = told(
+        "the lines of docs/monitor.md are answered",
+        &said,
+        |answers| Ok(answers.len() >= 8 && !answers.iter().any(is_problem)),
+    );
+    tally.add(&told(
+        "its role may ask the standby, encrypted",
+        &said,
+        |answers| {
+            let tested = answers.first().context("no answer")?;
+            Ok(tested["ok"] == true
+                && tested["in_recovery"] == true
+                && tested["encrypted"] == true
+                && tested["advice"] == json!([]))
+        },
+    ));
+    tally.add(&told(
+        "its check runs, and finds old orders",
+        &said,
+        |answers| {
+            let runs = answers.iter().filter(|answer| answer["items"].is_array());
+            let outcomes = runs.map(|run| run["items"][0]["outcome"].as_str());
+            Ok(outcomes.eq([Some("fail"); 2]))
+        },
+    ));
+    tally.add(&check(
+        "the alert arrives by its route",
+        user.alerted().await?,
+    ));
     tally.add(&user.examples(guide).await?);
     user.forget().await?;
     Ok(tally)
@@ -106,7 +119,9 @@ fn section<'a>(document: &'a str, heading: &str) -> Result<&'a str> {
     let (_, text) = document
         .split_once(&format!("# {heading}\n"))
         .with_context(|| format!("no section \"{heading}\" in docs/monitor.md"))?;
-    let end = ["\n## ", "\n### "].iter().filter_map(|next| text.find(next));
+    let end = ["\n## ", "\n### "]
+        .iter()
+        .filter_map(|next| text.find(next));
     Ok(&text[..end.min().unwrap_or(text.len())])
 }
 
@@ -209,7 +224,10 @@ impl User {
             }
             found.push(kind);
         }
-        let mut tally = check("docs/monitor.md has an example of each kind", found == kinds);
+        let mut tally = check(
+            "docs/monitor.md has an example of each kind",
+            found == kinds,
+        );
         let path = format!("/api/tables/{table}/dry-run");
         let ran = self.api.post(&path, Some(&self.token), &json!({})).await?;
         for result in ran["items"].as_array().context("no results")? {
@@ -229,7 +247,10 @@ impl User {
     async fn forget(&self) -> Result<()> {
         let known = self.get("/api/connections").await?;
         for connection in known["items"].as_array().into_iter().flatten() {
-            let path = format!("/api/connections/{}", connection["id"].as_str().unwrap_or(""));
+            let path = format!(
+                "/api/connections/{}",
+                connection["id"].as_str().unwrap_or("")
+            );
             self.api
                 .send(Method::DELETE, &path, Some(&self.token), None)
                 .await?;
@@ -267,7 +288,10 @@ mod tests {
             for line in text.lines() {
                 let line = line.trim_start();
                 let line = line.strip_prefix("async ").unwrap_or(line);
-                if let Some((name, _)) = line.strip_prefix("fn ").and_then(|line| line.split_once('(')) {
+                if let Some((name, _)) = line
+                    .strip_prefix("fn ")
+                    .and_then(|line| line.split_once('('))
+                {
                     found.insert(name.to_owned());
                 }
             }
@@ -288,7 +312,11 @@ mod tests {
         let guide = read("docs/monitor.md");
         let promises = section(&guide, "What we promise never to do").expect("promises");
         let mut rows = 0;
-        for row in promises.lines().filter(|line| line.starts_with("| ")).skip(1) {
+        for row in promises
+            .lines()
+            .filter(|line| line.starts_with("| "))
+            .skip(1)
+        {
             let shown: Vec<_> = quoted(row.rsplit(" | ").next().unwrap_or_default()).collect();
             assert!(!shown.is_empty(), "no test shows: {row}");
             for test in shown {

@@ -40,7 +40,8 @@ impl Watch {
     /// Has everything told to a receiver at once, and chooses tables: so many of each connection.
     pub async fn new(site: &Site<'_>, connections: usize, each: usize) -> Result<Self> {
         let receiver = Receiver::new().await;
-        let channel = json!({"kind": "webhook", "name": "Bench", "settings": {"url": receiver.url}});
+        let channel =
+            json!({"kind": "webhook", "name": "Bench", "settings": {"url": receiver.url}});
         let channel = site.api.post("/api/channels", &channel).await?;
         let route = json!({"name": "All", "receivers": [{"channel_id": text(&channel, "id")?}],
             "group_wait_seconds": 0, "group_interval_seconds": 0});
@@ -110,8 +111,11 @@ impl Watch {
                       where r.outcome = 'fail' group by 1) x";
         let judged = site.pulse.json(sql, &[]).await;
         let (now, clock) = (Instant::now(), Utc::now());
-        let (mut whole, mut waits, mut tells) =
-            (Latencies::default(), Latencies::default(), Latencies::default());
+        let (mut whole, mut waits, mut tells) = (
+            Latencies::default(),
+            Latencies::default(),
+            Latencies::default(),
+        );
         for event in events {
             let told = told.get(&event.table).context("no notification")?;
             let judged = judged[event.table.to_string()].as_str();

@@ -35,7 +35,10 @@ pub async fn measure(site: &Site<'_>, scale: &Scale, report: &mut Report) -> Res
         check["fail"] = extra["fail"].clone();
         check
     };
-    let (limit, learned) = (json!({"kind": "absolute", "min": 1}), json!({"kind": "learned"}));
+    let (limit, learned) = (
+        json!({"kind": "absolute", "min": 1}),
+        json!({"kind": "learned"}),
+    );
     let mut all = Vec::new();
     for (table, what, every, fail, checks) in [
         ("t_0", "none: a limit", 3_600, &limit, CHECKS),
@@ -53,7 +56,11 @@ pub async fn measure(site: &Site<'_>, scale: &Scale, report: &mut Report) -> Res
                 past(site, &check, every, points).await;
             }
         }
-        all.push(Judged { what, table: id, points });
+        all.push(Judged {
+            what,
+            table: id,
+            points,
+        });
     }
     site.pulse.run("analyze monitor_results").await;
     site.switch(&connection, true).await?;
@@ -76,7 +83,13 @@ pub async fn measure(site: &Site<'_>, scale: &Scale, report: &mut Report) -> Res
     site.switch(&connection, false).await?;
     let mut table = Table::new(
         "Judging a value by its history",
-        &["history", "points", "CPU-ms a check", "more than a limit", "ms a check"],
+        &[
+            "history",
+            "points",
+            "CPU-ms a check",
+            "more than a limit",
+            "ms a check",
+        ],
     );
     let mut hours = 0.0;
     for (judged, [cpu, took]) in all.iter().zip(&found) {

@@ -65,7 +65,11 @@ pub async fn measure(
     let (replayed, events) = tokio::join!(
         replay::delays(site, time, "replay with us"),
         // The checks have a minute left for the last event.
-        watch.run(site, time.saturating_sub(Duration::from_secs(20)), &mut told),
+        watch.run(
+            site,
+            time.saturating_sub(Duration::from_secs(20)),
+            &mut told
+        ),
     );
     events?;
     tokio::time::sleep((time + GRACE).saturating_sub(began.elapsed())).await;
@@ -88,14 +92,32 @@ pub async fn measure(
     let millis = after.millis - before.millis;
     let [p50, p99] = [0.5, 0.99].map(|share| ms(late.percentile(share)));
     for (what, found) in [
-        ("all due at once, until the last result", format!("{:.1} s", cycle.as_secs_f64())),
-        ("by the minute: due to result in Postgres, p50 / p99", format!("{p50} / {p99} ms")),
-        ("checks a minute", whole(per_minute((after.checks - before.checks) as f64))),
-        ("statements a check, all told", format!("{:.1}", each(statements))),
+        (
+            "all due at once, until the last result",
+            format!("{:.1} s", cycle.as_secs_f64()),
+        ),
+        (
+            "by the minute: due to result in Postgres, p50 / p99",
+            format!("{p50} / {p99} ms"),
+        ),
+        (
+            "checks a minute",
+            whole(per_minute((after.checks - before.checks) as f64)),
+        ),
+        (
+            "statements a check, all told",
+            format!("{:.1}", each(statements)),
+        ),
         ("buffers a cycle, all told", whole(per_minute(buffers))),
         ("buffers a check", format!("{:.1}", each(buffers))),
-        ("the standby's time a check", format!("{:.2} ms", each(millis))),
-        ("the Worker's CPU a check", format!("{} ms", ms(each(used.as_secs_f64() * 1e3)))),
+        (
+            "the standby's time a check",
+            format!("{:.2} ms", each(millis)),
+        ),
+        (
+            "the Worker's CPU a check",
+            format!("{} ms", ms(each(used.as_secs_f64() * 1e3))),
+        ),
     ] {
         table.row([what.to_owned(), found]);
     }

@@ -55,7 +55,10 @@ async fn measure(product: &Product, scale: &Scale) -> Result<Report> {
     one::measure(&site, scale, &mut report).await?;
     detector::measure(&site, scale, &mut report).await?;
 
-    let load = site.customer.write_load(1, Duration::from_millis(100)).await;
+    let load = site
+        .customer
+        .write_load(1, Duration::from_millis(100))
+        .await;
     let alone = ALONE / u32::try_from(scale.shorter)?;
     let before = replay::delays(&site, alone, "replay without us").await?;
     let minutes = MINUTES.div_ceil(u32::try_from(scale.shorter)?);

@@ -63,7 +63,13 @@ pub async fn measure(site: &Site<'_>, scale: &Scale, report: &mut Report) -> Res
     site.switch(&connection, false).await?;
     let mut found = Table::new(
         "Checks through one connection, one after the other",
-        &["checks a minute", "ms a check", "CPU-ms a check", "bare client, questions a minute", "ratio"],
+        &[
+            "checks a minute",
+            "ms a check",
+            "CPU-ms a check",
+            "bare client, questions a minute",
+            "ratio",
+        ],
     );
     found.row([
         whole(ours.median()),

@@ -98,7 +98,9 @@ impl<'a> Site<'a> {
     pub async fn connect(&self, name: &str) -> Result<Connection> {
         let reader = self.customer.reader([]).await;
         let grant = "grant select on all tables in schema public to";
-        self.customer.make(&format!("{grant} {}", reader.role)).await;
+        self.customer
+            .make(&format!("{grant} {}", reader.role))
+            .await;
         let body = json!({
             "name": name, "host": "localhost", "port": self.customer.cluster.standby.port(),
             "database": reader.database, "username": reader.role, "password": reader.password,
