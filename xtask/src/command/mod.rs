@@ -23,7 +23,7 @@ use std::process::ExitCode;
 const HELP: &str = "\
 cargo xtask <command>
 
-  dev           Pulse on this machine with a demo event, rebuilt when you start it again
+  dev           Pulse on this machine with a demo event and a demo shop, rebuilt when you start it again
                   --port N (8787)  --release  --reset (delete its data first)
                   DATABASE_URL=postgres://owner:…@… uses that server instead of the embedded one
                   CORS_ORIGINS, LOG_LEVEL, SUPABASE_* and CHAT_* reach the Worker

@@ -97,7 +97,7 @@ pub async fn run(project: &Project, url: &str, authority: Authority) -> Result<T
 }
 
 /// The first fenced lines behind a heading.
-pub fn block<'a>(document: &'a str, heading: &str) -> Result<&'a str> {
+fn block<'a>(document: &'a str, heading: &str) -> Result<&'a str> {
     let behind = document.split_once(&format!("# {heading}\n"));
     let fenced = behind.and_then(|(_, text)| text.split_once("\n```\n"));
     let lines = fenced.and_then(|(_, text)| text.split_once("\n```\n"));

@@ -7,7 +7,7 @@
 //! Failure: each expectation that does not hold is one failed check, with what was answered.
 
 use super::Tally;
-use super::documents::{block, told, typed};
+use super::documents::{told, typed};
 use super::migrations::check;
 use crate::local::seed::Api;
 use crate::say;

@@ -119,8 +119,9 @@ pub async fn measure(site: &Site<'_>, scale: &Scale, report: &mut Report) -> Res
 async fn past(site: &Site<'_>, check: &str, every: u32, points: u32) {
     site.pulse
         .run(&format!(
-            "insert into monitor_results (tenant_id, check_id, at, origin, outcome, value, ran_at)
-             select k.tenant_id, k.id, x.at, 'backfill', 'pass',
+            "insert into monitor_results (tenant_id, check_id, at, revision, origin, outcome, value,
+                                          ran_at)
+             select k.tenant_id, k.id, x.at, k.revision, 'backfill', 'pass',
                     1000 + n * 7919 % 41 - 20 + 10 * sin(extract(hour from x.at) / 12 * pi()), x.at
                from monitor_checks k, generate_series(1, {points}) as n,
                     lateral (select date_trunc('minute', now()) - n * interval '{every} seconds')

@@ -169,9 +169,9 @@ impl<'a> Site<'a> {
                         generate_series(1, {TABLES}) as n
                   where m.id = '{table}';
                  insert into monitor_checks (id, tenant_id, connection_id, table_id, name, kind,
-                                             definition, every)
+                                             definition, every, backfill)
                  select app.new_id(), k.tenant_id, t.connection_id, t.id, k.name, k.kind,
-                        k.definition, k.every
+                        k.definition, k.every, k.backfill
                    from monitor_tables t
                    join (select k.*, row_number() over (order by k.id) - 1 as turn
                            from monitor_checks k where k.table_id = '{table}') k
