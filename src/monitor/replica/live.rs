@@ -23,7 +23,9 @@ use worker::{DurableObject, Env, Request, Response, State, durable_object};
 
 use super::asking::Asking;
 use super::browse::{self, Look};
+use super::home;
 use super::line::Line;
+use super::memory::Memory;
 use super::storage::Storage;
 use super::store::{self, Access};
 use super::test;
@@ -44,6 +46,7 @@ pub struct Replica {
     state: State,
     env: Env,
     line: Mutex<Line>,
+    memory: Mutex<Memory>,
     alarm_at: Cell<Option<DateTime<Utc>>>,
 }
 
@@ -53,6 +56,7 @@ impl DurableObject for Replica {
             state,
             env,
             line: Mutex::default(),
+            memory: Mutex::default(),
             alarm_at: Cell::new(None),
         }
     }
@@ -117,10 +121,11 @@ impl Replica {
                 self.changed(&ctx, tenant).await?;
                 answer(&json!({}))
             }
-            // The minute tick: the alarm was lost, or is late.
+            // The minute tick: the alarm was lost, or is late. It waits for no replica.
             "wake" => {
                 Storage::make(&self.state)?.put("tenant", &tenant)?;
-                self.round(&ctx, tenant, Which::Due, false).await?;
+                self.alarm_at.set(None);
+                self.arm(clock::now());
                 answer(&json!({}))
             }
             _ => Err(Error::internal(format!("unknown command {command}"))),
@@ -134,6 +139,7 @@ impl Replica {
                 Storage::make(&self.state)?.put("tenant", &tenant)?;
                 // Whoever asks at the moment does not keep the caller waiting; the next one opens anew.
                 if let Some(mut line) = self.line.try_lock() {
+                    line.try_again();
                     line.close_unless(access.version).await;
                 }
                 self.arm(clock::now());
@@ -160,11 +166,13 @@ impl Replica {
         dry: bool,
     ) -> Result<Option<Done>> {
         let mut line = self.line.lock().await;
+        let mut memory = self.memory.lock().await;
         let storage = Storage::make(&self.state)?;
         let mut wake = Wake {
             ctx,
             storage: &storage,
             line: &mut line,
+            memory: &mut memory,
             connection: self.connection()?,
             tenant,
         };
@@ -178,7 +186,7 @@ impl Replica {
             self.arm(next);
         }
         self.arm_for(&line);
-        drop(line);
+        drop((line, memory));
         if done.is_none() {
             self.forget().await?;
         }
@@ -204,6 +212,7 @@ impl Replica {
     ) -> Result<T> {
         let access = self.access(ctx, tenant).await?;
         let mut line = self.line.lock().await;
+        line.try_again();
         let storage = Storage::make(&self.state)?;
         storage.put("tenant", &tenant)?;
         let mut asking = Asking {
@@ -215,13 +224,17 @@ impl Replica {
             budget: Budget::default(),
             ledger: storage.get("ledger")?.unwrap_or_default(),
             work: Work::default(),
+            share: None,
             catalog: BTreeMap::new(),
             version: 0,
             limits: Limits::default(),
         };
         let found = work(&mut asking).await;
         storage.put("ledger", &asking.ledger)?;
+        let spent = asking.work;
         self.arm_for(&line);
+        drop(line);
+        home::note(ctx, &storage, (tenant, self.connection()?), &spent, 0).await?;
         found
     }
 

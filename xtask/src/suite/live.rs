@@ -117,9 +117,16 @@ impl Live {
 
     /// The project's other commands, some of them against the running stack.
     pub fn commands(&mut self) -> Result<Tally> {
+        let environment = self.shared()?;
+        let authority = environment
+            .iter()
+            .find(|(name, _)| *name == "PULSE_AUTHORITY");
+        let authority =
+            authority.map_or_else(Authority::new, |(_, folder)| Authority::of(folder.as_ref()));
         let url = self.url()?;
         let project = self.project.clone();
-        self.runtime()?.block_on(commands::run(&project, &url))
+        self.runtime()?
+            .block_on(commands::run(&project, &url, authority))
     }
 
     /// Generated requests.
