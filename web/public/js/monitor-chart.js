@@ -24,7 +24,7 @@ export function metric(points, unit, name) {
     bands(points, scale).map((d) => svg("path", { class: "expected", d })),
     svg("path", { class: "measured", d: line(points, scale) }),
     troubled.map((point) => svg("path", { class: `dot ${TROUBLE[point.outcome]}`, d: dot(point, scale) })),
-    shown.length === 1 ? svg("path", { class: "dot", d: dot(last, scale) }) : null,
+    shown.length === 1 && !troubled.length ? svg("path", { class: "dot", d: dot(last, scale) }) : null,
     shown.map((point, i) => hit(point, shown, i, scale, unit)));
   return el("figure", { class: "chart" },
     el("div", { class: "chart-y hint", "aria-hidden": "true" }, el("span", {}, amount(scale.top, unit)), el("span", {}, amount(scale.bottom, unit))),
@@ -42,7 +42,7 @@ const finite = (value) => typeof value === "number";
 
 function scaled(points, shown) {
   const from = Date.parse(points[0].at);
-  const to = Math.max(Date.parse(points.at(-1).at), from + 1);
+  const to = Date.parse(points.at(-1).at);
   const values = shown.map((point) => point.value);
   let [bottom, top] = [Math.min(...values), Math.max(...values)];
   // A limit far from anything that was measured would make the values a flat line.
@@ -50,11 +50,11 @@ function scaled(points, shown) {
   const limits = points.flatMap((point) => [point.low, point.high]).filter((limit) => finite(limit) && limit >= bottom - near && limit <= top + near);
   [bottom, top] = [Math.min(bottom, ...limits), Math.max(top, ...limits)];
   if (bottom >= 0 && bottom < (top - bottom) * 1.5) bottom = 0;
-  if (top === bottom) top = bottom + (Math.abs(bottom) || 1);
+  if (top === bottom) [bottom, top] = [Math.min(bottom, 0), Math.max(top, 0) || 1];
   const pad = 6;
   return {
     from, to, top, bottom,
-    x: (at) => round(((Date.parse(at) - from) / (to - from)) * WIDTH),
+    x: (at) => (to === from ? WIDTH / 2 : round(((Date.parse(at) - from) / (to - from)) * WIDTH)),
     y: (value) => round(HEIGHT - pad - ((Math.min(Math.max(value, bottom), top) - bottom) / (top - bottom)) * (HEIGHT - 2 * pad)),
   };
 }

@@ -6,7 +6,7 @@ import { count, el } from "./dom.js";
 import * as api from "./monitor-api.js";
 import { metric } from "./monitor-chart.js";
 import { KINDS } from "./monitor-kinds.js";
-import { ago, amount, at, band, crumb, link, nothing, outcomeChip, paint, section, span, unitOf } from "./monitor-parts.js";
+import { amount, at, band, crumb, link, nothing, outcomeChip, paint, section, span, unitOf } from "./monitor-parts.js";
 import { explained, sample } from "./monitor-why.js";
 import { button, chip, facts, pages, tell } from "./parts.js";
 
@@ -47,8 +47,6 @@ export function limitsOf(check) {
   return { low: fixed?.min ?? null, high: fixed?.max ?? null };
 }
 
-export const measuredAt = (check) => ago(check.last_at);
-
 function head(it, table) {
   return el("div", { class: "stack tight" },
     crumb(link("table", table.id), table.name),
@@ -77,7 +75,7 @@ function drawn(it, points, look) {
     it.kind === "schema" ? nothing("It looks at columns; there is no number to draw.") : metric(points, unit, it.name),
     facts([
       ["Kind", KINDS[it.kind]?.name ?? it.kind],
-      ["Last", it.last_at && `${amount(it.last_value, unit)}, ${ago(it.last_at)}`],
+      ["Last", it.last_at && el("span", {}, `${amount(it.last_value, unit)}, `, at(it.last_at))],
       ["Fails", threshold(it.fail, unit)],
       ["Warns", threshold(it.warn, unit)],
       ["Runs", `every ${span(it.every)}`],

@@ -38,7 +38,7 @@ export async function connection(id, place, given) {
 }
 
 async function lateBy(id) {
-  const health = await api.health().catch(() => null);
+  const health = await api.health().catch((problem) => problem.body);
   return health?.late?.find((one) => one.id === id)?.late_seconds ?? 0;
 }
 

@@ -36,7 +36,7 @@ async function read(costs) {
 }
 
 /** A schedule that stands still is told with 503, and is an answer all the same. */
-const stalledOr = (asked) => asked.catch((problem) => ({ status: problem.status === 503 ? "stalled" : "unknown", late: [] }));
+const stalledOr = (asked) => asked.catch((problem) => (problem.body?.late_seconds === undefined ? { status: "unknown" } : problem.body));
 
 /** Not everybody may see it. */
 export const quiet = () => api.quietness().catch(() => []);
@@ -64,8 +64,11 @@ function figures({ connections, alerts, more, waiting, incidents, health }) {
     stat("warn", "Warning", count(alerts.length - fails), waiting ? "and some pending" : null, alerts.length - fails ? "warn" : ""),
     stat("incidents", "Open incidents", count(incidents.length), null, ""),
     stat("connections", "Replicas that are well", count(well), `of ${count(on)}`, well < on ? "warn" : ""),
-    stat("schedule", "Schedule", stalled ? "Late" : health.status === "ok" ? "On time" : "?", stalled && health.late_seconds ? `by ${span(health.late_seconds)}` : null, stalled ? "bad" : ""));
+    stat("schedule", "Schedule", stalled ? "Late" : health.status === "ok" ? "On time" : "?", stalled ? lateBy(health) : null, stalled ? "bad" : ""));
 }
+
+/** By how much; when no connection is late, it is the minute tick that stands still. */
+const lateBy = ({ late_seconds: late, tick_age_seconds: tick }) => (late ? `by ${span(late)}` : tick ? `no tick for ${span(tick)}` : "no tick yet");
 
 const lateness = (health) => new Map((health.late ?? []).map((one) => [one.id, one.late_seconds]));
 

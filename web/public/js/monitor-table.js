@@ -5,7 +5,7 @@
 
 import { checkForm, count, el, submitting } from "./dom.js";
 import * as api from "./monitor-api.js";
-import { backfillNote, historyOf, measuredAt } from "./monitor-check.js";
+import { backfillNote, historyOf } from "./monitor-check.js";
 import { metric } from "./monitor-chart.js";
 import { labelLines, labels, lines, placed, text, typed } from "./monitor-fields.js";
 import { KINDS } from "./monitor-kinds.js";
@@ -136,7 +136,7 @@ function card(it, check, points, look) {
   const last = check.last_value !== null && check.last_value !== undefined ? amount(check.last_value, unit) : null;
   return el("article", { class: "card stack tight", "data-check": check.id },
     el("div", { class: "row spread wrap tight head" }, el("h3", {}, a(link({ table: it.id, check: check.id }), check.name)), check.enabled ? outcomeChip(check.last_outcome) : chip("Off")),
-    el("p", { class: "hint" }, [KINDS[check.kind]?.name ?? check.kind, `every ${span(check.every)}`, last && `last ${last}`, check.last_at && measuredAt(check)].filter(Boolean).join(" · ")),
+    el("p", { class: "hint" }, [KINDS[check.kind]?.name ?? check.kind, `every ${span(check.every)}`, last && `last ${last}`].filter(Boolean).join(" · "), check.last_at ? [", ", at(check.last_at)] : ""),
     check.kind === "schema" ? null : metric(points, unit, check.name),
     backfillNote(check),
     el("div", { class: "row wrap actions" },
