@@ -1,7 +1,7 @@
 -- What is watched: tables of a replica, their checks, and what came of each run.
 --
--- Invariant: a check has one result for each of its periods (unique on check and at), written in the transaction that
--- moves the check on. What a check is was validated by the Worker and is kept whole in definition.
+-- Invariant: a check has one result for each of its periods (unique on check, at and revision), written in the
+-- transaction that moves the check on; what is filled in from the past never takes the place of what a run found. What a check is was validated by the Worker and is kept whole in definition.
 -- Lock order: connection, table, check, alert, incident, message.
 -- Failure: a run that is reported twice changes nothing the second time.
 
@@ -42,6 +42,9 @@ create table monitor_checks (
   every         integer not null,
   enabled       boolean not null default true,
   state         jsonb not null default '{}',
+  revision      integer not null default 1,
+  learnt        integer not null default 0,
+  backfill      jsonb not null default '{}',
   last_at       timestamptz,
   last_outcome  text,
   last_value    double precision,
@@ -56,6 +59,9 @@ create table monitor_checks (
   constraint monitor_checks_every_check check (every between 60 and 86400)
 ) with (fillfactor = 70);
 comment on column monitor_checks.state is 'What the rules carry from one run to the next.';
+comment on column monitor_checks.revision is 'Grows when it measures something else; nothing is learned from values of another.';
+comment on column monitor_checks.learnt is 'Grows when results are changed that were learned from.';
+comment on column monitor_checks.backfill is 'How far its history is filled in from the rows that are there.';
 create index monitor_checks_table_idx on monitor_checks (tenant_id, table_id);
 create index monitor_checks_connection_idx on monitor_checks (connection_id, id);
 
@@ -63,6 +69,7 @@ create table monitor_results (
   tenant_id   uuid not null,
   check_id    uuid not null,
   at          timestamptz not null,
+  revision    integer not null,
   origin      text not null,
   outcome     text not null,
   reason      text,
@@ -76,7 +83,7 @@ create table monitor_results (
   alerted     boolean not null default false,
   mark        text,
   ran_at      timestamptz not null default now(),
-  constraint monitor_results_pkey primary key (check_id, at),
+  constraint monitor_results_pkey primary key (check_id, at, revision),
   constraint monitor_results_check_fkey foreign key (tenant_id, check_id)
     references monitor_checks (tenant_id, id) on delete cascade,
   constraint monitor_results_origin_check check (origin in ('schedule', 'manual', 'backfill')),
@@ -85,6 +92,7 @@ create table monitor_results (
   constraint monitor_results_mark_check check (mark in ('true_alarm', 'false_alarm'))
 );
 comment on column monitor_results.at is 'The period it is about.';
+comment on column monitor_results.revision is 'Of the check, when it was measured.';
 comment on column monitor_results.reason is 'Why it was skipped, or could not be judged.';
 comment on column monitor_results.as_of is 'The state of the data that was looked at.';
 comment on column monitor_results.mark is 'What people said of the alarm that it was part of.';
@@ -101,11 +109,12 @@ grant select, delete,
       update (description, owner, runbook_url, labels, enabled, columns, columns_at, version, updated_at)
       on monitor_tables to pulse_app;
 grant select, delete,
-      insert (id, tenant_id, connection_id, table_id, name, kind, definition, every, enabled, created_by, created_at,
-              updated_at),
-      update (name, kind, definition, every, enabled, state, last_at, last_outcome, last_value, version, updated_at)
+      insert (id, tenant_id, connection_id, table_id, name, kind, definition, every, enabled, backfill, created_by,
+              created_at, updated_at),
+      update (name, kind, definition, every, enabled, state, revision, learnt, backfill, last_at, last_outcome, last_value,
+              version, updated_at)
       on monitor_checks to pulse_app;
-grant select, insert, update (alerted, mark) on monitor_results to pulse_app;
+grant select, insert, update on monitor_results to pulse_app;
 grant select on monitor_tables, monitor_checks to pulse_definer;
 grant select, delete on monitor_results to pulse_definer;
 
@@ -136,14 +145,15 @@ create function app.monitor_check_json(c monitor_checks) returns jsonb language 
 begin
   return c.definition || jsonb_build_object('id', c.id, 'table_id', c.table_id, 'connection_id', c.connection_id,
     'enabled', c.enabled, 'last_at', app.utc(c.last_at), 'last_outcome', c.last_outcome, 'last_value', c.last_value,
-    'created_by', c.created_by, 'version', c.version, 'created_at', app.utc(c.created_at),
+    'backfill', c.backfill - 'progress', 'created_by', c.created_by, 'version', c.version, 'created_at', app.utc(c.created_at),
     'updated_at', app.utc(c.updated_at));
 end
 $$;
 
 create function app.monitor_result_json(r monitor_results) returns jsonb language plpgsql stable as $$
 begin
-  return jsonb_build_object('check_id', r.check_id, 'at', app.utc(r.at), 'origin', r.origin, 'outcome', r.outcome,
+  return jsonb_build_object('check_id', r.check_id, 'at', app.utc(r.at), 'revision', r.revision,
+    'origin', r.origin, 'outcome', r.outcome,
     'reason', r.reason, 'value', r.value, 'low', r.low, 'high', r.high, 'as_of', app.utc(r.as_of), 'detail', r.detail,
     'duration_ms', r.duration_ms, 'buffers', r.buffers, 'alerted', r.alerted, 'mark', r.mark, 'ran_at', app.utc(r.ran_at));
 end
@@ -157,10 +167,10 @@ declare
   v_hours   integer;
 begin
   with old as (
-    select r.check_id, r.at from monitor_results r
+    select r.check_id, r.at, r.revision from monitor_results r
     where r.at < app.clock(p) - interval '100 days'
     order by r.at limit (p ->> 'limit')::integer for update skip locked)
-  delete from monitor_results r using old where r.check_id = old.check_id and r.at = old.at;
+  delete from monitor_results r using old where r.check_id = old.check_id and r.at = old.at and r.revision = old.revision;
   get diagnostics v_results = row_count;
   delete from monitor_ledger l where l.hour < app.clock(p) - interval '100 days';
   get diagnostics v_hours = row_count;

@@ -171,7 +171,8 @@ declare
 begin
   perform app.system_only();
   return (
-    select jsonb_build_object('access', app.monitor_access(p), 'name', c.name, 'last_run_at', app.utc(c.last_run_at),
+    select jsonb_build_object('access', app.monitor_access(p), 'name', c.name, 'live', app.home(),
+      'last_run_at', app.utc(c.last_run_at),
       'tables', (
         select coalesce(jsonb_agg(jsonb_build_object('id', t.id, 'schema', t.schema_name, 'name', t.table_name,
           'labels', t.labels, 'owner', t.owner, 'description', t.description, 'runbook_url', t.runbook_url,
@@ -179,7 +180,7 @@ begin
         from monitor_tables t where t.connection_id = v_id and t.enabled),
       'checks', (
         select coalesce(jsonb_agg(jsonb_build_object('id', k.id, 'table_id', k.table_id, 'definition', k.definition,
-          'version', k.version, 'state', k.state, 'since', app.utc(k.created_at), 'last_at', app.utc(k.last_at),
+          'version', k.version, 'revision', k.revision, 'learnt', k.learnt, 'backfill', k.backfill, 'state', k.state, 'since', app.utc(k.created_at), 'last_at', app.utc(k.last_at),
           'last_value', k.last_value) order by k.id), '[]')
         from monitor_checks k join monitor_tables t on t.id = k.table_id
         where k.connection_id = v_id and k.enabled and t.enabled),
@@ -188,8 +189,39 @@ begin
 end
 $$;
 
+-- What was asked of a replica in some hours, added to what is known of them: [{hour, statements, …}].
+create function app.add_monitor_work(p_connection uuid, p_ledger jsonb) returns void language plpgsql volatile
+set search_path = pg_catalog, public, app, pg_temp as $$
+begin
+  insert into monitor_ledger as l (tenant_id, connection_id, hour, statements, milliseconds, buffers, runs, skipped)
+  select app.tenant(), p_connection, x.hour, x.statements, x.milliseconds, x.buffers, x.runs, coalesce(x.skipped, '{}')
+  from jsonb_to_recordset(coalesce(p_ledger, '[]')) as x (hour timestamptz, statements integer, milliseconds bigint,
+    buffers bigint, runs integer, skipped jsonb)
+  on conflict (connection_id, hour) do update set statements = l.statements + excluded.statements,
+    milliseconds = l.milliseconds + excluded.milliseconds, buffers = l.buffers + excluded.buffers,
+    runs = l.runs + excluded.runs,
+    skipped = l.skipped || coalesce((
+      select jsonb_object_agg(s.key, coalesce((l.skipped ->> s.key)::integer, 0) + s.value::integer)
+      from jsonb_each_text(excluded.skipped) s), '{}');
+end
+$$;
+
+-- {"id", "ledger"}: what was asked by hand. Answers null when the connection is gone.
+create function app.note_monitor_work(p jsonb) returns jsonb language plpgsql volatile
+set search_path = pg_catalog, public, app, pg_temp as $$
+begin
+  perform app.system_only();
+  perform from monitor_connections c where c.id = (p ->> 'id')::uuid for no key update;
+  if not found then
+    return null;
+  end if;
+  perform app.add_monitor_work((p ->> 'id')::uuid, p -> 'ledger');
+  return '{}';
+end
+$$;
+
 -- What a run brings home: results, how checks stand, what was spent, what moved, and what is to be told. Answers
--- {"standing": n, "posted": n}, {"conflict": true} when alerts were moved by somebody else meanwhile, or null when the
+-- {"standing": n, "posted": n, "emitted": n}, {"conflict": true} when alerts were moved by somebody else meanwhile, or null when the
 -- connection is gone.
 create function app.record_monitor_run(p jsonb) returns jsonb language plpgsql volatile
 set search_path = pg_catalog, public, app, pg_temp as $$
@@ -198,6 +230,7 @@ declare
   v_tenant   uuid := app.tenant();
   v_standing integer;
   v_posted   integer := 0;
+  v_emitted  integer := 0;
   v_note     jsonb;
 begin
   perform app.system_only();
@@ -213,15 +246,21 @@ begin
   from jsonb_to_recordset(coalesce(p -> 'tables', '[]')) as x (id uuid, columns jsonb)
   where t.id = x.id and t.connection_id = v_id;
 
-  insert into monitor_results (tenant_id, check_id, at, origin, outcome, reason, value, low, high, as_of, detail,
-                               duration_ms, buffers, alerted)
-  select v_tenant, k.id, x.at, x.origin, x.outcome, x.reason, x.value, x.low, x.high, x.as_of,
-         coalesce(x.detail, '{}'), x.duration_ms, x.buffers, coalesce(x.alerted, false)
-  from jsonb_to_recordset(coalesce(p -> 'results', '[]')) as x (check_id uuid, at timestamptz, origin text, outcome text,
-    reason text, value float8, low float8, high float8, as_of timestamptz, detail jsonb, duration_ms integer,
-    buffers bigint, alerted boolean)
+  -- What was filled in from the past gives way to what a run found, and what could not be told to what can.
+  insert into monitor_results as r (tenant_id, check_id, at, revision, origin, outcome, reason, value, low, high, as_of,
+                                    detail, duration_ms, buffers, alerted, ran_at)
+  select v_tenant, k.id, x.at, x.revision, x.origin, x.outcome, x.reason, x.value, x.low, x.high, x.as_of,
+         coalesce(x.detail, '{}'), x.duration_ms, x.buffers, coalesce(x.alerted, false),
+         coalesce((p #>> '{status,run_at}')::timestamptz, now())
+  from jsonb_to_recordset(coalesce(p -> 'results', '[]')) as x (check_id uuid, at timestamptz, revision integer,
+    origin text, outcome text, reason text, value float8, low float8, high float8, as_of timestamptz, detail jsonb,
+    duration_ms integer, buffers bigint, alerted boolean)
   join monitor_checks k on k.id = x.check_id and k.connection_id = v_id
-  on conflict (check_id, at) do nothing;
+  on conflict (check_id, at, revision) do update set origin = excluded.origin, outcome = excluded.outcome,
+    reason = excluded.reason, value = excluded.value, low = excluded.low, high = excluded.high, as_of = excluded.as_of,
+    detail = excluded.detail, duration_ms = excluded.duration_ms, buffers = excluded.buffers, alerted = excluded.alerted,
+    ran_at = excluded.ran_at
+  where r.origin = 'backfill' or r.outcome = 'learning';
 
   update monitor_checks k set state = x.state, last_at = x.last_at, last_outcome = x.last_outcome,
     last_value = coalesce(x.last_value, k.last_value)
@@ -230,16 +269,7 @@ begin
   where k.id = x.id and k.connection_id = v_id and k.version = x.version
     and (k.last_at is null or k.last_at < x.last_at);
 
-  insert into monitor_ledger as l (tenant_id, connection_id, hour, statements, milliseconds, buffers, runs, skipped)
-  select v_tenant, v_id, x.hour, x.statements, x.milliseconds, x.buffers, x.runs, coalesce(x.skipped, '{}')
-  from jsonb_to_recordset(coalesce(p -> 'ledger', '[]')) as x (hour timestamptz, statements integer, milliseconds bigint,
-    buffers bigint, runs integer, skipped jsonb)
-  on conflict (connection_id, hour) do update set statements = l.statements + excluded.statements,
-    milliseconds = l.milliseconds + excluded.milliseconds, buffers = l.buffers + excluded.buffers,
-    runs = l.runs + excluded.runs,
-    skipped = l.skipped || coalesce((
-      select jsonb_object_agg(s.key, coalesce((l.skipped ->> s.key)::integer, 0) + s.value::integer)
-      from jsonb_each_text(excluded.skipped) s), '{}');
+  perform app.add_monitor_work(v_id, p -> 'ledger');
 
   insert into monitor_incidents as i (id, tenant_id, connection_id, data, opened_at, closed_at, finished)
   select x.id, v_tenant, v_id, x.data, x.opened_at, x.closed_at, x.finished
@@ -282,11 +312,16 @@ begin
     end if;
   end loop;
 
-  if jsonb_array_length(coalesce(p -> 'changes', '[]')) > 0 then
-    perform app.emit_all('alerts', 'alert', (
-      select jsonb_agg(jsonb_build_object('tenant_id', v_tenant, 'data', x.value || jsonb_build_object('connection_id', v_id)))
-      from jsonb_array_elements(p -> 'changes') x));
-  end if;
+  for v_note in
+    select x.value || jsonb_build_object('connection_id', v_id, 'table_id', a.table_id, 'check_id', a.check_id,
+      'kind', a.kind, 'state', a.state)
+    from jsonb_array_elements(coalesce(p -> 'changes', '[]')) with ordinality x (value, place)
+    left join monitor_alerts a on a.id = (x.value ->> 'alert')::uuid
+    order by x.place
+  loop
+    perform app.emit('alerts', 'alert', v_note);
+    v_emitted := v_emitted + 1;
+  end loop;
 
   update monitor_connections c set
     standing = case when p ? 'alerts' then c.standing + 1 else c.standing end,
@@ -299,7 +334,7 @@ begin
     server_version = coalesce(p #>> '{status,server_version}', c.server_version),
     breaker = coalesce(p #>> '{status,breaker}', c.breaker)
   where c.id = v_id;
-  return jsonb_build_object('standing', v_standing + (p ? 'alerts')::integer, 'posted', v_posted);
+  return jsonb_build_object('standing', v_standing + (p ? 'alerts')::integer, 'posted', v_posted, 'emitted', v_emitted);
 end
 $$;
 
@@ -323,6 +358,40 @@ language sql stable security definer set search_path = pg_catalog, public, app, 
     'tick_age_seconds', (select floor(extract(epoch from app.clock(p) - h.at)) from heartbeats h where h.name = 'cron'))
 $$;
 
-grant execute on function app.monitor_standing(uuid), app.monitor_plan(jsonb), app.record_monitor_run(jsonb),
-  app.monitor_due(jsonb), app.monitor_pace(jsonb), app.emit_all(text, text, jsonb) to pulse_app;
+-- Who has to hear that a credential ended: as before, and the objects of tenants that have a channel of alerts.
+create or replace function app.live_tables_of(p_tenants uuid[]) returns jsonb language sql stable as $$
+  select coalesce(jsonb_agg(x.it), '[]')
+  from (
+    (select jsonb_build_object('table_id', x.table_id, 'tenant_id', x.tenant_id, 'jurisdiction', n.jurisdiction,
+                               'region', n.region) as it
+     from (select e.table_id, e.tenant_id from public.pulse_enabled_tables e where e.tenant_id = any (p_tenants)
+           order by greatest(e.last_check_in_at, e.updated_at) desc limit 200) x
+     join public.tenants n on n.id = x.tenant_id)
+    union all
+    (select jsonb_build_object('tenant_id', n.id, 'jurisdiction', n.jurisdiction, 'region', n.region)
+     from public.realtime_channels c join public.tenants n on n.id = c.tenant_id
+     where c.tenant_id = any (p_tenants) and c.channel = 'alerts')) x
+$$;
+
+-- Gauges for the operators, over all tenants: what waits, and how many channels were told more alerts in the last week
+-- than people look at (from 30 on noisy, above 50 ignored).
+create function app.monitor_metrics(p jsonb default '{}') returns jsonb
+language sql stable security definer set search_path = pg_catalog, public, app, pg_temp as $$
+  select jsonb_build_object(
+    'monitor_connections', (select count(*) from monitor_connections c where c.enabled),
+    'monitor_checks', (select count(*) from monitor_checks k where k.enabled),
+    'monitor_late_seconds', coalesce((select greatest(floor(extract(epoch from app.clock(p) - min(c.due_at))), 0)
+                                      from monitor_connections c where c.due_at is not null), 0),
+    'monitor_alerts_week', coalesce(sum(x.alerts), 0),
+    'monitor_alerts_week_per_channel_max', coalesce(max(x.alerts), 0),
+    'monitor_channels_noisy', count(*) filter (where x.alerts between 30 and 50),
+    'monitor_channels_ignored', count(*) filter (where x.alerts > 50))
+  from (select sum(n.alerts) as alerts from monitor_notifications n
+        where n.at > app.clock(p) - interval '7 days' group by n.tenant_id, n.channel_id) x
+$$;
+grant select on monitor_notifications to pulse_definer;
+
+grant execute on function app.monitor_metrics(jsonb), app.monitor_standing(uuid), app.monitor_plan(jsonb), app.record_monitor_run(jsonb),
+  app.add_monitor_work(uuid, jsonb), app.note_monitor_work(jsonb), app.monitor_due(jsonb), app.monitor_pace(jsonb)
+  to pulse_app;
 call app.seal();

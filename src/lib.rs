@@ -20,6 +20,7 @@ pub mod operations;
 pub mod platform;
 pub mod reports;
 pub mod routes;
+pub mod tenant;
 
 use worker::{Context, Env, MessageBatch, ScheduleContext, ScheduledEvent, event, web_sys};
 

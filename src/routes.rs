@@ -9,7 +9,7 @@ use std::rc::Rc;
 use worker::{Context, Env, web_sys};
 
 use crate::platform::http::{self, Module, Routes};
-use crate::{checkin, delivery, identity, monitor, operations, reports};
+use crate::{checkin, delivery, identity, monitor, operations, reports, tenant};
 
 /// Every module's routes, in the order of the API document.
 pub fn modules() -> Vec<Module> {
@@ -18,6 +18,7 @@ pub fn modules() -> Vec<Module> {
     modules.extend(checkin::routes());
     modules.extend(reports::routes());
     modules.extend(monitor::routes());
+    modules.extend(tenant::routes());
     modules.extend(delivery::routes());
     modules.extend(operations::routes());
     modules

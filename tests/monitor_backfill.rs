@@ -1,147 +1,171 @@
-//! History that is filled in from the rows that are there already.
+//! History that is filled in from the rows that are there.
 //!
-//! Invariant: it loads the replica little, alarms nobody, and finds the same whoever asks.
-//! Failure: the results, alerts or statements that came instead.
+//! Invariant: it takes the place of nothing that a run found, and nobody is told of it.
+//! Failure: the state of the filling in, and the results that came instead.
 
-use pulse_tests::database::Database;
 use pulse_tests::monitored::{Connection, Table};
 use pulse_tests::prelude::*;
-use pulse_tests::replica::{Cluster, Customer, Reader};
+use pulse_tests::replica::{Cluster, Customer};
 use pulse_tests::stack::within;
 use std::time::Duration;
-use tokio_postgres::types::Type;
 
-/// How long some statements ten seconds apart may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// Eight statements, ten seconds apart, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(240);
 
-/// A table with four weeks of rows, twenty an hour but for an outage of three hours ten days ago.
-async fn customer(cluster: &Cluster) -> Customer<'_> {
-    let customer = cluster.customer().await;
-    customer
-        .make(
-            "create table orders (at timestamptz not null);
-             insert into orders
-             select at from generate_series(now() - interval '4 weeks', now(), interval '3 minutes') at
-              where at not between now() - interval '243 hours' and now() - interval '240 hours';
-             create index on orders (at); analyze orders",
-        )
-        .await;
+/// Orders of ten weeks, thirty to sixty in each hour by the time of the day; none in the last two.
+async fn weeks_of_orders(customer: &Customer<'_>) {
+    let sql = "
+        create table orders (id bigint generated always as identity primary key,
+                             at timestamptz not null, email text);
+        insert into orders (at, email)
+        select h + n * interval '40 seconds', case when n % 10 = 0 then null else 'x' end
+          from generate_series(date_trunc('hour', now()) - interval '70 days',
+                               date_trunc('hour', now()) - interval '3 hours', '1 hour') as h,
+               generate_series(1, (45 + 15 * sin(extract(hour from h) * pi() / 12))::int) as n;
+        create index on orders (at);
+        analyze orders";
+    customer.make(sql).await;
     customer.make("vacuum orders").await;
-    customer
 }
 
-/// A check of its volume by the hour, which learns.
-async fn volume(customer: &Customer<'_>) -> (Reader, Connection, Table, String) {
+async fn watched(customer: &Customer<'_>) -> (Connection, Table) {
     let tenant = Tenant::new().await;
     let reader = customer.reader(["orders"]).await;
     let connection = Connection::to(&tenant, customer, &reader, json!({})).await;
     let table = connection.table("orders").await;
-    let check = table
-        .check(json!({"kind": "volume", "settings": {"column": "at"}, "every": 3600,
-            "fail": {"kind": "learned"}}))
-        .await;
-    (reader, connection, table, check)
+    (connection, table)
 }
 
-/// The filling in of a check, once it stands so.
-async fn filled(table: &Table, check: &str, enough: impl Fn(&Value) -> bool) -> Value {
-    within(PATIENCE, "history is filled in", || async {
-        let shown = table.tenant.client().get(check).await.expect_status(200);
-        let backfill = shown.at("/backfill");
-        enough(&backfill).then_some(backfill)
+async fn state(table: &Table, check: &str) -> Value {
+    let shown = table.tenant.client().get(check).await;
+    shown.expect_status(200).at("/backfill")
+}
+
+async fn done(table: &Table, check: &str) -> Value {
+    within(PATIENCE, "the history to be filled in", || async {
+        let state = state(table, check).await;
+        (!["waiting", "running"].contains(&state["state"].as_str().unwrap_or_default()))
+            .then_some(state)
     })
     .await
 }
 
-/// Lets the filling in end after three weeks instead of eight, past the API.
-async fn three_weeks(check: &str) {
-    let sql = "with cut as (
-                 update monitor_checks set backfill = jsonb_set(backfill, '{progress,until}',
-                   to_jsonb(app.utc(now() - interval '3 weeks')))
-                  where id = $1::text::uuid and backfill ? 'progress' returning 1)
-               select to_jsonb(count(*)) from cut";
-    let id = check.rsplit('/').next().expect("an id").to_owned();
-    let database = Database::admin().await;
-    within(PATIENCE, "it has begun", || async {
-        let cut = database.json(sql, &[(&id, Type::TEXT)]).await;
-        (cut == 1).then_some(())
-    })
-    .await;
-}
-
-/// What was filled in: each value with its judgement, oldest first.
-async fn past(table: &Table, check: &str) -> Vec<Value> {
-    let database = Database::admin().await;
-    database.as_tenant(&table.tenant.id).await;
-    let id = check.rsplit('/').next().expect("an id").to_owned();
-    let sql = "select coalesce(jsonb_agg(jsonb_build_array(at, value, outcome, low, high, alerted)
-                 order by at), '[]')
-               from monitor_results where check_id = $1::text::uuid and origin = 'backfill'";
-    let found = database.json(sql, &[(&id, Type::TEXT)]).await;
-    found.as_array().cloned().unwrap_or_default()
-}
-
 /// Behaviour 35.
 #[tokio::test]
-async fn history_is_filled_in_slowly_the_same_for_everybody_and_without_an_alarm() {
-    let cluster = Cluster::shared().await;
-    let customer = customer(cluster).await;
-    let mark = cluster.standby.mark().await;
-    let (one, other) = (volume(&customer).await, volume(&customer).await);
-    for (_, _, table, check) in [&one, &other] {
-        three_weeks(check).await;
-        let done = filled(table, check, |it| it["state"] == "done").await;
-        assert!(done["points"].as_u64() >= Some(400), "{done}");
+async fn a_new_check_knows_eight_weeks_after_a_while_and_catches_a_drop() {
+    let customer = Cluster::shared().await.customer().await;
+    weeks_of_orders(&customer).await;
+    let (connection, table) = watched(&customer).await;
+    let began = std::time::Instant::now();
+    let check = table
+        .check(json!({"kind": "volume", "settings": {"column": "at", "bucket": 3_600}}))
+        .await;
+    let first = table.first(&check).await;
+    assert_eq!(first["outcome"], "learning", "{first}");
+    let filled = done(&table, &check).await;
+    assert_eq!(filled["state"], "done", "{filled}");
+    let points = filled["points"].as_u64().unwrap_or_default();
+    assert!((1_340..=1_345).contains(&points), "{filled}");
+    assert!(began.elapsed() >= Duration::from_secs(70), "too fast");
+    assert_eq!(connection.alerts().await, [json!(null); 0]);
+    let now = table.run_one().await;
+    assert_eq!(
+        (&now["outcome"], &now["reason"], &now["value"]),
+        (&json!("fail"), &json!("zero"), &json!(0.0)),
+        "{now}"
+    );
+    assert_eq!(connection.alerts_of("check").await.len(), 1);
+    // What was filled in is what the rows say, and is known as such.
+    let path = format!("{check}/results?origin=backfill&limit=200");
+    let found = table.tenant.client().get(&path).await.expect_status(200);
+    for result in found.list_at("/items").iter().skip(2) {
+        let at = result["at"].as_str().expect("a time");
+        let sql = format!(
+            "select to_jsonb(count(*)) from orders
+              where at >= '{at}' and at < timestamptz '{at}' + interval '1 hour'"
+        );
+        let counted = customer.primary().await.json(&sql, &[]).await;
+        assert_eq!(counted.as_f64(), result["value"].as_f64(), "{result}");
+        assert_eq!(result["origin"], "backfill", "{result}");
     }
-    let (mine, theirs) = (past(&one.2, &one.3).await, past(&other.2, &other.3).await);
-    assert!(mine.len() >= 400, "{}", mine.len());
-    // They began at different moments: what both filled in is the same to the last digit.
-    let both: Vec<_> = mine.iter().filter(|it| theirs.iter().any(|that| that[0] == it[0])).collect();
-    assert!(both.len() + 3 >= mine.len());
-    assert!(mine.iter().any(|it| it[5] == true), "the outage is seen");
-    for it in both {
-        assert!(theirs.contains(it), "{it}");
-    }
-    for (reader, connection, table, check) in [&one, &other] {
-        assert_eq!(connection.alerts().await, [json!(null); 0]);
-        // What a run found is not replaced.
-        let runs = table.results(check).await;
-        let ran = runs.iter().filter(|it| it["origin"] == "schedule").count();
-        assert_eq!(ran, 1, "{}", runs.len());
-        let seen = cluster.standby.since(mark).await.of(&reader.role);
-        let statements = seen.run();
-        let counts = statements.iter().filter(|it| {
-            let text = it.text.trim().to_lowercase();
-            text.starts_with("select") && text.contains("width_bucket")
-        });
-        let mut at: Vec<_> = counts.map(|it| it.at).collect();
-        at.sort_unstable();
-        assert!(at.len() >= 3, "{at:?}");
-        for pair in at.windows(2) {
-            let apart = pair[1] - pair[0];
-            assert!(apart.num_milliseconds() >= 9_500, "{apart}");
-        }
+    // What it cost is part of what the connection costs.
+    let impact = table.tenant.client().get(&format!("{}/impact", connection.path())).await;
+    let hours = impact.expect_status(200).list_at("/hours");
+    let statements = |hour: &Value| hour["statements"].as_u64().unwrap_or_default();
+    assert!(hours.iter().map(statements).sum::<u64>() > 40, "{hours:?}");
+}
+
+#[tokio::test]
+async fn a_share_of_the_latest_rows_has_a_history_too_and_begins_anew_with_another_column() {
+    let customer = Cluster::shared().await.customer().await;
+    weeks_of_orders(&customer).await;
+    let (connection, table) = watched(&customer).await;
+    let check = table
+        .check(json!({"kind": "null_rate", "settings": {"column": "email"}, "every": 86_400,
+            "scope": {"column": "at", "last": 86_400}, "fail": {"kind": "learned"}}))
+        .await;
+    assert_eq!(table.first(&check).await["outcome"], "learning");
+    let filled = done(&table, &check).await;
+    assert_eq!(filled["state"], "done", "{filled}");
+    let points = filled["points"].as_u64().unwrap_or_default();
+    assert!((54..=57).contains(&points), "{filled}");
+    let now = table.run_one().await;
+    assert_ne!(now["outcome"], "learning", "{now}");
+    assert_eq!(connection.alerts().await, [json!(null); 0]);
+    let change = json!({"settings": {"column": "id"}});
+    let changed = table.tenant.client().patch(&check, &change).await;
+    let anew = changed.expect_status(200).at("/backfill");
+    assert_eq!((&anew["state"], &anew["points"]), (&json!("waiting"), &json!(0)), "{anew}");
+    // What was learned of another column says nothing about this one.
+    let now = table.run_one().await;
+    assert_eq!(now["outcome"], "learning", "{now}");
+}
+
+#[tokio::test]
+async fn what_has_no_history_says_why() {
+    let customer = Cluster::shared().await.customer().await;
+    customer.orders("orders", 10).await;
+    let (_connection, table) = watched(&customer).await;
+    for (name, body) in [
+        ("learned", json!({"name": "learned", "kind": "row_count"})),
+        (
+            "limit",
+            json!({"name": "limit", "kind": "volume", "settings": {"column": "at"},
+                "fail": {"kind": "absolute", "min": 1}}),
+        ),
+        (
+            "no time",
+            json!({"name": "no time", "kind": "null_rate", "settings": {"column": "status"},
+                "fail": {"kind": "learned"}}),
+        ),
+    ] {
+        let check = table.check(body).await;
+        let state = state(&table, &check).await;
+        assert_eq!(state["state"], "unavailable", "{name}: {state}");
+        let why = state["message"].as_str().unwrap_or_default();
+        assert!(why.len() > 20, "{name}: {state}");
+        let path = format!("{check}/backfill");
+        let asked = table.tenant.client().call("POST", &path).await;
+        let asked = asked.expect_status(202);
+        assert_eq!(asked.at("/state"), "unavailable", "{asked}");
     }
 }
 
 #[tokio::test]
-async fn history_is_filled_in_again_by_those_who_may_and_not_where_there_is_none() {
-    let cluster = Cluster::shared().await;
-    let customer = customer(cluster).await;
-    let (_, connection, table, check) = volume(&customer).await;
+async fn a_history_is_filled_in_again_when_somebody_asks() {
+    let customer = Cluster::shared().await.customer().await;
+    weeks_of_orders(&customer).await;
+    let (_connection, table) = watched(&customer).await;
+    let check = table
+        .check(json!({"kind": "volume", "settings": {"column": "at", "bucket": 86_400}}))
+        .await;
+    let filled = done(&table, &check).await;
+    assert_eq!(filled["state"], "done", "{filled}");
     let path = format!("{check}/backfill");
-    let client = connection.tenant.client();
-    let asked = client.call("POST", &path).await.expect_status(202);
-    let state = asked.text_at("/state");
-    assert!(["waiting", "running"].contains(&state.as_str()), "{asked}");
-    for role in ["agent", "read_only"] {
-        let member = connection.tenant.member(role).await.client;
-        member.call("POST", &path).await.problem_of(403);
-    }
-    let stranger = Tenant::new().await;
-    stranger.client().call("POST", &path).await.problem_of(404);
-    let fixed = json!({"name": "Fixed", "kind": "row_count", "fail": {"kind": "absolute", "max": 1e9}});
-    let fixed = table.check(fixed).await;
-    let none = client.call("POST", &format!("{fixed}/backfill")).await;
-    assert_eq!(none.expect_status(202).text_at("/state"), "unavailable");
+    let asked = table.tenant.client().call("POST", &path).await.expect_status(202);
+    assert_eq!(asked.at("/state"), "waiting", "{asked}");
+    let again = table.tenant.client().call("POST", &path).await.expect_status(202);
+    assert_eq!(again.at("/asked_at"), asked.at("/asked_at"), "it is under way");
+    let other = Tenant::new().await;
+    other.client().call("POST", &path).await.expect_status(404);
 }

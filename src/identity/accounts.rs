@@ -12,9 +12,9 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::secret::{self, Purpose, Token};
+use super::standing::Live;
 use super::tenants::{Region, Tenant};
 use super::{Me, NAME, User, clock, password, standing, store};
-use crate::checkin::LiveTable;
 use crate::platform::ctx::Ctx;
 use crate::platform::error::{Error, Result};
 use crate::platform::http::{Access, Answer, Call, Route, created, json, no_content, routes};
@@ -135,7 +135,7 @@ pub enum Refreshed {
         code: String,
         /// The live objects that have to hear of a session that ended with it.
         #[serde(default)]
-        live: Vec<LiveTable>,
+        live: Vec<Live>,
     },
 }
 

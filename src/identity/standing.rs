@@ -7,19 +7,45 @@
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
+use serde::Deserialize;
+use uuid::Uuid;
 
 use crate::checkin::{self, LiveTable};
 use crate::platform::ctx::Ctx;
 use crate::platform::queue::{self, Job};
 use crate::platform::scope::Subject;
+use crate::tenant::{self, Place};
 
 /// How many objects are told at once.
 const AT_ONCE: usize = 6;
 
+/// An object that has people on its sockets.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub enum Live {
+    /// Of a table.
+    Table(LiveTable),
+    /// Of all of a tenant's staff.
+    Tenant {
+        /// The tenant.
+        tenant_id: Uuid,
+        /// Where it is.
+        #[serde(flatten)]
+        place: Place,
+    },
+}
+
 /// After a committed change.
-pub async fn changed(ctx: &Ctx, subject: Subject, live: &[LiveTable]) {
+pub async fn changed(ctx: &Ctx, subject: Subject, live: &[Live]) {
     stream::iter(live)
-        .for_each_concurrent(AT_ONCE, |at| async move {
+        .for_each_concurrent(AT_ONCE, |live| async move {
+            let at = match live {
+                Live::Table(at) => at,
+                Live::Tenant { tenant_id, place } => {
+                    tenant::standing_changed(ctx, *tenant_id, place, subject).await;
+                    return;
+                }
+            };
             if checkin::standing_changed(ctx, at, subject).await.is_ok() {
                 return;
             }

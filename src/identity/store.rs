@@ -11,8 +11,8 @@ use super::accounts::{Lookup, Opened, Refreshed};
 use super::invitations::{Invitation, Joined};
 use super::keys::ApiKey;
 use super::members::Member;
+use super::standing::Live;
 use super::tenants::Tenant;
-use crate::checkin::LiveTable;
 use crate::platform::pg::{Function, Statement};
 
 /// It was done; `null` means that there was nothing to do it to.
@@ -25,14 +25,14 @@ pub struct Heard<T> {
     /// What came of it.
     pub result: T,
     /// The objects.
-    pub live: Vec<LiveTable>,
+    pub live: Vec<Live>,
 }
 
 /// A session that ended.
 #[derive(Deserialize)]
 pub struct SignedOut {
     /// The objects that have to hear of it.
-    pub live: Vec<LiveTable>,
+    pub live: Vec<Live>,
 }
 
 /// A new user with a tenant of their own, signed in.

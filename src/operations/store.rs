@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, HashMap};
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use crate::checkin::LiveTable;
@@ -20,7 +19,7 @@ pub struct Due {
     pub stale_tables: Vec<LiveTable>,
     /// Channels with events that were not broadcast.
     #[serde(default)]
-    pub channels: Vec<IgnoredAny>,
+    pub channels: Vec<Value>,
     /// Lines of abandoned imports that were deleted.
     #[serde(default)]
     pub swept_imports: i64,
@@ -69,6 +68,7 @@ pub const HEALTH: Function<Value, Beats> =
 
 /// Gauges, and when each part last ran.
 pub const METRICS: Function<Value, Metrics> = Function::new(
-    "select jsonb_build_object('gauges', app.metrics($1::text::jsonb),
+    "select jsonb_build_object('gauges',
+              app.metrics($1::text::jsonb) || app.monitor_metrics($1::text::jsonb),
               'heartbeats', app.health('{}')->'heartbeats')::text",
 );

@@ -19,6 +19,7 @@ use crate::platform::error::{Error, Result};
 use crate::platform::log::{self, Level};
 use crate::platform::queue::{self, Job};
 use crate::reports;
+use crate::tenant;
 
 /// The minute tick of `wrangler.toml`.
 pub const MINUTE: &str = "* * * * *";
@@ -76,6 +77,7 @@ async fn minute(ctx: &Ctx) -> Result<Summary> {
         .count()
         .await;
     let monitored = monitor::minute(ctx).await;
+    let caught_up = tenant::catch_up(ctx, &due.channels).await;
     let waiting = delivery::wake(ctx).await;
     let queued = queue::send(ctx, &Job::Heartbeat).await.is_ok();
     Ok(vec![
@@ -84,6 +86,7 @@ async fn minute(ctx: &Ctx) -> Result<Summary> {
         ("exits_done", left.into()),
         ("told", told.into()),
         ("channels_waiting", due.channels.len().into()),
+        ("channels_told", caught_up.into()),
         ("swept_imports", due.swept_imports.into()),
         ("tenants_sending", waiting?.into()),
         ("queued", queued.into()),

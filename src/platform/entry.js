@@ -4,7 +4,7 @@
 // The Worker asks an object by calling its method `command` instead of sending it a request: a third
 // less CPU for a scan (docs/decisions.md). Only a WebSocket upgrade has to be a request.
 import { DurableObject } from 'cloudflare:workers';
-import Worker, { CheckinTable as Table, Replica as Connection } from '../../build/index.js';
+import Worker, { CheckinTable as Table, Replica as Connection, Tenant as Staff } from '../../build/index.js';
 
 export default Worker;
 
@@ -49,3 +49,6 @@ export const CheckinTable = reachable(Table);
 
 // The object of a connection to a read replica: see monitor/replica.
 export const Replica = reachable(Connection);
+
+// The live object of a tenant: see tenant.
+export const Tenant = reachable(Staff);

@@ -64,6 +64,8 @@ pub struct Week {
     pub messages: u32,
     /// Alerts that people called false.
     pub false_alarms: u32,
+    /// How that is.
+    pub level: Level,
 }
 
 /// The quietness of a channel.
@@ -99,6 +101,7 @@ pub fn channels(sent: &[Sent], weeks: usize, now: DateTime<Utc>) -> Vec<Quietnes
             alerts: 0,
             messages: 0,
             false_alarms: 0,
+            level: Level::Quiet,
         };
         (0..).map(week).take(weeks).collect::<Vec<_>>()
     };
@@ -111,11 +114,12 @@ pub fn channels(sent: &[Sent], weeks: usize, now: DateTime<Utc>) -> Vec<Quietnes
             week.messages = week.messages.saturating_add(1);
             week.alerts = week.alerts.saturating_add(one.alerts);
             week.false_alarms = week.false_alarms.saturating_add(one.false_alarms);
+            week.level = level(week.alerts);
         }
     }
     let of = |(channel_id, weeks): (Option<Uuid>, Vec<Week>)| Quietness {
         channel_id,
-        level: level(weeks.first().map_or(0, |week| week.alerts)),
+        level: weeks.first().map_or(Level::Quiet, |week| week.level),
         weeks,
     };
     let mut channels: Vec<Quietness> = channels.into_iter().map(of).collect();

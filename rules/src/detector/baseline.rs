@@ -101,6 +101,11 @@ impl Baseline {
         midnight(at) == self.until
     }
 
+    /// The midnight it was learnt at.
+    pub fn until(&self) -> DateTime<Utc> {
+        self.until
+    }
+
     /// How much of the history before a value is still read: who keeps a baseline needs no more.
     pub fn reads(&self) -> TimeDelta {
         TimeDelta::seconds(7 * self.layout.recent()).max(repeated::READS)

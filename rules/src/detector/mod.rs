@@ -15,6 +15,7 @@ mod decide;
 mod expect;
 mod explanation;
 mod guards;
+mod kept;
 mod layout;
 mod level;
 mod live;
@@ -35,6 +36,7 @@ pub use explanation::{
     Band, Direction, Explanation, Noise, Outcome, Rule, Said, Sensitivities, Thresholds, Verdict,
     Widened,
 };
+pub use kept::Kept;
 pub use live::{Live, replay};
 pub use streak::Streak;
 
@@ -117,7 +119,7 @@ pub struct Series<'a> {
 /// Judges one value. `before` is the streak of the verdict before, or the default.
 ///
 /// Learns the whole history each time, about a millisecond for eight weeks of hours. Who judges often
-/// keeps a [`Baseline`] for as long as it is [`current`](Baseline::current), or a [`Live`] series.
+/// keeps a [`Kept`] series for as long as it is [`current`](Kept::current), or a [`Live`] one.
 pub fn judge(series: &Series<'_>, at: DateTime<Utc>, value: f64, before: &Streak) -> Verdict {
     Baseline::learn(series, at).judge(series.history, at, value, before)
 }

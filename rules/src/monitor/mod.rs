@@ -16,6 +16,7 @@ pub mod due;
 pub mod explain;
 pub mod identifier;
 pub mod lag;
+pub mod learned;
 pub mod ledger;
 pub mod outcome;
 pub mod privileges;

@@ -6,11 +6,11 @@
 //! told is an error, not a pass.
 //! Failure: none; what is missing has an outcome of its own.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::check::{
-    Check, Difference, Empty, Expected, Kind, Measure, Reference, Sensitivity, Threshold,
+    Check, Difference, Empty, Kind, Measure, Reference, Sensitivity, Threshold,
     ThresholdKind, Weight,
 };
 use super::lag;
@@ -137,7 +137,10 @@ pub fn value(check: &Check, measured: &Measured, as_of: DateTime<Utc>) -> Option
         (Measured::Newest { at, .. }, Kind::Freshness(freshness)) => {
             let age = match &freshness.expected {
                 None => as_of - (*at)?,
-                Some(expected) => lateness(expected, &freshness.timezone, *at, as_of),
+                Some(expected) => {
+                    let days = [expected.holidays.as_slice(), &check.holidays].concat();
+                    lateness(&expected.cron, &days, &freshness.timezone, *at, as_of)
+                }
             };
             Some(seconds(age.max(TimeDelta::zero())))
         }
@@ -181,17 +184,18 @@ const YEAR: i64 = 366;
 /// By how much the rows that were expected last are late; nothing when they came. On holidays none
 /// are expected.
 fn lateness(
-    expected: &Expected,
+    cron: &str,
+    holidays: &[NaiveDate],
     zone: &Zone,
     newest: Option<DateTime<Utc>>,
     as_of: DateTime<Utc>,
 ) -> TimeDelta {
-    let Ok(cron) = Cron::parse(&expected.cron) else {
+    let Ok(cron) = Cron::parse(cron) else {
         return TimeDelta::zero();
     };
     let holiday = |at: DateTime<Utc>| {
         let day = zone.local_day(at).to_string();
-        expected.holidays.iter().any(|date| date.to_string() == day)
+        holidays.iter().any(|date| date.to_string() == day)
     };
     // A year without an expected row expects nothing.
     let earliest = as_of - TimeDelta::days(YEAR);

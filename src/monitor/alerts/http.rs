@@ -7,8 +7,8 @@ use rules::roles::{Resource, Verb};
 
 use super::Deed;
 use super::wire::{
-    AlertsQuery, IncidentsQuery, MarkIn, MonitorAlert, MonitorAlerts, MonitorIncident,
-    MonitorIncidents,
+    AlertQuietness, AlertsQuery, IncidentsQuery, MarkIn, MonitorAlert, MonitorAlerts, MonitorIncident,
+    MonitorIncidents, QuietnessQuery,
 };
 use crate::platform::http::{Access, Answer, Call, Route, json, routes};
 
@@ -16,6 +16,7 @@ use crate::platform::http::{Access, Answer, Call, Route, json, routes};
 pub fn routes() -> Vec<Route> {
     routes![
         __path_list, list => Access::May(Verb::Read, Resource::MonitorAlert);
+        __path_quietness, quietness => Access::May(Verb::Read, Resource::MonitorAlert);
         __path_get, get => Access::May(Verb::Read, Resource::MonitorAlert);
         __path_ack, ack => Access::May(Verb::Write, Resource::MonitorAlert);
         __path_resolve, resolve => Access::May(Verb::Write, Resource::MonitorAlert);
@@ -31,6 +32,15 @@ pub fn routes() -> Vec<Route> {
 async fn list(call: Call<'_>) -> Answer {
     let scope = call.scope().await?;
     json(&super::list(call.ctx, &scope, &call.query()?).await?)
+}
+
+/// How quiet each channel was that alerts are told to, week by week. From 30 alerts a week on people
+/// begin not to look (`noisy`); above 50 they do not (`ignored`).
+#[utoipa::path(get, path = "/api/alerts/quietness", operation_id = "get_alert_quietness",
+    params(QuietnessQuery), responses((status = 200, body = AlertQuietness)))]
+async fn quietness(call: Call<'_>) -> Answer {
+    let scope = call.scope().await?;
+    json(&super::quietness(call.ctx, &scope, &call.query()?).await?)
 }
 
 /// One alert.

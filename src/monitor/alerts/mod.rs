@@ -10,7 +10,8 @@ mod wire;
 
 use chrono::{DateTime, Utc};
 use rules::alert::mark::{self, Mark};
-use rules::alert::{Alert, Change, act};
+use rules::alert::{Alert, Change, act, quiet};
+use rules::invalid::Invalid;
 use rules::page::Page;
 use serde_json::json;
 use uuid::Uuid;
@@ -19,9 +20,15 @@ use super::replica;
 use crate::platform::ctx::Ctx;
 use crate::platform::error::{Error, Result};
 use crate::platform::scope::Scope;
+use crate::tenant;
 use store::Acted;
-use wire::{AlertsQuery, IncidentsQuery, MonitorAlert, MonitorIncident};
+use wire::{
+    AlertQuietness, AlertsQuery, IncidentsQuery, MonitorAlert, MonitorAlerts, MonitorIncident,
+    QuietChannel, QuietnessQuery,
+};
 
+/// Weeks of quietness unless others are wanted.
+const WEEKS: usize = 4;
 /// How often an act that lost the race is decided again.
 const RACES: usize = 5;
 
@@ -36,8 +43,19 @@ pub enum Deed {
     Mark(Option<Mark>),
 }
 
+impl Deed {
+    /// What is shown of it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Acknowledge => "acknowledged",
+            Self::Resolve => "resolved",
+            Self::Mark(_) => "marked",
+        }
+    }
+}
+
 /// Alerts, newest first.
-pub async fn list(ctx: &Ctx, scope: &Scope, query: &AlertsQuery) -> Result<Page<MonitorAlert>> {
+pub async fn list(ctx: &Ctx, scope: &Scope, query: &AlertsQuery) -> Result<MonitorAlerts> {
     let limit = rules::page::limit(query.limit.as_deref())?;
     let mut filter = serde_json::to_value(query)?;
     if let Some(fields) = filter.as_object_mut() {
@@ -46,7 +64,37 @@ pub async fn list(ctx: &Ctx, scope: &Scope, query: &AlertsQuery) -> Result<Page<
         fields.insert("limit".to_owned(), json!(limit + 1));
     }
     let found = ctx.pg.call(scope, &store::LIST, &filter).await?;
-    Ok(rules::page::cut(found, limit, |alert| alert.id))
+    let page = rules::page::cut(found.items, limit, |alert| alert.id);
+    Ok(MonitorAlerts {
+        items: page.items,
+        next_cursor: page.next_cursor,
+        live: found.live,
+    })
+}
+
+/// How quiet the channels were, week by week: alerts and messages, and how many of them were false.
+pub async fn quietness(
+    ctx: &Ctx,
+    scope: &Scope,
+    query: &QuietnessQuery,
+) -> Result<AlertQuietness> {
+    let weeks = query.weeks.as_deref().map_or(Ok(WEEKS), str::parse);
+    let weeks = weeks.ok().filter(|weeks| (1..=quiet::WEEKS).contains(weeks));
+    let weeks = weeks.ok_or_else(|| {
+        let message = format!("Must be a number from 1 to {}.", quiet::WEEKS);
+        Invalid::one("/weeks", "out_of_range", message)
+    })?;
+    let asked = json!({"now": ctx.now, "weeks": weeks});
+    let found = ctx.pg.call(scope, &store::SENT, &asked).await?;
+    let channels = quiet::channels(&found.sent, weeks, ctx.now).into_iter();
+    let named = channels.map(|channel| QuietChannel {
+        channel_id: channel.channel_id,
+        name: channel.channel_id.and_then(|id| found.names.get(&id).cloned()),
+        weeks: channel.weeks,
+    });
+    Ok(AlertQuietness {
+        data: named.collect(),
+    })
 }
 
 /// One alert.
@@ -75,12 +123,13 @@ pub async fn act(ctx: &Ctx, scope: &Scope, alert: Uuid, deed: Deed) -> Result<Mo
         };
         let written = json!({
             "id": alert, "standing": known.standing, "data": after, "state": after.state,
-            "resolved_at": after.resolved_at, "change": change,
+            "resolved_at": after.resolved_at, "change": change, "deed": deed.name(),
             "feedback": feedback.map(|feedback| json!({
                 "from": feedback.from, "until": feedback.until, "mark": feedback.mark})),
         });
         let acted = ctx.pg.call_full(scope, &store::ACT, &written).await?;
         if let Acted::Done(followed) = acted.result {
+            tenant::announce(ctx, acted.tenant, &followed.live.place()).await;
             replica::changed(ctx, acted.tenant, &followed).await;
             return Ok(followed.it);
         }

@@ -3,13 +3,18 @@
 //! Invariant: what an alert is and may become is decided by `rules::alert`.
 //! Failure: 422 with the pointer of each field.
 
+use std::collections::BTreeMap;
+
 use rules::alert::evidence::Evidence;
 use rules::alert::incident::Scope;
 use rules::alert::mark::Mark;
+use rules::alert::quiet::{Sent, Week};
 use rules::alert::{Alert, Cause, Kind, Mute, Severity, State};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
+
+use crate::tenant::LiveAt;
 
 /// An alert.
 #[derive(Deserialize, Serialize, ToSchema)]
@@ -100,6 +105,53 @@ pub struct MonitorAlerts {
     pub items: Vec<MonitorAlert>,
     /// Where the next page starts.
     pub next_cursor: Option<String>,
+    /// Where to subscribe from to miss no change of them; none before there is a connection.
+    #[schema(required = true)]
+    pub live: Option<LiveAt>,
+}
+
+/// Alerts as they are found.
+#[derive(Deserialize)]
+pub(super) struct Found {
+    pub items: Vec<MonitorAlert>,
+    pub live: Option<LiveAt>,
+}
+
+/// How quiet the channels are.
+#[derive(Serialize, ToSchema)]
+pub struct AlertQuietness {
+    /// The noisiest first.
+    pub data: Vec<QuietChannel>,
+}
+
+/// How quiet a channel is.
+#[derive(Serialize, ToSchema)]
+pub struct QuietChannel {
+    /// The channel; none for addresses that routes name themselves.
+    #[schema(required = true)]
+    pub channel_id: Option<Uuid>,
+    /// What people call it; none for a channel that is gone.
+    #[schema(required = true)]
+    pub name: Option<String>,
+    /// The weeks, the last one first.
+    pub weeks: Vec<Week>,
+}
+
+/// Which weeks.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct QuietnessQuery {
+    /// How many, ending now: 1 to 53; 4 unless given.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 53)]
+    pub weeks: Option<String>,
+}
+
+/// What was sent, and what the channels are called.
+#[derive(Deserialize)]
+pub(super) struct SentMessages {
+    pub sent: Vec<Sent>,
+    pub names: BTreeMap<Uuid, String>,
 }
 
 /// Which alerts.

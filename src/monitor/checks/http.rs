@@ -3,11 +3,16 @@
 //! Invariant: nothing is decided here.
 //! Failure: see the problems of the API document.
 
+use rules::monitor::backfill::Backfill;
 use rules::monitor::check::{CheckIn, CheckPatch};
 use rules::roles::{Resource, Verb};
 
-use super::wire::{CheckResults, MonitorCheck, MonitorChecks, ResultsQuery, TableRun};
-use crate::platform::http::{Access, Answer, Call, Route, created, json, no_content, routes};
+use super::wire::{
+    CheckHistory, CheckResults, HistoryQuery, MonitorCheck, MonitorChecks, ResultsQuery, TableRun,
+};
+use crate::platform::http::{
+    Access, Answer, Call, Reply, Route, created, json, no_content, routes,
+};
 
 /// The routes.
 pub fn routes() -> Vec<Route> {
@@ -18,6 +23,8 @@ pub fn routes() -> Vec<Route> {
         __path_patch, patch => Access::May(Verb::Write, Resource::MonitoredTable);
         __path_delete, delete => Access::May(Verb::Write, Resource::MonitoredTable);
         __path_results, results => Access::May(Verb::Read, Resource::MonitoredTable);
+        __path_history, history => Access::May(Verb::Read, Resource::MonitoredTable);
+        __path_backfill, backfill => Access::May(Verb::Write, Resource::MonitoredTable);
         __path_run, run => Access::May(Verb::Write, Resource::MonitoredTable);
         __path_dry_run, dry_run => Access::May(Verb::Write, Resource::MonitoredTable);
     ]
@@ -85,6 +92,35 @@ async fn results(call: Call<'_>) -> Answer {
     let scope = call.scope().await?;
     let which = (call.id("id")?, call.id("check_id")?);
     json(&super::results(call.ctx, &scope, which, &call.query()?).await?)
+}
+
+/// What a check measured in a time, for a chart: at most about as many points as are wanted, of which
+/// no warning and no failure is left out.
+#[utoipa::path(get, path = "/api/tables/{id}/checks/{check_id}/history",
+    operation_id = "get_check_history",
+    params(("id" = Uuid, Path), ("check_id" = Uuid, Path), HistoryQuery),
+    responses((status = 200, body = CheckHistory)))]
+async fn history(call: Call<'_>) -> Answer {
+    let scope = call.scope().await?;
+    let which = (call.id("id")?, call.id("check_id")?);
+    json(&super::history(call.ctx, &scope, which, &call.query()?).await?)
+}
+
+/// Fills in what a check would have measured in the last eight weeks, from the rows that are there: one
+/// statement every ten seconds, for a quarter of the budget at most. Nobody is told of anything that is
+/// found. A new check that learns does so of itself.
+#[utoipa::path(post, path = "/api/tables/{id}/checks/{check_id}/backfill",
+    operation_id = "backfill_check",
+    params(("id" = Uuid, Path), ("check_id" = Uuid, Path)),
+    responses((status = 202, body = Backfill)))]
+async fn backfill(call: Call<'_>) -> Answer {
+    let scope = call.scope().await?;
+    let which = (call.id("id")?, call.id("check_id")?);
+    let begun = super::backfill(call.ctx, &scope, which).await?;
+    Ok(Reply {
+        status: 202,
+        ..json(&begun)?
+    })
 }
 
 /// Runs all checks of a table now, whenever they would be due.

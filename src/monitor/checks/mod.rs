@@ -8,8 +8,9 @@ pub mod http;
 mod store;
 mod wire;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use rules::invalid::Invalid;
+use rules::monitor::backfill::Backfill;
 use rules::monitor::check::{Check, CheckIn, CheckPatch};
 use rules::page::Page;
 use serde_json::json;
@@ -20,7 +21,14 @@ use crate::platform::ctx::Ctx;
 use crate::platform::error::Result;
 use crate::platform::pg::Called;
 use crate::platform::scope::Scope;
-use wire::{CheckResult, MonitorCheck, MonitorChecks, ResultsQuery};
+use wire::{CheckHistory, CheckResult, HistoryQuery, MonitorCheck, MonitorChecks, ResultsQuery};
+
+/// Points of a chart unless others are wanted.
+const POINTS: u32 = 300;
+/// Most points of a chart that are wanted.
+const MOST: u32 = 1_000;
+/// The time of a chart unless another is wanted.
+const WEEK: TimeDelta = TimeDelta::weeks(1);
 
 /// Adds a check.
 pub async fn create(
@@ -32,7 +40,10 @@ pub async fn create(
     let which = json!({"table_id": table});
     let named = ctx.pg.call(&reading(scope), &store::TABLE, &which).await?;
     let check = input.validate(&named.table)?;
-    let new = json!({"id": ctx.new_id(), "table_id": table, "definition": check});
+    let new = json!({
+        "id": ctx.new_id(), "table_id": table, "definition": check,
+        "backfill": Backfill::of(&check),
+    });
     let made = ctx.pg.call_full(scope, &store::INSERT, &new).await?;
     followed(ctx, made).await
 }
@@ -62,10 +73,13 @@ pub async fn patch(
     let known = ctx.pg.call(&reading(scope), &store::KNOWN, &which).await?;
     let before: Check = serde_json::from_value(known.definition)?;
     let after = before.patch(input, &known.table)?;
-    let change = json!({
+    let mut change = json!({
         "table_id": table, "id": check, "definition": after,
-        "if_match": if_match.unwrap_or(known.version),
+        "anew": !after.measures_as(&before), "if_match": if_match.unwrap_or(known.version),
     });
+    if let (false, Some(fields)) = (after.is_filled_as(&before), change.as_object_mut()) {
+        fields.insert("backfill".to_owned(), json!(Backfill::of(&after)));
+    }
     let done = ctx.pg.call_full(scope, &store::PATCH, &change).await?;
     followed(ctx, done).await
 }
@@ -95,12 +109,60 @@ pub async fn results(
     invalid.or(())?;
     let limit = rules::page::limit(query.limit.as_deref())?;
     let filter = json!({
-        "table_id": table, "id": check, "from": from, "to": to, "outcome": query.outcome,
-        "before": rules::page::decode::<String>(query.cursor.as_deref())?,
+        "table_id": table, "id": check, "from": from, "to": to,
+        "outcome": query.outcome, "origin": query.origin,
+        "before": rules::page::decode::<(String, i32)>(query.cursor.as_deref())?,
         "limit": limit + 1,
     });
     let found = ctx.pg.call(scope, &store::RESULTS, &filter).await?;
-    Ok(rules::page::cut(found, limit, |result| result.at.clone()))
+    Ok(rules::page::cut(found, limit, |result| {
+        (result.at.clone(), result.revision)
+    }))
+}
+
+/// What a check measured in a time, oldest first.
+pub async fn history(
+    ctx: &Ctx,
+    scope: &Scope,
+    (table, check): (Uuid, Uuid),
+    query: &HistoryQuery,
+) -> Result<CheckHistory> {
+    let mut invalid = Invalid::default();
+    let from = invalid.take(time("/from", query.from.as_deref())).flatten();
+    let to = invalid.take(time("/to", query.to.as_deref())).flatten();
+    let points = query.points.as_deref().map_or(Ok(POINTS), str::parse);
+    let points = points.ok().filter(|points| (1..=MOST).contains(points));
+    if points.is_none() {
+        let message = format!("Must be a number from 1 to {MOST}.");
+        invalid.add("/points", "out_of_range", message);
+    }
+    invalid.or(())?;
+    let to = to.unwrap_or(ctx.now);
+    let asked = json!({
+        "table_id": table, "id": check, "from": from.unwrap_or(to - WEEK), "to": to,
+        "points": points,
+    });
+    let data = ctx.pg.call(scope, &store::HISTORY, &asked).await?;
+    Ok(CheckHistory { data })
+}
+
+/// Has the history of a check filled in, unless that is under way.
+pub async fn backfill(
+    ctx: &Ctx,
+    scope: &Scope,
+    (table, check): (Uuid, Uuid),
+) -> Result<Backfill> {
+    let which = json!({"table_id": table, "id": check});
+    // Twice the same changes nothing, so no answer needs to be kept.
+    let scope = &reading(scope);
+    let known = ctx.pg.call(scope, &store::KNOWN, &which).await?;
+    let definition: Check = serde_json::from_value(known.definition)?;
+    let asked = json!({
+        "table_id": table, "id": check, "version": known.version,
+        "backfill": Backfill::of(&definition),
+    });
+    let begun = ctx.pg.call_full(scope, &store::BACKFILL, &asked).await?;
+    Ok(followed(ctx, begun).await?.result)
 }
 
 /// Runs the checks of a table now. A dry run stores nothing and tells nobody.

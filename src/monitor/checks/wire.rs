@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use chrono::NaiveDate;
+use rules::monitor::backfill::Backfill;
 use rules::monitor::check::{Measure, Samples, Scope, Threshold};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -62,8 +64,17 @@ pub struct MonitorCheck {
     /// What routes and silences go by.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
+    /// By whose clock days and weeks are meant.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub timezone: Option<String>,
+    /// Days of that zone that are not like others of their weekday.
+    #[serde(default)]
+    pub holidays: Vec<NaiveDate>,
     /// Whether it runs.
     pub enabled: bool,
+    /// How far its history is filled in.
+    pub backfill: Backfill,
     /// The period that was run last, RFC 3339.
     #[schema(required = true)]
     pub last_at: Option<String>,
@@ -98,6 +109,8 @@ pub struct CheckResult {
     pub check_id: Uuid,
     /// The period that it is about, RFC 3339.
     pub at: String,
+    /// Grows when the check measures something else.
+    pub revision: i32,
     /// `schedule`, `manual` or `backfill`.
     pub origin: String,
     /// `pass`, `warn`, `fail`, `learning`, `inconclusive`, `skipped`, `errored` or `misconfigured`.
@@ -163,11 +176,53 @@ pub struct ResultsQuery {
     pub from: Option<String>,
     /// Those before this time, RFC 3339.
     pub to: Option<String>,
-    /// Those with this outcome.
+    /// Those with this outcome: `pass`, `warn`, `fail`, `learning`, `inconclusive`, `skipped`, `errored`
+    /// or `misconfigured`.
     pub outcome: Option<String>,
+    /// Those that came about so: `schedule`, `manual` or `backfill`.
+    pub origin: Option<String>,
     /// 1 to 200.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 200)]
     pub limit: Option<String>,
     /// `next_cursor` of the page before.
     pub cursor: Option<String>,
+}
+
+/// A point of a chart.
+#[derive(Deserialize, Serialize, ToSchema)]
+pub struct CheckPoint {
+    /// The period that it is about, RFC 3339.
+    pub at: String,
+    /// What was measured.
+    #[schema(required = true)]
+    pub value: Option<f64>,
+    /// Not below this was expected.
+    #[schema(required = true)]
+    pub low: Option<f64>,
+    /// Not above this.
+    #[schema(required = true)]
+    pub high: Option<f64>,
+    /// What came of it.
+    pub outcome: String,
+}
+
+/// What a check measured, for a chart.
+#[derive(Serialize, ToSchema)]
+pub struct CheckHistory {
+    /// Oldest first.
+    pub data: Vec<CheckPoint>,
+}
+
+/// Which points.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct HistoryQuery {
+    /// From this time on, RFC 3339; a week before `to` unless given.
+    pub from: Option<String>,
+    /// Before this time, RFC 3339; now unless given.
+    pub to: Option<String>,
+    /// About how many, 1 to 1,000; 300 unless given. Warnings and failures are never left out.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
+    pub points: Option<String>,
 }

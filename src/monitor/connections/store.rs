@@ -22,9 +22,12 @@ pub struct Nothing {}
 /// Verifies that the caller may write; answers nothing else.
 pub const WHOSE: Statement<Value, Nothing> = Statement::new("select '{}'::jsonb");
 
-/// A new connection.
+/// A new connection. From now on there is a channel of alerts to subscribe to.
 pub const INSERT: Statement<Value, MonitorConnection> = Statement::new(
-    "insert into monitor_connections as c (id, tenant_id, name, host, port, database, username,
+    "with live as (
+       insert into realtime_channels (tenant_id, channel) values (app.tenant(), 'alerts')
+       on conflict do nothing)
+     insert into monitor_connections as c (id, tenant_id, name, host, port, database, username,
             secret, sslmode, allow_primary, primary_reason, lag_limit_seconds, budget_statements,
             budget_milliseconds, budget_buffers, enabled, created_by, created_at, updated_at)
      select ($1->>'id')::uuid, app.tenant(), $1->>'name', $1->>'host', ($1->>'port')::int,

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rules::monitor::TableName;
+use rules::monitor::backfill::{self, Chunk};
 use rules::monitor::catalog::{self, Catalog, TableFacts};
 use rules::monitor::check::{Check, Kind};
 use rules::monitor::explain;
@@ -50,6 +51,8 @@ pub struct Asking<'a> {
     pub ledger: Ledger,
     /// What was spent by this run.
     pub work: Work,
+    /// What it may spend of the budget, and has spent, where that is a part of it.
+    pub share: Option<(Budget, Ledger)>,
     /// What was learned of tables.
     pub catalog: Catalog,
     /// The server's version.
@@ -96,7 +99,8 @@ pub struct Unasked {
 }
 
 impl Unasked {
-    fn of(outcome: Outcome, code: &str, text: impl Into<String>) -> Self {
+    /// With an outcome, a code and words.
+    pub fn of(outcome: Outcome, code: &str, text: impl Into<String>) -> Self {
         Self {
             outcome,
             code: code.to_owned(),
@@ -187,6 +191,32 @@ impl Asking<'_> {
         let answer = self.in_transaction(table, check, as_of, histogram).await;
         self.end().await;
         answer
+    }
+
+    /// Counts stretches of the past, for a check whose history is filled in.
+    pub async fn past(&mut self, table: &TableName, check: &Check, chunk: &Chunk) -> Answer<String> {
+        self.affordable(Work {
+            statements: 4,
+            milliseconds: u64::from(self.limits.statement_ms),
+            buffers: 1,
+        })?;
+        self.begin().await?;
+        let answer = self.counted(table, check, chunk).await;
+        self.end().await;
+        answer
+    }
+
+    async fn counted(&mut self, table: &TableName, check: &Check, chunk: &Chunk) -> Answer<String> {
+        for name in check.tables(table) {
+            self.learn(&name).await?;
+        }
+        let size = Size::default();
+        let statement = backfill::statement(check, table, &self.catalog, size, chunk);
+        let statement = statement.map_err(|unable| {
+            Unasked::of(Outcome::Misconfigured, "misconfigured", unable.message)
+        })?;
+        let (answer, ..) = self.guarded(&statement, table).await?;
+        Ok(answer)
     }
 
     async fn in_transaction(
@@ -338,7 +368,11 @@ impl Asking<'_> {
     }
 
     fn affordable(&self, work: Work) -> Answer<()> {
-        let may = self.ledger.may(&self.budget, work, clock::now());
+        let now = clock::now();
+        if let Some((budget, ledger)) = &self.share {
+            ledger.may(budget, work, now).map_err(|_| spent())?;
+        }
+        let may = self.ledger.may(&self.budget, work, now);
         may.map_err(|_| spent())
     }
 
@@ -346,6 +380,9 @@ impl Asking<'_> {
         self.work.statements += done.statements;
         self.work.milliseconds += done.milliseconds;
         self.work.buffers += done.buffers;
+        if let Some((_, ledger)) = &mut self.share {
+            ledger.spend(done, clock::now());
+        }
     }
 
     /// Something is wrong on our side.

@@ -116,6 +116,12 @@ pub async fn reach(asking: &mut Asking<'_>, breaker: &mut Breaker) -> Contact {
 }
 
 impl Contact {
+    /// Whether it can be asked about data: it is there, and not too far behind.
+    pub fn is_within(&self) -> bool {
+        let within = lag::Standing::Within;
+        matches!(self, Self::Up { standing, .. } if *standing == within)
+    }
+
     /// The state of the data at the least, by the replica's own clock: what is read later in the run
     /// is not older.
     pub fn as_of(&self) -> DateTime<Utc> {

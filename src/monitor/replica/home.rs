@@ -14,18 +14,24 @@ use rules::monitor::ledger::Work;
 use rules::monitor::outcome::Outcome;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::contact::Contact;
 use super::judging::Ran;
 use super::plan::Plan;
+use super::storage::Storage;
 use super::store;
 use super::telling::{self, Told};
 use super::wake::Wake;
+use crate::tenant;
 use crate::delivery;
 use crate::platform::clock;
+use crate::platform::ctx::Ctx;
 use crate::platform::error::{Error, Result};
 use crate::platform::scope::Scope;
 
+/// Most questions by hand that are told of later.
+const OWED: usize = 100;
 /// How often a run that lost the race decides again.
 const RACES: usize = 5;
 
@@ -110,6 +116,9 @@ impl Wake<'_> {
                 if found.number.is_some() {
                     self.storage.drop("found")?;
                 }
+                if recorded.emitted > 0 {
+                    tenant::announce(self.ctx, self.tenant, &plan.live.place()).await;
+                }
                 if recorded.posted > 0 {
                     delivery::announce(self.ctx, self.tenant).await;
                 }
@@ -160,11 +169,45 @@ fn ledger(found: &Found) -> Vec<Value> {
     if found.ran.is_empty() {
         return Vec::new();
     }
-    let Found { work, ran, at, .. } = found;
+    let mut ledger = spent_at(found.at, &found.work, found.ran.len());
+    if let Some(hour) = ledger.first_mut().and_then(Value::as_object_mut) {
+        hour.insert("skipped".to_owned(), json!(skipped));
+    }
+    ledger
+}
+
+/// What was spent at a time, as the ledger takes it.
+pub(super) fn spent_at(at: DateTime<Utc>, work: &Work, runs: usize) -> Vec<Value> {
     let hour = at.timestamp() - at.timestamp().rem_euclid(3_600);
     vec![json!({
         "hour": rules::time::from_ms(hour * 1_000), "statements": work.statements,
-        "milliseconds": work.milliseconds, "buffers": work.buffers, "runs": ran.len(),
-        "skipped": skipped,
+        "milliseconds": work.milliseconds, "buffers": work.buffers, "runs": runs,
     })]
+}
+
+/// Adds what was asked by hand, or for a dry run, to what the connection cost. What Postgres does not
+/// take now is added the next time.
+pub(super) async fn note(
+    ctx: &Ctx,
+    storage: &Storage,
+    (tenant, connection): (Uuid, Uuid),
+    work: &Work,
+    runs: usize,
+) -> Result<()> {
+    let mut owed: Vec<Value> = storage.get("owed")?.unwrap_or_default();
+    owed.extend(spent_at(clock::now(), work, runs));
+    let surplus = owed.len().saturating_sub(OWED);
+    owed.drain(..surplus);
+    storage.put("owed", &owed)?;
+    let scope = Scope::system(tenant);
+    // One hour may be told of once in a statement.
+    while let Some(hour) = owed.first() {
+        let noted = json!({"id": connection, "ledger": [hour]});
+        if ctx.pg.call(&scope, &store::SPENT, &noted).await.is_err() {
+            break;
+        }
+        owed.remove(0);
+        storage.put("owed", &owed)?;
+    }
+    Ok(())
 }

@@ -7,18 +7,19 @@
 use std::borrow::Cow;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use rules::civil::Zone;
-use rules::detector::{self, Point, Series};
-use rules::monitor::check::{Check, Kind, Sensitivity, SeriesKind};
+use rules::detector::Point;
+use rules::monitor::check::{Check, Kind};
+use rules::monitor::learned::Learning;
 use rules::monitor::outcome::{Outcome, Skipped};
 use rules::monitor::schema::{self, Snapshot};
 use rules::monitor::shift::{self, Taken};
-use rules::monitor::verdict::{self, Context, Learned, Verdict};
+use rules::monitor::verdict::{self, Context, Verdict};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::asking::{Asked, Unasked};
+use super::memory::Past;
 use super::plan::State;
 
 /// How far from a week ago a value may be that stands for it.
@@ -50,6 +51,8 @@ pub struct Stored {
     pub check_id: Uuid,
     /// The period that it is about.
     pub at: DateTime<Utc>,
+    /// The revision of the check.
+    pub revision: i32,
     /// `schedule` or `manual`.
     pub origin: Cow<'static, str>,
     /// `pass`, `warn`, …
@@ -90,15 +93,15 @@ pub struct Case<'a> {
     pub state: &'a State,
     /// What was measured before.
     pub previous: Option<f64>,
-    /// Results of the weeks before, oldest first; empty where nothing is learned.
-    pub history: &'a [Point],
+    /// Which revision of the check it is.
+    pub revision: i32,
     /// Now.
     pub now: DateTime<Utc>,
 }
 
 impl Case<'_> {
     /// The check was asked and answered.
-    pub fn answered(&self, asked: &Asked, took: TimeDelta) -> Ran {
+    pub fn answered(&self, asked: &Asked, past: Past<'_>, took: TimeDelta) -> Ran {
         let Some(measured) = &asked.measured else {
             return self.unasked(&Outcome::Errored, "unreadable", "There is no answer.");
         };
@@ -110,19 +113,21 @@ impl Case<'_> {
         if let Some(Taken::Learned(histogram)) = &shift {
             state.histogram = Some(histogram.clone());
         }
-        // A stretch of time is one point, however often it is counted.
-        let at = asked.plan.bucket.map_or(self.period, |bucket| bucket.from);
+        let at = self.at(asked);
         let value = verdict::value(self.check, measured, self.as_of);
-        let learned = value.and_then(|value| self.learned(at, value));
+        let learning = Learning::of(self.check);
+        let learned = past.kept.zip(value);
+        let learned = learned.map(|(kept, value)| kept.judge(at, value, &self.state.streak));
         if let Some(said) = &learned {
             state.streak = said.streak.clone();
         }
         let context = Context {
             previous: self.previous,
-            week_ago: self.week_ago(at),
+            week_ago: week_ago(past.points, at),
             learned: learned
                 .as_ref()
-                .map_or_else(Vec::new, |said| self.says(said)),
+                .zip(learning)
+                .map_or_else(Vec::new, |(said, learning)| learning.says(said)),
             shift,
         };
         let judged = verdict::judge(self.check, measured, self.as_of, &context);
@@ -141,6 +146,11 @@ impl Case<'_> {
             ran.result.high = Some(said.expected.high);
         }
         ran
+    }
+
+    /// When a value is of. A stretch of time is one point, however often it is counted.
+    pub fn at(&self, asked: &Asked) -> DateTime<Utc> {
+        asked.plan.bucket.map_or(self.period, |bucket| bucket.from)
     }
 
     /// The columns were looked at.
@@ -179,6 +189,7 @@ impl Case<'_> {
         let result = Stored {
             check_id: self.id,
             at: self.period,
+            revision: self.revision,
             origin: self.origin.into(),
             outcome: name(outcome).into(),
             reason: why.as_str().map(str::to_owned),
@@ -202,6 +213,7 @@ impl Case<'_> {
         let result = Stored {
             check_id: self.id,
             at: self.period,
+            revision: self.revision,
             origin: self.origin.into(),
             outcome: name(&judged.outcome).into(),
             reason: reason.as_str().map(str::to_owned),
@@ -227,64 +239,14 @@ impl Case<'_> {
             ..state
         }
     }
-
-    /// What the detector says, where something is learned.
-    fn learned(&self, at: DateTime<Utc>, value: f64) -> Option<detector::Verdict> {
-        let wanted = self.check.thresholds.sensitivities();
-        let sensitivity = detected(*wanted.first()?);
-        let (zone, holidays) = match &self.check.kind {
-            Kind::Volume(volume) => (volume.timezone.clone(), Vec::new()),
-            _ => (Zone::utc(), Vec::new()),
-        };
-        let series = Series {
-            kind: match self.check.series()? {
-                SeriesKind::Count => detector::Kind::Count,
-                SeriesKind::Rate => detector::Kind::Rate,
-                SeriesKind::Value => detector::Kind::Value,
-            },
-            every: TimeDelta::seconds(self.check.bucket().into()),
-            zone: &zone,
-            history: self.history,
-            holidays: &holidays,
-            sensitivity,
-        };
-        Some(detector::judge(&series, at, value, &self.state.streak))
-    }
-
-    fn says(&self, said: &detector::Verdict) -> Vec<(Sensitivity, Learned)> {
-        let of = |sensitivity: Sensitivity| {
-            let said = said.explanation.sensitivities.of(detected(sensitivity));
-            let learned = match said.outcome {
-                detector::Outcome::Learning { have, need } => Learned::Learning { have, need },
-                detector::Outcome::Normal => Learned::Normal,
-                detector::Outcome::Suspect => Learned::Suspect,
-                detector::Outcome::Anomalous { direction } => Learned::Anomalous {
-                    above: direction == detector::Direction::Up,
-                },
-            };
-            (sensitivity, learned)
-        };
-        let wanted = self.check.thresholds.sensitivities();
-        wanted.into_iter().map(of).collect()
-    }
-
-    fn week_ago(&self, at: DateTime<Utc>) -> Option<f64> {
-        let then = at - TimeDelta::weeks(1);
-        let near = self
-            .history
-            .iter()
-            .map(|point| ((point.at - then).abs(), point));
-        let nearest = near.min_by_key(|(apart, _)| *apart)?;
-        (nearest.0 <= WEEK_AGO).then_some(nearest.1.value)
-    }
 }
 
-fn detected(sensitivity: Sensitivity) -> detector::Sensitivity {
-    match sensitivity {
-        Sensitivity::Low => detector::Sensitivity::Low,
-        Sensitivity::Medium => detector::Sensitivity::Medium,
-        Sensitivity::High => detector::Sensitivity::High,
-    }
+/// What was measured a week ago at this hour.
+fn week_ago(points: &[Point], at: DateTime<Utc>) -> Option<f64> {
+    let then = at - TimeDelta::weeks(1);
+    let near = points.iter().map(|point| ((point.at - then).abs(), point));
+    let nearest = near.min_by_key(|(apart, _)| *apart)?;
+    (nearest.0 <= WEEK_AGO).then_some(nearest.1.value)
 }
 
 /// How an outcome is stored.

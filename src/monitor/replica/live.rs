@@ -23,7 +23,9 @@ use worker::{DurableObject, Env, Request, Response, State, durable_object};
 
 use super::asking::Asking;
 use super::browse::{self, Look};
+use super::home;
 use super::line::Line;
+use super::memory::Memory;
 use super::storage::Storage;
 use super::store::{self, Access};
 use super::test;
@@ -44,6 +46,7 @@ pub struct Replica {
     state: State,
     env: Env,
     line: Mutex<Line>,
+    memory: Mutex<Memory>,
     alarm_at: Cell<Option<DateTime<Utc>>>,
 }
 
@@ -53,6 +56,7 @@ impl DurableObject for Replica {
             state,
             env,
             line: Mutex::default(),
+            memory: Mutex::default(),
             alarm_at: Cell::new(None),
         }
     }
@@ -162,11 +166,13 @@ impl Replica {
         dry: bool,
     ) -> Result<Option<Done>> {
         let mut line = self.line.lock().await;
+        let mut memory = self.memory.lock().await;
         let storage = Storage::make(&self.state)?;
         let mut wake = Wake {
             ctx,
             storage: &storage,
             line: &mut line,
+            memory: &mut memory,
             connection: self.connection()?,
             tenant,
         };
@@ -180,7 +186,7 @@ impl Replica {
             self.arm(next);
         }
         self.arm_for(&line);
-        drop(line);
+        drop((line, memory));
         if done.is_none() {
             self.forget().await?;
         }
@@ -218,13 +224,17 @@ impl Replica {
             budget: Budget::default(),
             ledger: storage.get("ledger")?.unwrap_or_default(),
             work: Work::default(),
+            share: None,
             catalog: BTreeMap::new(),
             version: 0,
             limits: Limits::default(),
         };
         let found = work(&mut asking).await;
         storage.put("ledger", &asking.ledger)?;
+        let spent = asking.work;
         self.arm_for(&line);
+        drop(line);
+        home::note(ctx, &storage, (tenant, self.connection()?), &spent, 0).await?;
         found
     }
 

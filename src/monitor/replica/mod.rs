@@ -8,10 +8,12 @@ mod asking;
 mod browse;
 mod contact;
 mod fault;
+mod filling;
 mod home;
 mod judging;
 mod line;
 mod live;
+mod memory;
 mod plan;
 mod storage;
 mod store;
@@ -29,6 +31,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::tenant::Place;
 use crate::platform::ctx::Ctx;
 use crate::platform::error::Result;
 use crate::platform::object::{self, Address, Caller};
@@ -48,6 +51,16 @@ pub struct Home {
     /// Where one is placed that is called for the first time.
     #[serde(default)]
     pub region: Option<String>,
+}
+
+impl Home {
+    /// Where the objects of a tenant are.
+    pub fn place(&self) -> Place {
+        Place {
+            jurisdiction: self.jurisdiction,
+            region: self.region.clone(),
+        }
+    }
 }
 
 /// What came of a change, and where the object is that follows it.

@@ -13,6 +13,7 @@ use rules::alert::silence::{self, Silence};
 use rules::alert::{Alert, Policy, Subject, Target, Watched};
 use rules::detector::Streak;
 use rules::monitor::TableName;
+use rules::monitor::backfill::Backfill;
 use rules::monitor::check::Check;
 use rules::monitor::due::Entry;
 use rules::monitor::schema::Snapshot;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::Home;
 use super::store::Access;
 
 /// How a connection is asked, what is watched through it, and how that stands.
@@ -30,6 +32,8 @@ pub struct Plan {
     pub access: Access,
     /// What people call the connection.
     pub name: String,
+    /// Where its tenant keeps objects.
+    pub live: Home,
     /// When it was last asked.
     pub last_run_at: Option<DateTime<Utc>>,
     /// The tables.
@@ -72,6 +76,12 @@ pub struct PlannedCheck {
     pub definition: Value,
     /// Its version, that it was run as.
     pub version: i64,
+    /// Grows when it measures something else.
+    pub revision: i32,
+    /// Grows when results are changed that it learned from.
+    pub learnt: i64,
+    /// How far its history is filled in.
+    pub backfill: Backfill,
     /// What the run before left.
     pub state: State,
     /// Since when it runs.
@@ -168,6 +178,13 @@ impl Plan {
     /// A table by its id.
     pub fn table(&self, id: Uuid) -> Option<&PlannedTable> {
         self.tables.iter().find(|table| table.id == id)
+    }
+
+    /// A check is filled in this far now.
+    pub fn filled(&mut self, check: Uuid, backfill: Backfill) {
+        if let Some(known) = self.checks.iter_mut().find(|known| known.id == check) {
+            known.backfill = backfill;
+        }
     }
 
     /// Something that is watched about the connection itself.

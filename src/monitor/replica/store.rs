@@ -55,6 +55,9 @@ pub struct Recorded {
     /// How many messages were posted.
     #[serde(default)]
     pub posted: u32,
+    /// How many changes of alerts there are to show.
+    #[serde(default)]
+    pub emitted: u32,
 }
 
 /// What the object of a connection opens it with.
@@ -64,17 +67,26 @@ pub const ACCESS: Statement<Value, Access> = Statement::new("select app.monitor_
 pub const PLAN: Statement<Value, Option<Plan>> =
     Statement::new("select app.monitor_plan($1)").nullable();
 
-/// Results of some checks since a time, oldest first.
+/// Results of some checks in a time, oldest first: `{"wants": [{check, revision, since, until}]}`.
 pub const HISTORY: Statement<Value, BTreeMap<Uuid, Vec<Point>>> = Statement::new(
     "select coalesce(jsonb_object_agg(x.check_id, x.points), '{}')
        from (select r.check_id, jsonb_agg(jsonb_build_object('at', app.utc(r.at), 'value', r.value,
                       'alerted', r.alerted, 'mark', r.mark) order by r.at) as points
-               from monitor_results r
-              where r.check_id in (select c::uuid from jsonb_array_elements_text($1->'checks') c)
-                and r.at >= ($1->>'since')::timestamptz and r.value is not null
-                and r.outcome in ('pass', 'warn', 'fail', 'learning')
+               from jsonb_to_recordset($1->'wants')
+                      as w (\"check\" uuid, revision int, since timestamptz, until timestamptz)
+               join monitor_results r on r.check_id = w.\"check\" and r.revision = w.revision
+                and r.at >= w.since and r.at <= w.until
+              where r.value is not null and r.outcome in ('pass', 'warn', 'fail', 'learning')
               group by r.check_id) x",
 );
+
+/// Keeps what was filled in of a check; none when the connection is gone.
+pub const FILLED: Statement<Value, Option<Value>> =
+    Statement::new("select app.take_monitor_backfill($1)").nullable();
+
+/// Adds what was asked by hand to what the connection cost; none when it is gone.
+pub const SPENT: Statement<Value, Option<Value>> =
+    Statement::new("select app.note_monitor_work($1)").nullable();
 
 /// Connections whose objects are late.
 pub const DUE: Function<Value, Vec<Late>> =

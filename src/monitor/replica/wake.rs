@@ -7,10 +7,10 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, TimeDelta, Utc};
-use rules::detector::Point;
+use chrono::{DateTime, Utc};
+use rules::monitor::backfill::Backfill;
 use rules::monitor::breaker::{self, Breaker, Sign};
-use rules::monitor::check::{Check, Kind, Reference};
+use rules::monitor::check::{Check, Kind};
 use rules::monitor::due::{self, Entry, Run};
 use rules::monitor::ledger::{Budget, Work};
 use rules::monitor::outcome::{Outcome, Skipped};
@@ -22,9 +22,11 @@ use uuid::Uuid;
 
 use super::asking::{Asking, Unasked};
 use super::contact::{Contact, reach};
+use super::filling;
 use super::home;
 use super::judging::{Case, Ran};
 use super::line::Line;
+use super::memory::{Learner, Memory};
 use super::plan::{Plan, PlannedCheck, PlannedTable};
 use super::storage::Storage;
 use super::store;
@@ -35,8 +37,6 @@ use crate::platform::scope::Scope;
 
 /// Most checks of one run; the others are due again at once.
 const MOST: usize = 25;
-/// How far back history is read: what the detector learns from.
-const HISTORY: TimeDelta = TimeDelta::days(57);
 
 /// Which checks are run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,10 +65,27 @@ pub struct Wake<'a> {
     pub storage: &'a Storage,
     /// The session.
     pub line: &'a mut Line,
+    /// What checks have learned.
+    pub memory: &'a mut Memory,
     /// The connection.
     pub connection: Uuid,
     /// Its tenant.
     pub tenant: Uuid,
+}
+
+/// What asking came to.
+#[derive(Default)]
+struct Asked {
+    contact: Option<Contact>,
+    ran: Vec<Ran>,
+    work: Work,
+    filled: Option<(Uuid, Backfill)>,
+}
+
+/// What is known from before, for judging.
+struct Learned<'a> {
+    memory: &'a mut Memory,
+    tenant: Uuid,
 }
 
 /// A check with its table, ready to run.
@@ -81,7 +98,7 @@ struct Ready<'p> {
 impl Wake<'_> {
     /// Runs, and brings home what came of it unless it is a dry run.
     pub async fn run(&mut self, which: Which, dry: bool) -> Result<Option<Done>> {
-        let Some(plan) = self.caught_up().await? else {
+        let Some(mut plan) = self.caught_up().await? else {
             return Ok(None);
         };
         let now = clock::now();
@@ -102,17 +119,30 @@ impl Wake<'_> {
         if which == Which::Due {
             self.claim(&mut entries, &runs)?;
         }
-        let mut work = Work::default();
-        let (contact, ran) = match runs.is_empty() {
-            true => (None, Vec::new()),
-            false => {
-                self.ask(&plan, &ready, &runs, which, now, &mut work)
-                    .await?
-            }
+        let fills = which == Which::Due
+            && filling::next(&plan, self.storage, now)?.is_some_and(|at| at <= now);
+        let asked = match runs.is_empty() && !fills {
+            true => Asked::default(),
+            false => self.ask(&plan, &ready, &runs, which, fills, now).await?,
         };
-        let next = due::next_alarm(&entries, clock::now());
+        let Asked {
+            contact,
+            ran,
+            work,
+            filled,
+        } = asked;
+        drop(ready);
+        if let Some((check, backfill)) = filled {
+            plan.filled(check, backfill);
+        }
+        let at = clock::now();
+        let next = due::next_alarm(&entries, at);
+        let next = next.into_iter().chain(filling::next(&plan, self.storage, at)?).min();
         let mut done = Done { ran, contact, next };
-        if !dry {
+        if dry {
+            let whose = (self.tenant, self.connection);
+            home::note(self.ctx, self.storage, whose, &work, done.ran.len()).await?;
+        } else {
             let found = home::Found {
                 number: None,
                 at: clock::now(),
@@ -171,15 +201,18 @@ impl Wake<'_> {
         ready: &[Ready<'_>],
         runs: &[Run],
         which: Which,
+        fills: bool,
         now: DateTime<Utc>,
-        work: &mut Work,
-    ) -> Result<(Option<Contact>, Vec<Ran>)> {
+    ) -> Result<Asked> {
         let runs = runs.iter().filter_map(|run| {
             let found = ready.iter().find(|ready| ready.planned.id == run.check)?;
             Some((found, run.period))
         });
         let runs: Vec<_> = runs.collect();
-        let history = self.history(&runs, now).await?;
+        let learners: Vec<_> = runs.iter().map(|(ready, _)| ready.learner()).collect();
+        self.memory
+            .refresh(self.ctx, self.tenant, &learners, now)
+            .await?;
         let mut breaker: Breaker = self.storage.get("breaker")?.unwrap_or_default();
         let budget = Budget {
             statements: plan.access.budget.statements.into(),
@@ -195,6 +228,7 @@ impl Wake<'_> {
             budget: budget.times(breaker.factor(now)),
             ledger: self.storage.get("ledger")?.unwrap_or_default(),
             work: Work::default(),
+            share: None,
             catalog: BTreeMap::new(),
             version: 0,
             limits: Limits::default(),
@@ -214,7 +248,7 @@ impl Wake<'_> {
                 as_of: contact.as_of(),
                 state: &one.planned.state,
                 previous: one.planned.last_value,
-                history: history.get(&one.planned.id).map_or(&[], Vec::as_slice),
+                revision: one.planned.revision,
                 now: clock::now(),
             };
             let outcome = match (&contact, &gone) {
@@ -230,53 +264,62 @@ impl Wake<'_> {
                             let text = "The replica suffers, and is left alone for a while.";
                             case.skipped(Skipped::Breaker, text)
                         }
-                        (None, _) => one.run(&mut asking, &case, &mut breaker, &mut gone).await,
+                        (None, _) => {
+                            let learned = Learned {
+                                memory: &mut *self.memory,
+                                tenant: self.tenant,
+                            };
+                            one.run(&mut asking, &case, learned, &mut breaker, &mut gone)
+                                .await
+                        }
                     }
                 }
             };
             ran.push(outcome);
         }
+        // What was found is not lost for what is filled in besides.
+        let work = match ran.is_empty() {
+            true => Work::default(),
+            false => std::mem::take(&mut asking.work),
+        };
+        let filled = match fills && gone.is_none() {
+            true => filling::step(&mut asking, plan, &contact, &mut breaker, self.tenant).await,
+            false => Ok(None),
+        };
         self.storage.put("breaker", &breaker)?;
         self.storage.put("ledger", &asking.ledger)?;
-        *work = asking.work;
         if let Contact::Down(Unasked {
             ours: Some(error), ..
         }) = contact
         {
             return Err(*error);
         }
-        Ok((Some(contact), ran))
-    }
-
-    /// Results of the weeks before, of those that learn from them.
-    async fn history(
-        &self,
-        runs: &[(&Ready<'_>, DateTime<Utc>)],
-        now: DateTime<Utc>,
-    ) -> Result<BTreeMap<Uuid, Vec<Point>>> {
-        let learns = |ready: &Ready<'_>| {
-            let thresholds = &ready.check.thresholds;
-            !thresholds.sensitivities().is_empty()
-                || thresholds
-                    .references()
-                    .contains(&Reference::SameHourLastWeek)
-        };
-        let checks = runs.iter().filter(|(ready, _)| learns(ready));
-        let checks: Vec<Uuid> = checks.map(|(ready, _)| ready.planned.id).collect();
-        if checks.is_empty() {
-            return Ok(BTreeMap::new());
-        }
-        let asked = json!({"checks": checks, "since": now - HISTORY});
-        let scope = Scope::system(self.tenant);
-        self.ctx.pg.call(&scope, &store::HISTORY, &asked).await
+        let filled = filled.unwrap_or_else(|error| {
+            filling::complain(&error);
+            None
+        });
+        Ok(Asked {
+            contact: (!ran.is_empty()).then_some(contact),
+            ran,
+            work,
+            filled,
+        })
     }
 }
 
 impl Ready<'_> {
+    fn learner(&self) -> Learner<'_> {
+        Learner {
+            planned: self.planned,
+            check: &self.check,
+        }
+    }
+
     async fn run(
         &self,
         asking: &mut Asking<'_>,
         case: &Case<'_>,
+        learned: Learned<'_>,
         breaker: &mut Breaker,
         gone: &mut Option<Unasked>,
     ) -> Ran {
@@ -295,7 +338,14 @@ impl Ready<'_> {
                     {
                         return case.columns(self.table.columns.as_ref(), Snapshot::of(facts));
                     }
-                    return case.answered(&asked, clock::now() - began);
+                    let took = clock::now() - began;
+                    let Learned { memory, tenant } = learned;
+                    let at = case.at(&asked);
+                    let past = memory.past(asking.ctx, tenant, self.learner(), at, case.now);
+                    return match past.await {
+                        Ok(past) => case.answered(&asked, past, took),
+                        Err(error) => case.failed(&asking.broken(error)),
+                    };
                 }
                 Err(unasked) => unasked,
             };

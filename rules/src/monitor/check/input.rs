@@ -5,15 +5,17 @@
 
 use std::collections::BTreeMap;
 
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::kind::Kind;
+use super::kind::{HOLIDAYS, Kind};
 use super::threshold::{self, Threshold, Thresholds};
 use super::{
     Check, DESCRIPTION, EVERY, LABEL, LABELS, LONGEST, Measure, NAME, OWNER, RUNBOOK,
     SAMPLE_COLUMNS, SAMPLES, Samples, Scope, WINDOW, validate,
 };
+use crate::civil::Zone;
 use crate::invalid::Invalid;
 use crate::monitor::identifier;
 use crate::name;
@@ -69,6 +71,14 @@ pub struct CheckIn {
     /// What routes and silences go by.
     #[serde(default)]
     pub labels: Option<BTreeMap<String, String>>,
+    /// By whose clock days and weeks are meant, such as `Europe/Berlin`; that of the kind's settings,
+    /// or UTC, unless given.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>))]
+    pub timezone: Option<Zone>,
+    /// Days of that zone that are not like others of their weekday: at most 500.
+    #[serde(default)]
+    pub holidays: Option<Vec<NaiveDate>>,
     /// Whether it runs.
     #[serde(default)]
     pub enabled: Option<bool>,
@@ -111,6 +121,10 @@ pub struct CheckPatch {
     pub samples: Patch<Samples>,
     #[cfg_attr(feature = "schema", schema(value_type = Option<BTreeMap<String, String>>))]
     pub labels: Patch<BTreeMap<String, String>>,
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>))]
+    pub timezone: Patch<Zone>,
+    #[cfg_attr(feature = "schema", schema(value_type = Option<Vec<NaiveDate>>))]
+    pub holidays: Patch<Vec<NaiveDate>>,
     #[cfg_attr(feature = "schema", schema(value_type = Option<bool>))]
     pub enabled: Patch<bool>,
 }
@@ -158,6 +172,8 @@ impl Check {
             keep_firing: patch.keep_firing.apply(Some(self.keep_firing)),
             samples: patch.samples.apply(self.samples.clone()),
             labels: patch.labels.apply(Some(self.labels.clone())),
+            timezone: patch.timezone.apply(self.timezone.clone()),
+            holidays: patch.holidays.apply(Some(self.holidays.clone())),
             enabled: patch.enabled.apply(Some(self.enabled)),
         }
         .validate(table)
@@ -233,6 +249,12 @@ impl CheckIn {
         if let Some(samples) = &self.samples {
             invalid.take(shown(samples));
         }
+        let mut holidays = self.holidays.unwrap_or_default();
+        if holidays.len() > HOLIDAYS {
+            invalid.add("/holidays", "too_many", format!("At most {HOLIDAYS} days."));
+        }
+        holidays.sort_unstable();
+        holidays.dedup();
         invalid.or(Check {
             name,
             description: description.flatten(),
@@ -247,6 +269,8 @@ impl CheckIn {
             keep_firing,
             samples: self.samples,
             labels,
+            timezone: self.timezone,
+            holidays,
             enabled: self.enabled.unwrap_or(true),
         })
     }

@@ -14,8 +14,10 @@ mod validate;
 
 use std::collections::BTreeMap;
 
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
+use crate::civil::Zone;
 use crate::monitor::custom;
 use crate::sql_guard::TableName;
 
@@ -130,11 +132,43 @@ pub struct Check {
     /// What routes and silences go by.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
+    /// By whose clock days and weeks are meant; that of its kind or UTC unless given.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>))]
+    pub timezone: Option<Zone>,
+    /// Days of that zone that are not like others of their weekday.
+    #[serde(default)]
+    pub holidays: Vec<NaiveDate>,
     /// Whether it runs.
     pub enabled: bool,
 }
 
 impl Check {
+    /// By whose clock its days and weeks are meant.
+    pub fn zone(&self) -> Zone {
+        let own = match &self.kind {
+            Kind::Volume(volume) => Some(&volume.timezone),
+            Kind::Freshness(freshness) => Some(&freshness.timezone),
+            _ => None,
+        };
+        self.timezone.as_ref().or(own).cloned().unwrap_or_default()
+    }
+
+    /// Whether the values of another check are values of this one too: what is learned of one holds
+    /// for the other.
+    pub fn measures_as(&self, other: &Self) -> bool {
+        (&self.kind, &self.scope, self.measure) == (&other.kind, &other.scope, other.measure)
+    }
+
+    /// Whether what was filled in for another check serves this one: it would be the same values of
+    /// the same times, or none again.
+    pub fn is_filled_as(&self, other: &Self) -> bool {
+        let learns = |check: &Self| !check.thresholds.sensitivities().is_empty();
+        self.measures_as(other)
+            && (self.bucket(), learns(self)) == (other.bucket(), learns(other))
+            && (self.zone(), &self.holidays) == (other.zone(), &other.holidays)
+    }
+
     /// What its values are to a detector; none when nothing can be learned of them.
     pub fn series(&self) -> Option<SeriesKind> {
         let measures = self.kind.measures();

@@ -1,0 +1,71 @@
+//! The route of the live connection: decode, call, render.
+//!
+//! Invariant: nothing is decided here but which object is asked.
+//! Failure: 426 for what is no WebSocket, 401 for a credential that is none.
+
+use serde::Deserialize;
+use serde_json::json;
+use utoipa::IntoParams;
+use uuid::Uuid;
+
+use super::{Place, store};
+use crate::platform::ctx::Ctx;
+use crate::platform::error::{Error, Result};
+use crate::platform::http::{Access, Answer, Body, Call, Reply, Route, routes};
+use crate::platform::object;
+use crate::platform::scope::Scope;
+use crate::platform::token;
+
+/// The routes.
+pub fn routes() -> Vec<Route> {
+    routes![__path_connect, connect => Access::Public;]
+}
+
+/// Whose object.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ConnectQuery {
+    /// The tenant, for a client that brings its token in the first frame, and for people who are members
+    /// of several.
+    tenant: Option<Uuid>,
+}
+
+/// Opens the live connection of a tenant's staff: a WebSocket. The token comes in the subprotocol pair
+/// `pulse.v1, <token>`, or in the first frame; then `tenant` says whose connection it is.
+///
+/// Its channel `alerts` has an event for every change of an alert: `data` says which alert it is of, what
+/// happened to it and where it stands now.
+#[utoipa::path(get, path = "/live/tenant", operation_id = "connect_tenant", params(ConnectQuery),
+    responses((status = 101), (status = 426)))]
+async fn connect(call: Call<'_>) -> Answer {
+    if !call.head.upgrade.eq_ignore_ascii_case("websocket") {
+        return Err(Error::new(
+            426,
+            "upgrade_required",
+            "This address speaks WebSocket.",
+        ));
+    }
+    call.same_origin()?;
+    let query: ConnectQuery = call.query()?;
+    let (tenant, place) = found(call.ctx, &call.head.protocol, query.tenant).await?;
+    let response = object::upgrade(call.ctx, &place.of(tenant), call.request).await?;
+    Ok(Reply::new(101, Body::Raw(response)))
+}
+
+/// The tenant of a connection and where its object is. The object asks again who connects.
+async fn found(ctx: &Ctx, protocol: &str, wanted: Option<Uuid>) -> Result<(Uuid, Place)> {
+    let offered = protocol.split_once(',').map(|(_, token)| token.trim());
+    let scope = match (offered.filter(|token| !token.is_empty()), wanted) {
+        (Some(token), tenant) => Scope {
+            credential: token::verify(&ctx.config, token, ctx.now)?,
+            tenant,
+            roles: &[],
+            idempotency: None,
+        },
+        (None, Some(tenant)) => Scope::system(tenant),
+        (None, None) => return Err(Error::unauthenticated("credential_missing")),
+    };
+    let found = ctx.pg.call_full(&scope, &store::PLACE, &json!({})).await?;
+    Ok((found.tenant, found.result))
+}
