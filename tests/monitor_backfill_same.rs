@@ -1,6 +1,6 @@
-//! History that is filled in from the rows that are there already.
+//! Two connections that fill in the history of the same table.
 //!
-//! Invariant: it loads the replica little, alarms nobody, and finds the same whoever asks.
+//! Invariant: each loads the replica little, alarms nobody, and finds what the other finds.
 //! Failure: the results, alerts or statements that came instead.
 
 use pulse_tests::database::Database;
@@ -37,10 +37,8 @@ async fn volume(customer: &Customer<'_>) -> (Reader, Connection, Table, String) 
     let connection = Connection::to(&tenant, customer, &reader, json!({})).await;
     let table = connection.table("orders").await;
     let check = table
-        .check(
-            json!({"kind": "volume", "settings": {"column": "at"}, "every": 3600,
-            "fail": {"kind": "learned"}}),
-        )
+        .check(json!({"kind": "volume", "settings": {"column": "at"}, "every": 3600,
+            "fail": {"kind": "learned"}}))
         .await;
     (reader, connection, table, check)
 }
@@ -98,10 +96,7 @@ async fn history_is_filled_in_slowly_the_same_for_everybody_and_without_an_alarm
     let (mine, theirs) = (past(&one.2, &one.3).await, past(&other.2, &other.3).await);
     assert!(mine.len() >= 400, "{}", mine.len());
     // They began at different moments: what both filled in is the same to the last digit.
-    let both: Vec<_> = mine
-        .iter()
-        .filter(|it| theirs.iter().any(|that| that[0] == it[0]))
-        .collect();
+    let both: Vec<_> = mine.iter().filter(|it| theirs.iter().any(|that| that[0] == it[0])).collect();
     assert!(both.len() + 3 >= mine.len());
     assert!(mine.iter().any(|it| it[5] == true), "the outage is seen");
     for it in both {
@@ -127,27 +122,4 @@ async fn history_is_filled_in_slowly_the_same_for_everybody_and_without_an_alarm
             assert!(apart.num_milliseconds() >= 9_500, "{apart}");
         }
     }
-}
-
-#[tokio::test]
-async fn history_is_filled_in_again_by_those_who_may_and_not_where_there_is_none() {
-    let cluster = Cluster::shared().await;
-    let customer = customer(cluster).await;
-    let (_, connection, table, check) = volume(&customer).await;
-    let path = format!("{check}/backfill");
-    let client = connection.tenant.client();
-    let asked = client.call("POST", &path).await.expect_status(202);
-    let state = asked.text_at("/state");
-    assert!(["waiting", "running"].contains(&state.as_str()), "{asked}");
-    for role in ["agent", "read_only"] {
-        let member = connection.tenant.member(role).await.client;
-        member.call("POST", &path).await.problem_of(403);
-    }
-    let stranger = Tenant::new().await;
-    stranger.client().call("POST", &path).await.problem_of(404);
-    let fixed =
-        json!({"name": "Fixed", "kind": "row_count", "fail": {"kind": "absolute", "max": 1e9}});
-    let fixed = table.check(fixed).await;
-    let none = client.call("POST", &format!("{fixed}/backfill")).await;
-    assert_eq!(none.expect_status(202).text_at("/state"), "unavailable");
 }
