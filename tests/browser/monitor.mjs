@@ -89,6 +89,7 @@ export const tests = {
     const board = watch(await page.context().newPage());
     await board.goto(`${url}/monitor`);
     await stat(board, "fail", 0);
+    await board.locator("#state[data-state=live]").waitFor({ timeout: 20_000 });
     await board.evaluate(() => (window.untouched = true));
 
     await held.getByRole("link", { name: "Checks" }).click();
@@ -106,6 +107,7 @@ export const tests = {
     await page.locator("#checks .chart svg").waitFor();
 
     await stat(board, "fail", 1);
+    await board.locator("#news").getByText("New alert: orders · E-mail addresses are there").waitFor({ state: "attached" }); // which only an event tells
     await board.locator("#alerts li").getByText("orders · E-mail addresses are there").waitFor();
     assert.match(await board.locator("[data-connection]").innerText(), /of this hour's budget, by \w+/);
     await shot(board, "monitor-overview");
@@ -204,6 +206,9 @@ export const tests = {
     await page.locator("#checks article", { hasText: "Paid, not sent" }).waitFor({ timeout: 20_000 });
     const made = (await get(team, `/api/tables/${table.id}/checks`)).items.find((check) => check.name === "Paid, not sent");
     assert.deepEqual([made.kind, made.settings.timezone, made.settings.bucket, made.fail.kind], ["volume", "Europe/Berlin", 3600, "learned"]);
+    await page.locator("#checks").getByRole("link", { name: "Paid, not sent", exact: true }).click();
+    await page.locator("#backfill").getByText(/^The history (waits|is|cannot|could)/).waitFor(); // it learns, and has a past to learn from
+    await page.goBack();
 
     // Somebody else, meanwhile.
     await page.getByRole("link", { name: "Edit Paid, not sent" }).click();
@@ -280,7 +285,7 @@ export const tests = {
     const [made] = (await get(team, "/api/routes")).items;
     assert.deepEqual([made.matchers, made.escalation[0].after_seconds, made.repeat_interval_seconds], [{ severities: ["fail"] }, 1800, 14_400]);
 
-    await post(team, "/api/routes", { name: "All else", receivers: [{ address: "data@example.org" }] });
+    await post(team, "/api/routes", { name: "All else", receivers: [{ address: "data@example.org" }], group_wait_seconds: 0 });
     await page.reload();
     await page.getByRole("button", { name: "Move up All else" }).click();
     await page.locator("[data-route]").first().getByText("All else").waitFor();
@@ -288,6 +293,8 @@ export const tests = {
     await page.getByLabel("What decides:").selectOption("all");
     await page.waitForFunction(() => document.querySelector("#mode option[value=all]").hasAttribute("selected"));
     assert.equal((await get(team, "/api/routes")).mode, "all");
+    await post(team, `/api/tables/${table.id}/checks`, { ...CHECK, name: "Another" });
+    await page.locator("#quietness").getByText("1 alert in 1 message").waitFor({ timeout: 30_000 });
 
     await page.goto(`${url}/monitor?table=${table.id}&check=${check.id}`);
     await page.getByRole("link", { name: "Silence" }).click();
