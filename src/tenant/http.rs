@@ -7,7 +7,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
-use crate::platform::error::{Error, Result};
+use crate::platform::error::Error;
 use crate::platform::http::{Access, Answer, Body, Call, Reply, Route, routes};
 use crate::platform::object;
 
