@@ -89,7 +89,11 @@ async fn a_new_check_knows_eight_weeks_after_a_while_and_catches_a_drop() {
         assert_eq!(result["origin"], "backfill", "{result}");
     }
     // What it cost is part of what the connection costs.
-    let impact = table.tenant.client().get(&format!("{}/impact", connection.path())).await;
+    let impact = table
+        .tenant
+        .client()
+        .get(&format!("{}/impact", connection.path()))
+        .await;
     let hours = impact.expect_status(200).list_at("/hours");
     let statements = |hour: &Value| hour["statements"].as_u64().unwrap_or_default();
     assert!(hours.iter().map(statements).sum::<u64>() > 40, "{hours:?}");
@@ -101,8 +105,10 @@ async fn a_share_of_the_latest_rows_has_a_history_too_and_begins_anew_with_anoth
     weeks_of_orders(&customer).await;
     let (connection, table) = watched(&customer).await;
     let check = table
-        .check(json!({"kind": "null_rate", "settings": {"column": "email"}, "every": 86_400,
-            "scope": {"column": "at", "last": 86_400}, "fail": {"kind": "learned"}}))
+        .check(
+            json!({"kind": "null_rate", "settings": {"column": "email"}, "every": 86_400,
+            "scope": {"column": "at", "last": 86_400}, "fail": {"kind": "learned"}}),
+        )
         .await;
     assert_eq!(table.first(&check).await["outcome"], "learning");
     let filled = done(&table, &check).await;
@@ -115,7 +121,11 @@ async fn a_share_of_the_latest_rows_has_a_history_too_and_begins_anew_with_anoth
     let change = json!({"settings": {"column": "id"}});
     let changed = table.tenant.client().patch(&check, &change).await;
     let anew = changed.expect_status(200).at("/backfill");
-    assert_eq!((&anew["state"], &anew["points"]), (&json!("waiting"), &json!(0)), "{anew}");
+    assert_eq!(
+        (&anew["state"], &anew["points"]),
+        (&json!("waiting"), &json!(0)),
+        "{anew}"
+    );
     // What was learned of another column says nothing about this one.
     let now = table.run_one().await;
     assert_eq!(now["outcome"], "learning", "{now}");
@@ -162,10 +172,24 @@ async fn a_history_is_filled_in_again_when_somebody_asks() {
     let filled = done(&table, &check).await;
     assert_eq!(filled["state"], "done", "{filled}");
     let path = format!("{check}/backfill");
-    let asked = table.tenant.client().call("POST", &path).await.expect_status(202);
+    let asked = table
+        .tenant
+        .client()
+        .call("POST", &path)
+        .await
+        .expect_status(202);
     assert_eq!(asked.at("/state"), "waiting", "{asked}");
-    let again = table.tenant.client().call("POST", &path).await.expect_status(202);
-    assert_eq!(again.at("/asked_at"), asked.at("/asked_at"), "it is under way");
+    let again = table
+        .tenant
+        .client()
+        .call("POST", &path)
+        .await
+        .expect_status(202);
+    assert_eq!(
+        again.at("/asked_at"),
+        asked.at("/asked_at"),
+        "it is under way"
+    );
     let other = Tenant::new().await;
     other.client().call("POST", &path).await.expect_status(404);
 }

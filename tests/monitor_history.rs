@@ -3,6 +3,7 @@
 //! Invariant: no failure is left out of a chart.
 //! Failure: the points that came instead.
 
+use pulse_tests::database::Database;
 use pulse_tests::monitored::{Connection, Table, tells};
 use pulse_tests::prelude::*;
 use pulse_tests::receiver::Receiver;
@@ -45,14 +46,20 @@ async fn a_chart_has_few_points_and_every_failure() {
     let outcome = "case when n % 331 = 0 then 'fail' else 'pass' end";
     runs(&check, 9_000, 1, "n", outcome).await;
     let client = tenant.client();
-    let chart = client.get(&format!("{check}/history")).await.expect_status(200);
+    let chart = client
+        .get(&format!("{check}/history"))
+        .await
+        .expect_status(200);
     let points = chart.list_at("/data");
     assert!((250..=330).contains(&points.len()), "{}", points.len());
     let failed = points.iter().filter(|point| point["outcome"] == "fail");
     assert_eq!(failed.count(), 9_000 / 331);
     let times: Vec<_> = points.iter().map(|point| point["at"].as_str()).collect();
     assert!(times.is_sorted());
-    let few = client.get(&format!("{check}/history?points=10")).await.expect_status(200);
+    let few = client
+        .get(&format!("{check}/history?points=10"))
+        .await
+        .expect_status(200);
     assert!(few.list_at("/data").len() <= 10 + 9_000 / 331, "{few}");
     let from = (chrono::Utc::now() - chrono::TimeDelta::minutes(30)).format("%FT%TZ");
     let late = client
@@ -61,9 +68,15 @@ async fn a_chart_has_few_points_and_every_failure() {
         .expect_status(200);
     let late = late.list_at("/data").len();
     assert!((29..=32).contains(&late), "{late}");
-    for wrong in ["points=0", "points=1001", "points=x", "from=yesterday", "more=1"] {
+    for wrong in [
+        "points=0",
+        "points=1001",
+        "points=x",
+        "from=yesterday",
+        "more=1",
+    ] {
         let refused = client.get(&format!("{check}/history?{wrong}")).await;
-        assert!([400, 422].contains(&refused.status()), "{wrong}: {refused}");
+        assert!([400, 422].contains(&refused.status), "{wrong}: {refused}");
     }
 }
 
@@ -133,9 +146,12 @@ async fn a_holiday_raises_no_alarm_where_the_check_knows_of_it() {
     assert_eq!(outcome(&plain), Some(json!(expected)), "{ran:?}");
     let refused = tenant
         .client()
-        .post(&format!("{}/checks", table.path()), &body("bad", json!(["2026-02-30"])))
+        .post(
+            &format!("{}/checks", table.path()),
+            &body("bad", json!(["2026-02-30"])),
+        )
         .await;
-    assert_eq!(refused.status(), 422, "{refused}");
+    assert_eq!(refused.status, 422, "{refused}");
 }
 
 #[tokio::test]
@@ -155,13 +171,21 @@ async fn a_channel_is_as_quiet_as_what_was_told_there() {
     let path = format!("/api/alerts/{}/mark", alert.as_str().unwrap_or_default());
     let marked = client.post(&path, &json!({"mark": "false_alarm"})).await;
     marked.expect_status(200);
-    let quiet = client.get("/api/alerts/quietness?weeks=2").await.expect_status(200);
+    let quiet = client
+        .get("/api/alerts/quietness?weeks=2")
+        .await
+        .expect_status(200);
     let weeks = quiet.list_at("/data/0/weeks");
     assert_eq!(weeks.len(), 2, "{quiet}");
     assert!(quiet.at("/data/0/name").is_string(), "{quiet}");
     let week = &weeks[0];
     assert_eq!(
-        (&week["alerts"], &week["messages"], &week["false_alarms"], &week["level"]),
+        (
+            &week["alerts"],
+            &week["messages"],
+            &week["false_alarms"],
+            &week["level"]
+        ),
         (&json!(1), &json!(1), &json!(1), &json!("quiet")),
         "{quiet}"
     );
@@ -174,8 +198,15 @@ async fn a_channel_is_as_quiet_as_what_was_told_there() {
         .await;
     let noisy = client.get("/api/alerts/quietness").await.expect_status(200);
     assert_eq!(noisy.at("/data/0/weeks/0/level"), "noisy", "{noisy}");
-    client.get("/api/alerts/quietness?weeks=0").await.expect_status(422);
-    let nobody = Tenant::new().await.client().get("/api/alerts/quietness").await;
+    client
+        .get("/api/alerts/quietness?weeks=0")
+        .await
+        .expect_status(422);
+    let nobody = Tenant::new()
+        .await
+        .client()
+        .get("/api/alerts/quietness")
+        .await;
     assert_eq!(nobody.at("/data"), json!([]), "{nobody}");
 }
 

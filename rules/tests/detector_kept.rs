@@ -54,7 +54,11 @@ fn what_is_kept_judges_as_the_whole_history_does() {
                     known.renew(&history[first..]).then_some(known)
                 });
                 let known = known.unwrap_or_else(|| Kept::learn(&series, next.at));
-                let value = if random.chance(0.1) { next.value * 3.0 } else { next.value };
+                let value = if random.chance(0.1) {
+                    next.value * 3.0
+                } else {
+                    next.value
+                };
                 let whole = judge(&series, next.at, value, &streak);
                 let said = known.judge(next.at, value, &streak);
                 assert_eq!(
@@ -87,7 +91,10 @@ fn a_point_of_the_day_before_that_comes_late_or_is_changed_is_learned_from_anew(
     let first = history.partition_point(|point| point.at < since);
     assert!(kept.renew(&history[first..]), "nothing changed");
     let mut changed = history[first..].to_vec();
-    let before = changed.iter_mut().find(|point| point.at < midnight).unwrap();
+    let before = changed
+        .iter_mut()
+        .find(|point| point.at < midnight)
+        .unwrap();
     before.mark = Some(Mark::TrueAlarm);
     assert!(!kept.renew(&changed));
     let mut late = history[first..].to_vec();

@@ -8,8 +8,8 @@ mod monitor_support;
 
 use chrono::TimeDelta;
 use monitor_support::*;
-use rules::monitor::TableName;
 use rules::detector::Point;
+use rules::monitor::TableName;
 use rules::monitor::backfill::{self, Backfill, Progress, State, Step};
 use rules::monitor::catalog::{Catalog, TableFacts};
 use rules::monitor::check::Check;
@@ -276,8 +276,13 @@ fn history_is_counted_by_an_index_and_read_the_same_every_time() {
     assert_eq!(of(&check, BIG), Ok(statement));
     let wall = monitor_support::check("volume", json!({"column": "wall"}));
     assert!(of(&wall, BIG).is_err() && of(&wall, SMALL).is_ok());
-    let past = backfill::read(&check, ID, &chunk, r#"{"counts":[[1,7,0],[3,9,0]]}"#).expect("values");
-    assert_eq!(past.len(), chunk.stretches.len(), "a stretch without rows is zero");
+    let past =
+        backfill::read(&check, ID, &chunk, r#"{"counts":[[1,7,0],[3,9,0]]}"#).expect("values");
+    assert_eq!(
+        past.len(),
+        chunk.stretches.len(),
+        "a stretch without rows is zero"
+    );
     let values: Vec<_> = past.iter().take(4).map(|past| past.value).collect();
     assert_eq!(values, [7.0, 0.0, 9.0, 0.0]);
     let scope = json!({"scope": {"column": "at", "last": 3_600}});
@@ -323,10 +328,18 @@ fn a_share_of_the_latest_rows_has_a_value_for_each_of_its_periods() {
         let newest = past.last().expect("some");
         assert_eq!(newest.at, at(first) + offset, "{last} {every}");
         assert!(past.iter().all(|one| one.at > chunk.from));
-        let apart = past.windows(2).map(|pair| (pair[1].at - pair[0].at).num_seconds());
-        assert!(apart.clone().all(|apart| apart == i64::from(every)), "{last} {every}");
+        let apart = past
+            .windows(2)
+            .map(|pair| (pair[1].at - pair[0].at).num_seconds());
+        assert!(
+            apart.clone().all(|apart| apart == i64::from(every)),
+            "{last} {every}"
+        );
         if last > every {
-            assert!(past.iter().all(|one| (one.value - 0.5).abs() < 1e-9), "{last} {every}");
+            assert!(
+                past.iter().all(|one| (one.value - 0.5).abs() < 1e-9),
+                "{last} {every}"
+            );
         }
         // The next chunk goes on where this one ends.
         let after = backfill::filled(progress, &chunk, now + offset);
@@ -375,7 +388,10 @@ fn chunks_become_smaller_where_they_cost_too_much() {
         panic!("nothing to ask");
     };
     sizes.push(chunk.stretches.len());
-    assert!(sizes.is_sorted_by(|one, next| one > &(next * 3)), "{sizes:?}");
+    assert!(
+        sizes.is_sorted_by(|one, next| one > &(next * 3)),
+        "{sizes:?}"
+    );
     progress = backfill::filled(progress, &chunk, now);
     let Step::Ask(next) = backfill::next(&check, ID, &progress, progress.not_before) else {
         panic!("nothing to ask");
@@ -391,12 +407,20 @@ fn a_filling_in_says_where_it_stands_and_why_there_is_none() {
     let new = Backfill::of(&check);
     assert_eq!((new.state, new.due(now)), (State::Waiting, Some(now)));
     let progress = backfill::begin(&check, now).expect("a beginning");
-    let running = new.stepped(progress.clone(), 100).stepped(progress.clone(), 68);
+    let running = new
+        .stepped(progress.clone(), 100)
+        .stepped(progress.clone(), 68);
     assert_eq!((running.state, running.points), (State::Running, 168));
     let stored = serde_json::to_string(&running).expect("JSON");
-    assert_eq!(serde_json::from_str::<Backfill>(&stored).expect("it"), running);
+    assert_eq!(
+        serde_json::from_str::<Backfill>(&stored).expect("it"),
+        running
+    );
     let done = running.clone().because("was slow once").ended();
-    assert_eq!((done.state, done.due(now), done.message), (State::Done, None, None));
+    assert_eq!(
+        (done.state, done.due(now), done.message),
+        (State::Done, None, None)
+    );
     let mut failed = progress;
     while !backfill::given_up(&failed) {
         failed = backfill::failed(failed, now);
@@ -404,7 +428,11 @@ fn a_filling_in_says_where_it_stands_and_why_there_is_none() {
     let left = running.stepped(failed, 0).because("too slow").ended();
     assert_eq!(left.state, State::GivenUp);
     assert_eq!(left.message.as_deref(), Some("too slow"));
-    let limits = check_with("volume", json!({"column": "at"}), json!({"fail": {"kind": "absolute", "min": 1}}));
+    let limits = check_with(
+        "volume",
+        json!({"column": "at"}),
+        json!({"fail": {"kind": "absolute", "min": 1}}),
+    );
     for without in [limits, monitor_support::check("row_count", json!({}))] {
         let none = Backfill::of(&without);
         assert_eq!((none.state, none.due(now)), (State::Unavailable, None));
@@ -422,7 +450,11 @@ fn what_was_broken_in_the_past_is_not_learned_from_and_the_same_comes_of_the_sam
         let broken = (240..264).contains(&hours);
         Point {
             at,
-            value: if broken { 0.0 } else { 100.0 + (hours * 7 % 11) as f64 },
+            value: if broken {
+                0.0
+            } else {
+                100.0 + (hours * 7 % 11) as f64
+            },
             alerted: false,
             mark: None,
         }
@@ -435,7 +467,10 @@ fn what_was_broken_in_the_past_is_not_learned_from_and_the_same_comes_of_the_sam
         let at = end - TimeDelta::hours(hours);
         judged.iter().find(|one| one.at == at).expect("one").outcome
     };
-    assert_eq!((broken(250), broken(100), broken(1_300)), ("fail", "pass", "learning"));
+    assert_eq!(
+        (broken(250), broken(100), broken(1_300)),
+        ("fail", "pass", "learning")
+    );
     let alerted = judged.iter().filter(|one| one.alerted).count();
     assert!((20..=26).contains(&alerted), "{alerted}");
 }

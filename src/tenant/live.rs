@@ -126,7 +126,11 @@ impl DurableObject for Tenant {
         Ok(())
     }
 
-    async fn websocket_error(&self, socket: WebSocket, _error: worker::Error) -> worker::Result<()> {
+    async fn websocket_error(
+        &self,
+        socket: WebSocket,
+        _error: worker::Error,
+    ) -> worker::Result<()> {
         self.hub.closed(&socket, 1006);
         Ok(())
     }

@@ -102,9 +102,9 @@ impl Tenant {
         if readers.is_empty() {
             return Ok(());
         }
-        let members = readers.iter().map(|reader| {
-            json!({"kind": reader.kind, "id": reader.id, "session": reader.sign_in})
-        });
+        let members = readers
+            .iter()
+            .map(|reader| json!({"kind": reader.kind, "id": reader.id, "session": reader.sign_in}));
         let asked = json!({"members": members.collect::<Vec<_>>()});
         let scope = Scope::system(self.tenant()?);
         let roles = self.ctx().pg.call(&scope, &store::STANDING, &asked).await?;

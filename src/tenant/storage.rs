@@ -63,7 +63,10 @@ impl Storage {
                 &[channel.into(), number(event.offset), text.into()],
             )?;
         }
-        let last = pulled.events.last().map_or(pulled.offset, |event| event.offset);
+        let last = pulled
+            .events
+            .last()
+            .map_or(pulled.offset, |event| event.offset);
         let position = serde_json::to_string(&Position::new(&*pulled.epoch, last))?;
         self.sql.run(
             "insert or replace into channels values (?, ?)",

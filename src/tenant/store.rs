@@ -17,8 +17,7 @@ use crate::platform::pg::Statement;
 pub const PLACE: Statement<Value, Place> = Statement::new("select app.home()");
 
 /// The role of each of `members`, in their order; none for who is nobody here any more.
-pub const STANDING: Statement<Value, Vec<Option<Role>>> =
-    Statement::new("select app.standing($1)");
+pub const STANDING: Statement<Value, Vec<Option<Role>>> = Statement::new("select app.standing($1)");
 
 /// A channel, and what is new there.
 #[derive(Deserialize)]

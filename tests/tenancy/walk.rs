@@ -223,6 +223,7 @@ impl Operation {
                 | "/api/connections/{}/test"
                 | "/api/tables/{}/run"
                 | "/api/tables/{}/dry-run"
+                | "/api/tables/{}/checks/{}/backfill"
                 | "/api/alerts/{}/ack"
                 | "/api/alerts/{}/resolve"
                 | "/api/pulse/tick"

@@ -10,8 +10,8 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::check::{
-    Check, Difference, Empty, Kind, Measure, Reference, Sensitivity, Threshold,
-    ThresholdKind, Weight,
+    Check, Difference, Empty, Kind, Measure, Reference, Sensitivity, Threshold, ThresholdKind,
+    Weight,
 };
 use super::lag;
 use super::outcome::Outcome;

@@ -7,8 +7,8 @@ use rules::roles::{Resource, Verb};
 
 use super::Deed;
 use super::wire::{
-    AlertQuietness, AlertsQuery, IncidentsQuery, MarkIn, MonitorAlert, MonitorAlerts, MonitorIncident,
-    MonitorIncidents, QuietnessQuery,
+    AlertQuietness, AlertsQuery, IncidentsQuery, MarkIn, MonitorAlert, MonitorAlerts,
+    MonitorIncident, MonitorIncidents, QuietnessQuery,
 };
 use crate::platform::http::{Access, Answer, Call, Route, json, routes};
 

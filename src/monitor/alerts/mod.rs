@@ -73,13 +73,11 @@ pub async fn list(ctx: &Ctx, scope: &Scope, query: &AlertsQuery) -> Result<Monit
 }
 
 /// How quiet the channels were, week by week: alerts and messages, and how many of them were false.
-pub async fn quietness(
-    ctx: &Ctx,
-    scope: &Scope,
-    query: &QuietnessQuery,
-) -> Result<AlertQuietness> {
+pub async fn quietness(ctx: &Ctx, scope: &Scope, query: &QuietnessQuery) -> Result<AlertQuietness> {
     let weeks = query.weeks.as_deref().map_or(Ok(WEEKS), str::parse);
-    let weeks = weeks.ok().filter(|weeks| (1..=quiet::WEEKS).contains(weeks));
+    let weeks = weeks
+        .ok()
+        .filter(|weeks| (1..=quiet::WEEKS).contains(weeks));
     let weeks = weeks.ok_or_else(|| {
         let message = format!("Must be a number from 1 to {}.", quiet::WEEKS);
         Invalid::one("/weeks", "out_of_range", message)
@@ -89,7 +87,9 @@ pub async fn quietness(
     let channels = quiet::channels(&found.sent, weeks, ctx.now).into_iter();
     let named = channels.map(|channel| QuietChannel {
         channel_id: channel.channel_id,
-        name: channel.channel_id.and_then(|id| found.names.get(&id).cloned()),
+        name: channel
+            .channel_id
+            .and_then(|id| found.names.get(&id).cloned()),
         weeks: channel.weeks,
     });
     Ok(AlertQuietness {

@@ -147,11 +147,7 @@ pub async fn history(
 }
 
 /// Has the history of a check filled in, unless that is under way.
-pub async fn backfill(
-    ctx: &Ctx,
-    scope: &Scope,
-    (table, check): (Uuid, Uuid),
-) -> Result<Backfill> {
+pub async fn backfill(ctx: &Ctx, scope: &Scope, (table, check): (Uuid, Uuid)) -> Result<Backfill> {
     let which = json!({"table_id": table, "id": check});
     // Twice the same changes nothing, so no answer needs to be kept.
     let scope = &reading(scope);

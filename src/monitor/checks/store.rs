@@ -1,6 +1,7 @@
 //! SQL of checks and their results.
 //!
-//! Invariant: every statement sees its tenant's checks only, below the table that is named.
+//! Invariant: every statement sees its tenant's checks only, below the table that is named; a change
+//! locks its connection first, as runs do.
 //! Failure: a check that is not there answers no row, which is 404. Constraint
 //! `monitor_checks_name_key` means that the table has a check of that name.
 

@@ -194,7 +194,12 @@ impl Asking<'_> {
     }
 
     /// Counts stretches of the past, for a check whose history is filled in.
-    pub async fn past(&mut self, table: &TableName, check: &Check, chunk: &Chunk) -> Answer<String> {
+    pub async fn past(
+        &mut self,
+        table: &TableName,
+        check: &Check,
+        chunk: &Chunk,
+    ) -> Answer<String> {
         self.affordable(Work {
             statements: 4,
             milliseconds: u64::from(self.limits.statement_ms),

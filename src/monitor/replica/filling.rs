@@ -36,7 +36,10 @@ const SLICE: usize = 10_000;
 
 /// When there is something to fill in; none when all is done.
 pub fn next(plan: &Plan, storage: &Storage, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
-    let due = plan.checks.iter().filter_map(|check| check.backfill.due(now));
+    let due = plan
+        .checks
+        .iter()
+        .filter_map(|check| check.backfill.due(now));
     let Some(due) = due.min() else {
         return Ok(None);
     };
@@ -53,6 +56,8 @@ pub async fn step(
     tenant: Uuid,
 ) -> Result<Option<(Uuid, Backfill)>> {
     let now = clock::now();
+    // Whatever comes of it, the next one is not soon.
+    wait(asking, backfill::PAUSE)?;
     let waiting = plan.checks.iter().filter(|check| {
         let due = check.backfill.due(now);
         due.is_some_and(|due| due <= now)
@@ -70,7 +75,9 @@ pub async fn step(
     let progress = planned.backfill.progress.clone();
     let Some(progress) = progress.or_else(|| backfill::begin(&check, contact.as_of())) else {
         let why = backfill::unavailable(&check).unwrap_or_default();
-        return filling.home(asking, Backfill::unavailable(why), &[], &[]).await;
+        return filling
+            .home(asking, Backfill::unavailable(why), &[], &[])
+            .await;
     };
     let chunk = match backfill::next(&check, planned.id, &progress, now) {
         Step::Done => return filling.end(asking, progress).await,
@@ -81,7 +88,6 @@ pub async fn step(
         wait(asking, backfill::HELD_UP)?;
         return Ok(None);
     }
-    wait(asking, backfill::PAUSE)?;
     filling.ask(asking, plan, breaker, progress, &chunk).await
 }
 

@@ -23,12 +23,12 @@ use super::storage::Storage;
 use super::store;
 use super::telling::{self, Told};
 use super::wake::Wake;
-use crate::tenant;
 use crate::delivery;
 use crate::platform::clock;
 use crate::platform::ctx::Ctx;
 use crate::platform::error::{Error, Result};
 use crate::platform::scope::Scope;
+use crate::tenant;
 
 /// Most questions by hand that are told of later.
 const OWED: usize = 100;

@@ -121,16 +121,18 @@ impl Memory {
             let id = learner.planned.id;
             let points = found.remove(&id).unwrap_or_default();
             if Learning::of(learner.check).is_none() {
-                self.week_ago.insert(id, points);
+                if learner.refers() {
+                    self.week_ago.insert(id, points);
+                }
                 continue;
             }
             let at = learner.next_at(now);
             let known = self.checks.get_mut(&id);
             let known = known.filter(|known| known.of == learner.of() && known.kept.current(at));
-            match known {
-                Some(known) if known.kept.renew(&points) => known.used_at = now,
+            match known.map(|known| known.renew(&points, now)) {
+                Some(true) => {}
                 // What was learned from has changed since.
-                Some(_) => again.push((*learner, at)),
+                Some(false) => again.push((*learner, at)),
                 None => self.learn(learner, &points, at, now),
             }
         }
@@ -206,7 +208,11 @@ impl Memory {
     fn forget_some(&mut self) {
         let size = |known: &Remembered| known.kept.points().len();
         let mut all: usize = self.checks.values().map(size).sum();
-        let mut oldest: Vec<_> = self.checks.iter().map(|(id, known)| (known.used_at, *id)).collect();
+        let mut oldest: Vec<_> = self
+            .checks
+            .iter()
+            .map(|(id, known)| (known.used_at, *id))
+            .collect();
         oldest.sort_unstable();
         for (_, id) in oldest {
             if all <= MOST {
@@ -219,12 +225,17 @@ impl Memory {
     }
 }
 
+impl Remembered {
+    fn renew(&mut self, points: &[Point], now: DateTime<Utc>) -> bool {
+        self.used_at = now;
+        self.kept.renew(points)
+    }
+}
+
 /// Results of some checks, oldest first.
-pub async fn read(
-    ctx: &Ctx,
-    tenant: Uuid,
-    wants: &[Value],
-) -> Result<BTreeMap<Uuid, Vec<Point>>> {
+pub async fn read(ctx: &Ctx, tenant: Uuid, wants: &[Value]) -> Result<BTreeMap<Uuid, Vec<Point>>> {
     let asked = json!({"wants": wants});
-    ctx.pg.call(&Scope::system(tenant), &store::HISTORY, &asked).await
+    ctx.pg
+        .call(&Scope::system(tenant), &store::HISTORY, &asked)
+        .await
 }

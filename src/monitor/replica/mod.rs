@@ -31,11 +31,11 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::tenant::Place;
 use crate::platform::ctx::Ctx;
 use crate::platform::error::Result;
 use crate::platform::object::{self, Address, Caller};
 use crate::platform::scope::{Credential, Jurisdiction};
+use crate::tenant::Place;
 
 /// The binding of the objects.
 pub const BINDING: &str = "REPLICA";

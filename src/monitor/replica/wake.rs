@@ -137,7 +137,10 @@ impl Wake<'_> {
         }
         let at = clock::now();
         let next = due::next_alarm(&entries, at);
-        let next = next.into_iter().chain(filling::next(&plan, self.storage, at)?).min();
+        let next = next
+            .into_iter()
+            .chain(filling::next(&plan, self.storage, at)?)
+            .min();
         let mut done = Done { ran, contact, next };
         if dry {
             let whose = (self.tenant, self.connection);

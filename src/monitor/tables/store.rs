@@ -1,6 +1,7 @@
 //! SQL of monitored tables.
 //!
-//! Invariant: every statement sees its tenant's tables only.
+//! Invariant: every statement sees its tenant's tables only; a change locks its connection first, as
+//! runs do.
 //! Failure: a table that is not there answers no row, which is 404. Constraint
 //! `monitor_tables_name_key` means that the table is watched already.
 
@@ -50,7 +51,11 @@ pub const GET: Statement<Value, MonitoredTable> = Statement::new(
 
 /// Changes what is given.
 pub const PATCH: Statement<Value, Followed<MonitoredTable>> = Statement::new(
-    "update monitor_tables as t
+    "with held as materialized (
+       select c.id from monitor_connections c
+        where c.id = (select t.connection_id from monitor_tables t where t.id = ($1->>'id')::uuid)
+          for no key update)
+     update monitor_tables as t
         set description = case when $1 ? 'description' then $1->>'description'
                                else t.description end,
             owner = case when $1 ? 'owner' then $1->>'owner' else t.owner end,
@@ -59,15 +64,20 @@ pub const PATCH: Statement<Value, Followed<MonitoredTable>> = Statement::new(
             labels = coalesce(nullif($1->'labels', 'null'), t.labels),
             enabled = coalesce(($1->>'enabled')::bool, t.enabled),
             updated_at = app.clock($1)
-      where t.id = ($1->>'id')::uuid
+       from held
+      where t.id = ($1->>'id')::uuid and t.connection_id = held.id
         and app.expect_version(t.version, ($1->>'if_match')::int)
      returning app.monitor_followed(app.monitor_table_json(t), t.connection_id)",
 );
 
 /// Removes a table with its checks and what came of them.
 pub const DELETE: Statement<Value, Followed<Gone>> = Statement::new(
-    "delete from monitor_tables t
-      where t.id = ($1->>'id')::uuid
+    "with held as materialized (
+       select c.id from monitor_connections c
+        where c.id = (select t.connection_id from monitor_tables t where t.id = ($1->>'id')::uuid)
+          for no key update)
+     delete from monitor_tables t using held
+      where t.id = ($1->>'id')::uuid and t.connection_id = held.id
         and app.expect_version(t.version, ($1->>'if_match')::int)
      returning app.monitor_followed(jsonb_build_object('id', t.id), t.connection_id)",
 );

@@ -49,10 +49,7 @@ pub fn judge(check: &Check, history: &[Point]) -> Vec<Judged> {
     judged
 }
 
-fn outcome(
-    check: &Check,
-    says: &[(Sensitivity, Learned)],
-) -> &'static str {
+fn outcome(check: &Check, says: &[(Sensitivity, Learned)]) -> &'static str {
     let said = |threshold: Option<Threshold>| {
         let wanted = threshold?.sensitivity()?;
         let found = says.iter().find(|(known, _)| *known == wanted);

@@ -114,7 +114,11 @@ struct Series<'a> {
 impl Series<'_> {
     /// The time that has one value at least: with fewer, a chunk might have none.
     fn least(&self) -> TimeDelta {
-        let day = if self.step == DAY { DAY + DAY / 24 } else { self.step };
+        let day = if self.step == DAY {
+            DAY + DAY / 24
+        } else {
+            self.step
+        };
         let every = self.window.map_or(day, |(_, every)| every.max(day));
         TimeDelta::seconds(every.into())
     }
@@ -328,12 +332,7 @@ pub fn statement(
 }
 
 /// Reads the answer. A stretch without rows has a volume of zero, and no share of anything.
-pub fn read(
-    check: &Check,
-    id: Uuid,
-    chunk: &Chunk,
-    answer: &str,
-) -> Result<Vec<Past>, Unreadable> {
+pub fn read(check: &Check, id: Uuid, chunk: &Chunk, answer: &str) -> Result<Vec<Past>, Unreadable> {
     #[derive(Deserialize)]
     struct Answer {
         counts: Vec<(usize, f64, f64)>,

@@ -91,7 +91,10 @@ impl Backfill {
 
     /// Not before then is anything asked; none when nothing is left to do.
     pub fn due(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let at = self.progress.as_ref().map_or(now, |progress| progress.not_before);
+        let at = self
+            .progress
+            .as_ref()
+            .map_or(now, |progress| progress.not_before);
         self.is_open().then_some(at)
     }
 
@@ -118,7 +121,10 @@ impl Backfill {
     /// Nothing is left to do.
     #[must_use]
     pub fn ended(mut self) -> Self {
-        let left = self.progress.take().is_some_and(|progress| given_up(&progress));
+        let left = self
+            .progress
+            .take()
+            .is_some_and(|progress| given_up(&progress));
         self.state = if left { State::GivenUp } else { State::Done };
         self.message = self.message.filter(|_| left);
         self
