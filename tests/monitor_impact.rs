@@ -123,7 +123,10 @@ fn harmless(seen: &Excerpt) {
         let text = statement.text.trim().to_lowercase();
         assert!(begins.iter().any(|begin| text.starts_with(begin)), "{text}");
         let crossed = text.contains("cross join") && !text.contains("pg_partition_tree");
-        assert!(!crossed || text.starts_with("explain"), "too costly: {text}");
+        assert!(
+            !crossed || text.starts_with("explain"),
+            "too costly: {text}"
+        );
         assert_eq!(statement.application, "pulse-monitor", "{text}");
         let took = statement.took.unwrap_or_default();
         assert!(took < LONGEST, "{took:?}: {text}");
