@@ -146,6 +146,16 @@ async fn remember(tenant: &Tenant, check: &str, history: &[Past]) {
     assert_eq!(written, history.len());
 }
 
+/// Forgets what a check found by itself: its history is all that is left.
+pub async fn forget_runs(check: &str) {
+    let id = id_of(check);
+    let sql = format!(
+        "delete from monitor_results where check_id = '{id}' and origin <> 'backfill';
+         update monitor_checks set state = '{{}}', learnt = learnt + 1 where id = '{id}'"
+    );
+    Database::admin().await.run(&sql).await;
+}
+
 fn id_of(check: &str) -> String {
     check.rsplit('/').next().expect("an id").to_owned()
 }
