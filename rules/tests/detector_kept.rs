@@ -18,8 +18,8 @@ fn judged(made: &Made, random: &mut Random) -> Vec<Point> {
         points.push(Point {
             at: labelled.at,
             value: labelled.value,
-            alerted: labelled.label,
-            mark: match (labelled.label, random.chance(0.1)) {
+            alerted: labelled.broken,
+            mark: match (labelled.broken, random.chance(0.1)) {
                 (true, true) => Some(Mark::FalseAlarm),
                 (false, true) if random.chance(0.02) => Some(Mark::TrueAlarm),
                 _ => None,
