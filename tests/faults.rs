@@ -27,6 +27,8 @@ mod lost_storage;
 mod messages;
 #[path = "faults/monitor.rs"]
 mod monitor;
+#[path = "faults/monitor_told.rs"]
+mod monitor_told;
 #[path = "faults/outbox.rs"]
 mod outbox;
 #[path = "faults/postgres.rs"]

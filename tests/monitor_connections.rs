@@ -130,6 +130,26 @@ async fn a_server_that_says_nothing_is_given_up_in_time() {
 }
 
 #[tokio::test]
+async fn a_server_that_never_encrypts_costs_one_socket_however_often_it_is_due() {
+    let (role, tenant) = (Role::new().await, Tenant::new().await);
+    let front = TlsFront::with(port(), "half");
+    let settings = role.settings(port(), encrypted(&front));
+    let connection = Connection::with(&tenant, &settings).await;
+    let table = connection.table("pg_class").await;
+    let check = table
+        .check(json!({"kind": "row_count", "fail": {"kind": "absolute", "min": 1}}))
+        .await;
+    let first = table.first(&check).await;
+    for result in [first, table.run_one().await, table.run_one().await] {
+        assert_eq!(result["outcome"], "skipped", "{result}");
+        assert_eq!(result["reason"], "unreachable", "{result}");
+    }
+    assert_eq!(front.connections().0, 1, "the runtime cannot close one");
+    fails(&connection.test().await, "tls_failed");
+    assert_eq!(front.connections().0, 2, "whoever asks by hand is served");
+}
+
+#[tokio::test]
 async fn a_password_is_stored_sealed_and_shown_nowhere() {
     let (role, tenant) = (Role::new().await, Tenant::new().await);
     let client = tenant.client();

@@ -7,6 +7,7 @@ use pulse_tests::monitored::Connection;
 use pulse_tests::prelude::*;
 use pulse_tests::replica::{Cluster, most_at_once};
 
+/// Behaviour 1.
 #[tokio::test]
 async fn a_primary_is_asked_one_question_and_nothing_more() {
     let (tenant, cluster) = (Tenant::new().await, Cluster::shared().await);
@@ -45,6 +46,7 @@ async fn a_primary_is_asked_one_question_and_nothing_more() {
     assert_eq!(most_at_once(&seen.sessions), 1);
 }
 
+/// Behaviours 4 and 5.
 #[tokio::test]
 async fn a_replica_is_only_read_in_limited_transactions_by_one_session_with_a_name() {
     let (tenant, cluster) = (Tenant::new().await, Cluster::shared().await);

@@ -5,8 +5,9 @@
 
 use serde_json::Value;
 
+use super::Swept;
 use crate::platform::pg::Function;
 
 /// Deletes results that have outlived their use; answers how many.
-pub const SWEEP: Function<Value, Value> =
+pub const SWEEP: Function<Value, Swept> =
     Function::new("select app.sweep_monitor($1::text::jsonb)::text");

@@ -11,6 +11,7 @@ import { tests as docs } from "./docs.mjs";
 import { tests as front } from "./front.mjs";
 import { tests as live } from "./live.mjs";
 import { tests as lost } from "./lost.mjs";
+import { tests as monitor } from "./monitor.mjs";
 import { tests as offline } from "./offline.mjs";
 import { tests as phones } from "./phones.mjs";
 import { tests as reports } from "./reports.mjs";
@@ -25,7 +26,7 @@ if (!url || !chromium || !existsSync(chromium)) {
 }
 
 const wanted = process.argv.slice(2);
-const chosen = Object.entries({ ...front, ...door, ...devices, ...live, ...offline, ...lost, ...phones, ...reports, ...docs }).filter(([name]) => wanted.every((part) => name.includes(part)));
+const chosen = Object.entries({ ...front, ...door, ...devices, ...live, ...offline, ...lost, ...phones, ...reports, ...monitor, ...docs }).filter(([name]) => wanted.every((part) => name.includes(part)));
 const started = Date.now();
 const failed = [];
 let browser = await launch();

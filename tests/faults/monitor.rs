@@ -87,6 +87,7 @@ impl Watched<'_> {
     }
 }
 
+/// Behaviour 26, with Postgres away when a run ends.
 #[tokio::test]
 async fn a_run_that_ends_while_postgres_is_away_comes_home_later() {
     let _alone = alone().await;
@@ -101,6 +102,7 @@ async fn a_run_that_ends_while_postgres_is_away_comes_home_later() {
     watched.has(2).await;
 }
 
+/// Behaviour 26, with the answer to the write lost.
 #[tokio::test]
 async fn a_run_whose_taking_was_not_heard_of_counts_once() {
     let _alone = alone().await;
@@ -110,6 +112,7 @@ async fn a_run_whose_taking_was_not_heard_of_counts_once() {
     watched.has(2).await;
 }
 
+/// Behaviour 24; that nobody is told again is in `monitor_told`.
 #[tokio::test]
 async fn an_alert_that_is_looked_after_stays_so_when_the_runtime_dies() {
     let _alone = alone().await;

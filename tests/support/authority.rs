@@ -76,14 +76,18 @@ impl Authority {
 
     /// That of the running stack.
     pub fn here() -> Self {
-        let folder = PathBuf::from(stack::variable("PULSE_AUTHORITY"));
+        Self::of(&PathBuf::from(stack::variable("PULSE_AUTHORITY")))
+    }
+
+    /// That of a folder.
+    pub fn of(folder: &Path) -> Self {
         let read = |path: PathBuf| {
             std::fs::read_to_string(&path)
                 .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
         };
         Self {
-            key: SigningKey::from_pkcs8_pem(&read(Self::key_in(&folder))).expect("a key"),
-            certificate: Certificate::from_pem(read(Self::certificate_in(&folder)))
+            key: SigningKey::from_pkcs8_pem(&read(Self::key_in(folder))).expect("a key"),
+            certificate: Certificate::from_pem(read(Self::certificate_in(folder)))
                 .expect("a certificate"),
         }
     }

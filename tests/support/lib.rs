@@ -15,6 +15,7 @@ pub mod database;
 pub mod event;
 pub mod feedback;
 pub mod history;
+pub mod learned;
 pub mod list;
 pub mod mail_server;
 pub mod messages;
@@ -31,6 +32,7 @@ pub mod tenant;
 pub mod tickets;
 pub mod tls_front;
 pub mod token;
+pub mod watched;
 pub mod webhook;
 
 /// What nearly every test uses.

@@ -112,6 +112,17 @@ impl Posted {
         posted
     }
 
+    /// What a product of a tenant posted for a reason.
+    pub fn found(tenant: &Tenant, source_id: &str) -> Self {
+        Self {
+            tenant: tenant.clone(),
+            source_id: source_id.to_owned(),
+            topic_id: String::new(),
+            answer: Value::Null,
+            body: Value::Null,
+        }
+    }
+
     /// Posts and tells nobody.
     pub async fn quietly(tenant: &Tenant, extra: Value) -> Self {
         let mut body = json!({

@@ -5,6 +5,7 @@
 
 use crate::client::Reply;
 use crate::database::Database;
+use crate::event::merge;
 use crate::messages::Channel;
 use crate::receiver::Receiver;
 use crate::replica::{Customer, Reader};
@@ -100,7 +101,13 @@ impl Connection {
 
     /// Watches a table of it.
     pub async fn table(&self, name: &str) -> Table {
-        let body = json!({"connection_id": self.id, "name": name});
+        self.table_with(name, json!({})).await
+    }
+
+    /// Watches a table of it, with more settings.
+    pub async fn table_with(&self, name: &str, extra: Value) -> Table {
+        let mut body = json!({"connection_id": self.id, "name": name});
+        merge(&mut body, extra);
         let made = self.tenant.client().post("/api/tables", &body).await;
         Table {
             tenant: self.tenant.clone(),

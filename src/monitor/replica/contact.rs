@@ -21,7 +21,9 @@ pub enum Contact {
     Down(Unasked),
     /// It can.
     Up {
-        /// How far it is behind.
+        /// What its clock showed.
+        at: DateTime<Utc>,
+        /// How far it was behind then.
         lag: Lag,
         /// What follows from that.
         standing: lag::Standing,
@@ -105,6 +107,7 @@ pub async fn reach(asking: &mut Asking<'_>, breaker: &mut Breaker) -> Contact {
     }
     let limit = asking.access.lag_limit_seconds;
     Contact::Up {
+        at: found.position.now,
         standing: lag::standing(&lag, TimeDelta::seconds(limit.into())),
         lag,
         limit,
@@ -119,10 +122,11 @@ impl Contact {
         matches!(self, Self::Up { standing, .. } if *standing == within)
     }
 
-    /// The state of the data at the least.
+    /// The state of the data at the least, by the replica's own clock: what is read later in the run
+    /// is not older.
     pub fn as_of(&self) -> DateTime<Utc> {
         match self {
-            Self::Up { lag, .. } => lag::as_of(clock::now(), lag),
+            Self::Up { at, lag, .. } => lag::as_of(*at, lag),
             Self::Down(_) => clock::now(),
         }
     }

@@ -31,6 +31,11 @@ const OPENING: Duration = Duration::from_secs(8);
 const SETTING_UP: Duration = Duration::from_secs(4);
 /// How long a server lets somebody sign in who says no more, unless it is told otherwise.
 const SIGNING_IN: TimeDelta = TimeDelta::seconds(60);
+/// How long a server is left alone that agreed to encrypt and then said nothing; twice as long after
+/// each further time. The runtime keeps such a socket until the server ends it: each try costs one.
+const STALLED: TimeDelta = TimeDelta::minutes(5);
+/// The longest.
+const LONGEST_STALLED: TimeDelta = TimeDelta::hours(1);
 /// How long a backend can be at work that nobody listens to: the longest of its own limits, and a
 /// little.
 const AT_WORK: TimeDelta = TimeDelta::seconds(10);
@@ -51,6 +56,14 @@ const LIMITS: &str = "
 #[derive(Default)]
 pub struct Line {
     open: Option<Open>,
+    stalled: Option<Stalled>,
+}
+
+/// A server whose encryption never came about.
+struct Stalled {
+    fault: Fault,
+    pause: TimeDelta,
+    until: DateTime<Utc>,
 }
 
 struct Open {
@@ -82,6 +95,11 @@ impl Line {
         if storage.quiet_until()?.is_some_and(|at| at > clock::now()) {
             return Err(Trouble::Busy);
         }
+        if let Some(stalled) = &self.stalled
+            && stalled.until > clock::now()
+        {
+            return Err(stalled.fault.clone().into());
+        }
         let owner = Owner {
             tenant: access.tenant_id,
             connection,
@@ -103,9 +121,13 @@ impl Line {
                 if fault.late && fault.step == Step::SigningIn {
                     storage.put("quiet_until", &(clock::now() + SIGNING_IN))?;
                 }
+                if fault.late && fault.step == Step::Encrypting {
+                    self.stall(&fault);
+                }
                 return Err(fault.into());
             }
         };
+        self.stalled = None;
         self.open = Some(Open {
             session,
             limited: false,
@@ -113,6 +135,25 @@ impl Line {
             used_at: clock::now(),
         });
         Ok(())
+    }
+
+    fn stall(&mut self, fault: &Fault) {
+        let before = self.stalled.take();
+        let pause = before.map_or(STALLED, |before| {
+            (before.pause + before.pause).min(LONGEST_STALLED)
+        });
+        self.stalled = Some(Stalled {
+            fault: fault.clone(),
+            pause,
+            until: clock::now() + pause,
+        });
+    }
+
+    /// Somebody says that the server is well again: it is tried once, whatever was before.
+    pub fn try_again(&mut self) {
+        if let Some(stalled) = &mut self.stalled {
+            stalled.until = DateTime::UNIX_EPOCH;
+        }
     }
 
     /// Sets the limits of the session, once it is known that more may be said in it.

@@ -121,10 +121,11 @@ impl Replica {
                 self.changed(&ctx, tenant).await?;
                 answer(&json!({}))
             }
-            // The minute tick: the alarm was lost, or is late.
+            // The minute tick: the alarm was lost, or is late. It waits for no replica.
             "wake" => {
                 Storage::make(&self.state)?.put("tenant", &tenant)?;
-                self.round(&ctx, tenant, Which::Due, false).await?;
+                self.alarm_at.set(None);
+                self.arm(clock::now());
                 answer(&json!({}))
             }
             _ => Err(Error::internal(format!("unknown command {command}"))),
@@ -138,6 +139,7 @@ impl Replica {
                 Storage::make(&self.state)?.put("tenant", &tenant)?;
                 // Whoever asks at the moment does not keep the caller waiting; the next one opens anew.
                 if let Some(mut line) = self.line.try_lock() {
+                    line.try_again();
                     line.close_unless(access.version).await;
                 }
                 self.arm(clock::now());
@@ -210,6 +212,7 @@ impl Replica {
     ) -> Result<T> {
         let access = self.access(ctx, tenant).await?;
         let mut line = self.line.lock().await;
+        line.try_again();
         let storage = Storage::make(&self.state)?;
         storage.put("tenant", &tenant)?;
         let mut asking = Asking {

@@ -259,7 +259,7 @@ fn unit(check: &Check) -> Unit {
 /// What of an evaluation is written.
 pub fn written(told: &Told<'_>, evaluation: &Evaluation, public_url: &str, to: &mut Value) {
     let link = |incident: Uuid| {
-        (!public_url.is_empty()).then(|| format!("{public_url}/api/incidents/{incident}"))
+        (!public_url.is_empty()).then(|| format!("{public_url}/monitor?incident={incident}"))
     };
     let alerts: Vec<Value> = evaluation
         .alerts

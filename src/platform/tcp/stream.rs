@@ -4,7 +4,8 @@
 //! in the middle of a write: the runtime's `close` waits for one that is under way.
 //! Invariant: one read and one write are under way at a time.
 //! Failure: the error of the runtime, in its words. A connection whose encryption was agreed to and
-//! never comes about the runtime keeps open until the other side ends it, whatever is done here.
+//! never comes about the runtime keeps open until the other side ends it, whatever is done here: who
+//! calls the same host again and again must not do so at once.
 
 use std::future::Future as _;
 use std::io;
@@ -78,9 +79,14 @@ impl Stream {
         Self::of(self.socket.start_tls().map_err(failed)?)
     }
 
-    /// Cuts it, whatever it is doing.
+    /// Cuts it, whatever it is doing. The other side is told where nothing is being written: an
+    /// aborted writer would say nothing, and the socket live until it is collected.
     pub async fn abort(self) {
-        let given_up = [self.writer.abort(), self.reader.cancel()].map(JsFuture::from);
+        let writer = match (&self.writing, &self.closing) {
+            (None, None) => self.writer.close(),
+            _ => self.writer.abort(),
+        };
+        let given_up = [writer, self.reader.cancel()].map(JsFuture::from);
         let closed = self.socket.close().map(JsFuture::from);
         for over in given_up {
             let _ = over.await;

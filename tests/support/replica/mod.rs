@@ -72,8 +72,6 @@ impl Cluster {
 
     /// A cluster for one test, in about a second.
     pub async fn start() -> Self {
-        let made = tokio::task::spawn_blocking(|| (Home::get(), Home::get().cluster()));
-        let (home, folder) = made.await.expect("a folder");
         // The Worker of a running stack trusts the stack's authority.
         let here = std::env::var_os("PULSE_AUTHORITY").is_some();
         let authority = if here {
@@ -81,6 +79,13 @@ impl Cluster {
         } else {
             Authority::new()
         };
+        Self::signed_by(authority).await
+    }
+
+    /// As [`Cluster::start`], with certificates of this authority.
+    pub async fn signed_by(authority: Authority) -> Self {
+        let made = tokio::task::spawn_blocking(|| (Home::get(), Home::get().cluster()));
+        let (home, folder) = made.await.expect("a folder");
         let pair = authority.host("localhost");
         let primary = Server::make(folder.join("primary"), &pair, "");
         let link = Door::to(primary.port()).await;

@@ -11,6 +11,8 @@ export class Problem extends Error {
     this.code = body.code ?? `http_${status}`;
     this.errors = body.errors ?? [];
     this.requestId = body.request_id ?? null;
+    /** All that was answered. */
+    this.body = body;
     /** The server shut this scanner out: it must forget its list. */
     this.wipe = body.wipe === true;
     /** Seconds the server asked to wait, or null. */

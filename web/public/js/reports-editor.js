@@ -7,7 +7,8 @@
 import { byId, checkForm, el, setText, submitting } from "./dom.js";
 import { Problem } from "./http.js";
 import * as api from "./reports-api.js";
-import { link, tell } from "./reports-parts.js";
+import { tell } from "./parts.js";
+import { link } from "./reports-parts.js";
 import { follow } from "./reports-upcoming.js";
 
 const SAMPLE = "\n\n```sql name=lists title=\"Guests by list\" chart=bar x=name y=checked_in\nselect name, guests, checked_in from guest_tables order by name\n```\n";

@@ -2,7 +2,8 @@
 
 import { el } from "./dom.js";
 import * as api from "./reports-api.js";
-import { chip, facts, link, pages, reportState, standing, when } from "./reports-parts.js";
+import { chip, facts, pages, when } from "./parts.js";
+import { link, reportState, standing } from "./reports-parts.js";
 
 export async function list(place) {
   const items = el("ul", { class: "plain stack", id: "reports" });

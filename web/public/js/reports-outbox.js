@@ -2,7 +2,8 @@
 
 import { el } from "./dom.js";
 import * as api from "./reports-api.js";
-import { downloads, facts, link, mail, pages, when } from "./reports-parts.js";
+import { facts, pages, when } from "./parts.js";
+import { downloads, link, mail } from "./reports-parts.js";
 
 const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
 

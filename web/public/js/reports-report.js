@@ -4,7 +4,8 @@
 
 import { el } from "./dom.js";
 import * as api from "./reports-api.js";
-import { ask, button, chip, downloads, facts, link, mail, pages, reportState, skippedWords, standing, table, tell, when } from "./reports-parts.js";
+import { ask, button, chip, facts, pages, table, tell, when } from "./parts.js";
+import { downloads, link, mail, reportState, skippedWords, standing } from "./reports-parts.js";
 import { changed, meaning } from "./reports-upcoming.js";
 
 const OVERLAP = { skip: "leaves a run out while one is under way", buffer_one: "lets one run wait for the one before", cancel_other: "cancels the run before", allow: "runs beside the one before" };

@@ -5,7 +5,8 @@
 
 import { el, words } from "./dom.js";
 import * as api from "./reports-api.js";
-import { ask, button, chip, facts, link, mail, standing, table, tell, when } from "./reports-parts.js";
+import { ask, button, chip, facts, table, tell, when } from "./parts.js";
+import { link, mail, standing } from "./reports-parts.js";
 
 const FOLLOW = 1_500;
 const KINDS = { sent: "good", failed: "bad", unknown: "warn" };

@@ -6,7 +6,8 @@
 
 import { foresee } from "./reports-api.js";
 import { el, markField } from "./dom.js";
-import { chip, wall } from "./reports-parts.js";
+import { chip } from "./parts.js";
+import { wall } from "./reports-parts.js";
 
 const SHOWN = 6;
 const PAUSE = 250;

@@ -6,7 +6,7 @@
 
 import { byId, setText } from "./dom.js";
 import { onSession, session, signInAddress } from "./session.js";
-import { said, tell } from "./reports-parts.js";
+import { said, tell } from "./parts.js";
 import { editor } from "./reports-editor.js";
 import { letter, outbox } from "./reports-outbox.js";
 import { list } from "./reports-list.js";

@@ -13,6 +13,7 @@ pub mod http;
 mod lag;
 mod load;
 mod memory;
+mod monitor;
 pub mod report;
 mod reports;
 mod restart;
@@ -64,8 +65,8 @@ pub fn run(project: &Project, mut args: Args) -> Result<ExitCode> {
     let date = args.option("--date")?;
     let machine = args.option("--machine")?;
     args.done()?;
-    if !matches!(bench.as_str(), "checkin" | "core" | "reports") {
-        return Err(Usage("bench needs checkin, core or reports".to_owned()).into());
+    if !matches!(bench.as_str(), "checkin" | "core" | "monitor" | "reports") {
+        return Err(Usage("bench needs checkin, core, monitor or reports".to_owned()).into());
     }
     if scram && bench != "core" {
         return Err(Usage("--scram is for bench core".to_owned()).into());
@@ -78,6 +79,7 @@ pub fn run(project: &Project, mut args: Args) -> Result<ExitCode> {
         let measured = async {
             match bench.as_str() {
                 "core" => core::run(project, &scale, scram).await,
+                "monitor" => monitor::run(project, &scale).await,
                 "reports" => reports::run(project, &scale).await,
                 _ => checkin::run(project, &scale).await,
             }

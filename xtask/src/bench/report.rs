@@ -93,6 +93,13 @@ impl Report {
         self.notes.push(text.into());
     }
 
+    /// Adds all that another one found.
+    pub fn join(&mut self, other: Self) {
+        self.tables.extend(other.tables);
+        self.aims.extend(other.aims);
+        self.notes.extend(other.notes);
+    }
+
     /// Are all aims met?
     pub fn met(&self) -> bool {
         self.aims.iter().all(|aim| aim.met)

@@ -14,6 +14,7 @@ use crate::project::{self, Project};
 use crate::run;
 use crate::say::Step;
 use anyhow::{Context, Result, bail};
+use pulse_tests::authority::Authority;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -136,6 +137,8 @@ impl Product {
             vars: unlimited(stack::local_vars("local", "warn")),
         };
         let durable_ms = durable_ms(&kept)?;
+        // Servers of a bench have certificates that the Worker must be told to trust.
+        Authority::make(&path)?;
         let stack = Stack::start(project, options).await?;
         let url = stack.direct_url.clone();
         let side = Side {
@@ -150,6 +153,11 @@ impl Product {
             folder: path,
             kept,
         })
+    }
+
+    /// Who signs the certificates that its Worker trusts.
+    pub fn authority(&self) -> Authority {
+        Authority::of(&self.folder)
     }
 
     /// Stops it and deletes its data.

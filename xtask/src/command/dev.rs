@@ -1,4 +1,4 @@
-//! `cargo xtask dev`: Pulse on this machine, with a demo event in it.
+//! `cargo xtask dev`: Pulse on this machine, with a demo event and a demo shop in it.
 //!
 //! Invariant: what was done survives a restart; nothing outlives the command.
 //! Failure: a part that fails says so with its log; a Worker that refuses the demo still serves.
@@ -8,6 +8,7 @@ use crate::args::Args;
 use crate::local::database::Address;
 use crate::local::folder::Folder;
 use crate::local::seed;
+use crate::local::shop::Shop;
 use crate::local::stack::{self, Options, Pooler, Stack};
 use crate::project::Project;
 use crate::say::{self, Step};
@@ -99,10 +100,12 @@ pub fn local(
 
 async fn serve(stack: &Stack, folder: &Path, demo: bool) -> Result<ExitCode> {
     let mut lines = vec![("Pulse", format!("{}/", stack.url))];
+    let mut shop = None;
     if demo {
         let step = Step::begin("demo event");
         match seed::demo(&stack.url).await {
             Ok(demo) => {
+                let token = demo.token;
                 step.done(if demo.fresh {
                     "40 guests, two gates"
                 } else {
@@ -116,6 +119,7 @@ async fn serve(stack: &Stack, folder: &Path, demo: bool) -> Result<ExitCode> {
                         format!("{}/pulse-scanner?table={table}", stack.url),
                     ));
                 }
+                shop = open_shop(stack, &token).await;
             }
             Err(error) => {
                 drop(step);
@@ -123,6 +127,7 @@ async fn serve(stack: &Stack, folder: &Path, demo: bool) -> Result<ExitCode> {
             }
         }
     }
+    lines.push(("monitor", format!("{}/monitor", stack.url)));
     lines.push(("reports", format!("{}/reports", stack.url)));
     lines.push(("API", format!("{}/docs", stack.url)));
     // Of another server the password is not ours to show.
@@ -143,6 +148,7 @@ async fn serve(stack: &Stack, folder: &Path, demo: bool) -> Result<ExitCode> {
             say::warn("the runtime ended by itself; see runtime.log");
             ExitCode::FAILURE
         }
+        () = trade(shop.as_ref()) => ExitCode::FAILURE,
     };
     let step = Step::begin("stopping");
     tokio::select! {
@@ -151,6 +157,37 @@ async fn serve(stack: &Stack, folder: &Path, demo: bool) -> Result<ExitCode> {
         result = super::interrupted() => result?,
     }
     Ok(code)
+}
+
+/// The demo shop, on the embedded server only: no database is made on another one.
+async fn open_shop(stack: &Stack, token: &str) -> Option<Shop> {
+    let postgres = stack.postgres.as_ref()?;
+    let step = Step::begin("demo shop");
+    let opened = async {
+        let server = postgres.lock().await.superuser("postgres")?;
+        let shop = Shop::open(&server).await?;
+        shop.watch(&stack.url, token).await?;
+        anyhow::Ok(shop)
+    };
+    match opened.await {
+        Ok(shop) => {
+            step.done("four weeks of orders");
+            Some(shop)
+        }
+        Err(error) => {
+            drop(step);
+            say::warn(format!("no demo shop: {error:#}"));
+            None
+        }
+    }
+}
+
+/// Lets the shop take orders, for ever.
+async fn trade(shop: Option<&Shop>) {
+    match shop {
+        Some(shop) => shop.trade().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Prints what the Worker logs as a failure, for ever.

@@ -23,7 +23,7 @@ use std::process::ExitCode;
 const HELP: &str = "\
 cargo xtask <command>
 
-  dev           Pulse on this machine with a demo event, rebuilt when you start it again
+  dev           Pulse on this machine with a demo event and a demo shop, rebuilt when you start it again
                   --port N (8787)  --release  --reset (delete its data first)
                   DATABASE_URL=postgres://owner:…@… uses that server instead of the embedded one
                   CORS_ORIGINS, LOG_LEVEL, SUPABASE_* and CHAT_* reach the Worker
@@ -41,6 +41,7 @@ cargo xtask <command>
                   --offline N (3; scanners that lose their connection for a while)
                   --seed N  --url URL (http://127.0.0.1:8787)
   bench         checkin | core: against a JavaScript Worker in the same run; docs/benchmarks.md
+                monitor: checks of a thousand tables against a real standby, and what they cost it
                 reports: lateness and throughput of scheduled reports, the cost of an idle minute
                   --quick, --scram (neither written)  --date TEXT  --machine TEXT
   soak          seeded operations against a throw-away stack that is killed, evicted and cut off

@@ -14,4 +14,5 @@ pub mod runtime;
 pub mod scratch;
 pub mod secrets;
 pub mod seed;
+pub mod shop;
 pub mod stack;

@@ -23,14 +23,13 @@ pub struct Demo {
     pub table_id: Option<String>,
     /// Whether it was made now.
     pub fresh: bool,
+    /// An access token of the demo account.
+    pub token: String,
 }
 
 /// Makes the demo tenant unless it is there.
 pub async fn demo(url: &str) -> Result<Demo> {
-    let api = Api {
-        client: Client::builder().timeout(Duration::from_secs(60)).build()?,
-        url: url.to_owned(),
-    };
+    let api = Api::at(url)?;
     let login = json!({"email": EMAIL, "password": PASSWORD});
     let (status, session) = api
         .send(Method::POST, "/api/auth/login", None, Some(&login))
@@ -49,17 +48,27 @@ pub async fn demo(url: &str) -> Result<Demo> {
         return Ok(Demo {
             table_id,
             fresh: false,
+            token: token.unwrap_or_default().to_owned(),
         });
     }
     api.make().await
 }
 
-struct Api {
+/// The API of a running stack.
+pub struct Api {
     client: Client,
     url: String,
 }
 
 impl Api {
+    /// That of the stack at an address.
+    pub fn at(url: &str) -> Result<Self> {
+        Ok(Self {
+            client: Client::builder().timeout(Duration::from_secs(60)).build()?,
+            url: url.to_owned(),
+        })
+    }
+
     async fn make(&self) -> Result<Demo> {
         let account = json!({
             "email": EMAIL,
@@ -93,10 +102,12 @@ impl Api {
         Ok(Demo {
             table_id: Some(id),
             fresh: true,
+            token: token.unwrap_or_default().to_owned(),
         })
     }
 
-    async fn post(&self, path: &str, token: Option<&str>, body: &Value) -> Result<Value> {
+    /// Sends JSON; any success is an answer.
+    pub async fn post(&self, path: &str, token: Option<&str>, body: &Value) -> Result<Value> {
         let (status, answer) = self.send(Method::POST, path, token, Some(body)).await?;
         if !status.is_success() {
             bail!("POST {path} answered {status}: {answer}");
@@ -104,7 +115,8 @@ impl Api {
         Ok(answer)
     }
 
-    async fn send(
+    /// Sends a request; answers its status and what came with it.
+    pub async fn send(
         &self,
         method: Method,
         path: &str,

@@ -15,6 +15,7 @@ use crate::local::stack::{self, Options, Pooler, Stack};
 use crate::project::Project;
 use crate::say;
 use anyhow::{Context, Result};
+use pulse_tests::authority::Authority;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::{Command, Output};
@@ -22,13 +23,13 @@ use std::process::{Command, Output};
 /// What the demo says when the dashboard has it right.
 const EQUAL: &str = "the dashboard says what the scanners were told";
 
-/// The step; `url` is the running stack's.
-pub async fn run(project: &Project, url: &str) -> Result<Tally> {
+/// The step; `url` is the running stack's, whose Worker trusts the authority.
+pub async fn run(project: &Project, url: &str, authority: Authority) -> Result<Tally> {
     let folder = Folder::fresh(project, "commands")?;
     let mut tally = demo(url)?;
     tally.add(&document(url, &folder.path).await?);
     tally.add(&cases(project, &folder.path)?);
-    tally.add(&documents::run(project, url).await?);
+    tally.add(&documents::run(project, url, authority).await?);
     tally.add(&elsewhere(project, &folder.path).await?);
     folder.clear()?;
     Ok(tally)

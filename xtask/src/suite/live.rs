@@ -18,6 +18,7 @@ use crate::say;
 use crate::tools;
 use anyhow::Result;
 use pulse_tests::authority::Authority;
+use pulse_tests::replica::Cluster;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
@@ -103,15 +104,29 @@ impl Live {
         let Some(chromium) = browser::chromium() else {
             return Ok(Tally::missing(browser::HOW_TO_GET));
         };
-        let environment = self.shared()?;
+        let mut environment = self.shared()?;
+        let runtime = self.runtime()?;
+        // What goes wrong with it is this step's failure and no other's.
+        let replica = runtime.block_on(runtime.spawn(Cluster::start()))?;
+        environment.extend([
+            ("PULSE_REPLICA_PRIMARY", replica.primary.url("postgres")),
+            ("PULSE_REPLICA_PORT", replica.standby.port().to_string()),
+        ]);
         browser::run(&self.project, &chromium, &environment)
     }
 
     /// The project's other commands, some of them against the running stack.
     pub fn commands(&mut self) -> Result<Tally> {
+        let environment = self.shared()?;
+        let authority = environment
+            .iter()
+            .find(|(name, _)| *name == "PULSE_AUTHORITY");
+        let authority =
+            authority.map_or_else(Authority::new, |(_, folder)| Authority::of(folder.as_ref()));
         let url = self.url()?;
         let project = self.project.clone();
-        self.runtime()?.block_on(commands::run(&project, &url))
+        self.runtime()?
+            .block_on(commands::run(&project, &url, authority))
     }
 
     /// Generated requests.

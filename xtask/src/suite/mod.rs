@@ -12,6 +12,7 @@ mod commands;
 mod documents;
 mod live;
 mod migrations;
+mod monitor;
 mod node;
 mod schemathesis;
 mod worker;
@@ -52,7 +53,7 @@ const STEPS: [(&str, &str); 13] = [
     ("browser", "the pages in a real browser"),
     (
         "commands",
-        "demo, openapi, cases, the lines of the documents, and a stack on DATABASE_URL",
+        "demo, openapi, cases, the lines of the documents (the monitor's against a real replica), and a stack on DATABASE_URL",
     ),
     (
         "schemathesis",
