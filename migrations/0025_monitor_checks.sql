@@ -44,7 +44,7 @@ create table monitor_checks (
   state         jsonb not null default '{}',
   revision      integer not null default 1,
   learnt        integer not null default 0,
-  backfill      jsonb not null default '{}',
+  backfill      jsonb not null default '{"state": "unavailable", "points": 0}',
   last_at       timestamptz,
   last_outcome  text,
   last_value    double precision,

@@ -248,9 +248,10 @@ begin
 
   -- What was filled in from the past gives way to what a run found, and what could not be told to what can.
   insert into monitor_results as r (tenant_id, check_id, at, revision, origin, outcome, reason, value, low, high, as_of,
-                                    detail, duration_ms, buffers, alerted)
+                                    detail, duration_ms, buffers, alerted, ran_at)
   select v_tenant, k.id, x.at, x.revision, x.origin, x.outcome, x.reason, x.value, x.low, x.high, x.as_of,
-         coalesce(x.detail, '{}'), x.duration_ms, x.buffers, coalesce(x.alerted, false)
+         coalesce(x.detail, '{}'), x.duration_ms, x.buffers, coalesce(x.alerted, false),
+         coalesce((p #>> '{status,run_at}')::timestamptz, now())
   from jsonb_to_recordset(coalesce(p -> 'results', '[]')) as x (check_id uuid, at timestamptz, revision integer,
     origin text, outcome text, reason text, value float8, low float8, high float8, as_of timestamptz, detail jsonb,
     duration_ms integer, buffers bigint, alerted boolean)

@@ -61,9 +61,11 @@ begin
     'severity', v_alert.severity, 'what', coalesce(p #>> '{change,what}', p ->> 'deed'), 'at', app.utc(app.clock(p)))
     || coalesce(nullif(p -> 'change', 'null'), '{}'));
   if nullif(p -> 'feedback', 'null') is not null then
+    -- An alert goes by when a run was made; the period that the run is about began up to days before that.
     update monitor_results r set mark = p #>> '{feedback,mark}'
-    where r.check_id = v_alert.check_id and r.at >= (p #>> '{feedback,from}')::timestamptz
-      and r.at <= (p #>> '{feedback,until}')::timestamptz;
+    where r.check_id = v_alert.check_id and r.origin <> 'backfill'
+      and r.at between (p #>> '{feedback,from}')::timestamptz - interval '8 days' and (p #>> '{feedback,until}')::timestamptz
+      and r.ran_at between (p #>> '{feedback,from}')::timestamptz and (p #>> '{feedback,until}')::timestamptz;
     update monitor_checks k set learnt = k.learnt + 1 where k.id = v_alert.check_id;
   end if;
   update monitor_connections c set standing = c.standing + 1 where c.id = v_alert.connection_id;

@@ -38,7 +38,7 @@ mod messages_smtp;
 mod messages_unsubscribe;
 mod monitor_acts;
 mod monitor_backfill;
-mod monitor_backfill_safety;
+mod monitor_backfill_same;
 mod monitor_behaviour_alerts;
 mod monitor_behaviour_checks;
 mod monitor_behaviour_lag;

@@ -19,7 +19,7 @@ async fn still(cluster: &Cluster, customer: &Customer<'_>) {
     .await;
 }
 
-/// A check of the age of the newest row of a table, which is fine up to a day.
+/// A check of the age of the newest row of a table, which is fine up to two days.
 async fn watched(customer: &Customer<'_>, table: &str) -> (Connection, Table, String) {
     let tenant = Tenant::new().await;
     let reader = customer.bare_reader().await;
@@ -32,7 +32,7 @@ async fn watched(customer: &Customer<'_>, table: &str) -> (Connection, Table, St
     let connection = Connection::to(&tenant, customer, &reader, json!({})).await;
     let table = connection.table(table).await;
     let check = json!({"kind": "freshness", "settings": {"column": "at"},
-        "fail": {"kind": "absolute", "max": 86_400}});
+        "fail": {"kind": "absolute", "max": 2 * 86_400}});
     let check = table.check(check).await;
     assert_eq!(table.first(&check).await["outcome"], "pass");
     (connection, table, check)

@@ -35,7 +35,7 @@ fn checks() -> Vec<Value> {
         json!({"name": "Metric", "kind": "metric", "settings": metric("select avg(id) from orders"),
             "fail": most(1e6)}),
         json!({"name": "Costly", "kind": "metric", "fail": most(1e12),
-            "settings": metric("select count(*) from orders a cross join orders b cross join orders c")}),
+            "settings": metric("select count(*) from orders a cross join orders b")}),
     ]
 }
 
@@ -122,9 +122,10 @@ fn harmless(seen: &Excerpt) {
     for statement in seen.run() {
         let text = statement.text.trim().to_lowercase();
         assert!(begins.iter().any(|begin| text.starts_with(begin)), "{text}");
+        let crossed = text.contains("cross join") && !text.contains("pg_partition_tree");
         assert!(
-            !(text.contains("cross join") && text.starts_with("select count(*) from")),
-            "an expensive plan was run: {text}"
+            !crossed || text.starts_with("explain"),
+            "too costly: {text}"
         );
         assert_eq!(statement.application, "pulse-monitor", "{text}");
         let took = statement.took.unwrap_or_default();
@@ -155,7 +156,7 @@ async fn a_busy_while_writes_nothing_locks_nothing_for_long_and_stays_in_its_bud
     cluster.patience_with_readers("100ms").await;
     let customer = cluster.customer().await;
     for table in ["orders", "locked", "cleaned"] {
-        customer.orders(table, 2_000).await;
+        customer.orders(table, 4_000).await;
     }
     customer.slow("sleepy", "orders", 30.0).await;
     let role = customer
@@ -190,12 +191,14 @@ async fn a_busy_while_writes_nothing_locks_nothing_for_long_and_stays_in_its_bud
         let hours = impact.list_at("/hours");
         hours.iter().filter_map(|hour| hour[name].as_i64()).sum()
     };
-    let calls: i64 = spent
-        .iter()
-        .filter(|usage| !usage.text.to_lowercase().starts_with("begin"))
-        .filter(|usage| !usage.text.to_lowercase().starts_with("rollback"))
-        .map(|usage| usage.calls)
-        .sum();
+    // Beginning, ending and limiting a transaction is no question.
+    let asks = |usage: &&Usage| {
+        let text = usage.text.trim().to_lowercase();
+        ["select", "explain", "with"]
+            .iter()
+            .any(|verb| text.starts_with(verb))
+    };
+    let calls: i64 = spent.iter().filter(asks).map(|usage| usage.calls).sum();
     // What is counted is what the server counted; it leaves out what was cancelled.
     assert!(sum("statements") >= calls, "{calls}: {impact}");
     let (most, millis) = (impact.at("/budget/statements"), sum("milliseconds"));

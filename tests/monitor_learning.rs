@@ -6,7 +6,7 @@
 
 use chrono::{Datelike, TimeDelta, Utc};
 use pulse_tests::learned::{
-    HOURS, Learned, Past, learning_with, noise, not_at_midnight, past, weekday,
+    HOURS, Learned, Past, forget_runs, learning_with, noise, not_at_midnight, past, weekday,
 };
 use pulse_tests::prelude::*;
 use pulse_tests::watched::{mark, path_of};
@@ -141,6 +141,9 @@ async fn the_same_history_and_the_same_value_are_the_same_verdict() {
     let history = past(HOURS, |at| (120.0 + 10.0 * noise(at)).round());
     let learned = Learned::new(&history, 120).await;
     let twin = learning_with(&learned.table, "Twin", json!({}), &history).await;
+    for check in [&learned.check, &twin] {
+        forget_runs(check).await;
+    }
     for rows in [118, 60, 60, 119] {
         learned.sets(rows).await;
         let mut results = learned.table.run().await;

@@ -105,7 +105,8 @@ async fn each_privilege_that_lacks_is_told_as_the_grant_to_run() {
     customer.make(stats).await;
     let table = json!({"schema": "Sales"});
     let table = connection.table_with("Orders", table).await;
-    let check = json!({"kind": "null_rate", "settings": {"column": "secret"}});
+    let check = json!({"kind": "null_rate", "settings": {"column": "secret"},
+        "fail": {"kind": "absolute", "max": 0.5}});
     let check = table.check(check).await;
     let mut result = table.first(&check).await;
     for missing in [
@@ -126,11 +127,11 @@ async fn each_privilege_that_lacks_is_told_as_the_grant_to_run() {
     assert_eq!(alerts[0]["state"], "resolved", "{alerts:?}");
 }
 
-/// A role that may not see the receiver leaves it open how far a replica is: that is said, and nothing
-/// about the data.
+/// A role that may not see the receiver leaves it open how far an idle replica is: that is said, and
+/// nothing about the data.
 #[tokio::test]
 async fn without_pg_read_all_stats_nothing_is_said_about_data() {
-    let (tenant, cluster) = (Tenant::new().await, Cluster::shared().await);
+    let (tenant, cluster) = (Tenant::new().await, Cluster::start().await);
     let customer = cluster.customer().await;
     customer.orders("orders", 10).await;
     let reader = customer.reader(["orders"]).await;
@@ -140,8 +141,10 @@ async fn without_pg_read_all_stats_nothing_is_said_about_data() {
     );
     customer.make(&take).await;
     let connection = Connection::to(&tenant, &customer, &reader, json!({})).await;
+    connection.lag_limit(2).await;
     let table = connection.table("orders").await;
     let check = json!({"kind": "row_count", "fail": {"kind": "absolute", "max": 5}});
+    tokio::time::sleep(std::time::Duration::from_secs(4)).await;
     let check = table.check(check).await;
     let blind = table.first(&check).await;
     assert_eq!(
@@ -154,21 +157,6 @@ async fn without_pg_read_all_stats_nothing_is_said_about_data() {
     assert_eq!(connection.alerts().await, [json!(null); 0]);
     customer.make(&give).await;
     assert_eq!(table.run_one().await["outcome"], "fail");
-}
-
-#[tokio::test]
-async fn metadata_services_are_no_replicas_whatever_the_deployment_allows() {
-    let tenant = Tenant::new().await;
-    for host in [
-        "169.254.169.254",
-        "fd00:ec2::254",
-        "metadata.google.internal",
-    ] {
-        let settings = json!({"name": "Cloud", "host": host, "database": "d",
-            "username": "u", "password": "p"});
-        let refused = tenant.client().post("/api/connections", &settings).await;
-        refused.problem_of(422).points_at("/host");
-    }
 }
 
 #[tokio::test]

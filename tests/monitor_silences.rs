@@ -102,7 +102,8 @@ async fn a_maintenance_window_mutes_while_it_is_open() {
     let (watched, receiver) = watched().await;
     let tables = json!({"tables": [watched.table.id]});
     // One window begins each minute and lasts one, so one is open at any time.
-    let window = json!({"cron": "* * * * *", "duration_seconds": 60, "timezone": "Europe/Berlin"});
+    let window = json!({"cron": "* * * * *", "duration_seconds": 60, "timezone": "Europe/Berlin",
+        "starts_at": rfc3339(seconds_from_now(-120))});
     let open = silence(&watched, tables.clone(), window).await;
     let shown = watched
         .client()

@@ -4,17 +4,12 @@
 //! Failure: 426 for what is no WebSocket, 401 for a credential that is none.
 
 use serde::Deserialize;
-use serde_json::json;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
-use super::{Place, store};
-use crate::platform::ctx::Ctx;
-use crate::platform::error::{Error, Result};
+use crate::platform::error::Error;
 use crate::platform::http::{Access, Answer, Body, Call, Reply, Route, routes};
 use crate::platform::object;
-use crate::platform::scope::Scope;
-use crate::platform::token;
 
 /// The routes.
 pub fn routes() -> Vec<Route> {
@@ -48,24 +43,7 @@ async fn connect(call: Call<'_>) -> Answer {
     }
     call.same_origin()?;
     let query: ConnectQuery = call.query()?;
-    let (tenant, place) = found(call.ctx, &call.head.protocol, query.tenant).await?;
-    let response = object::upgrade(call.ctx, &place.of(tenant), call.request).await?;
+    let address = super::address(call.ctx, &call.head.protocol, query.tenant).await?;
+    let response = object::upgrade(call.ctx, &address, call.request).await?;
     Ok(Reply::new(101, Body::Raw(response)))
-}
-
-/// The tenant of a connection and where its object is. The object asks again who connects.
-async fn found(ctx: &Ctx, protocol: &str, wanted: Option<Uuid>) -> Result<(Uuid, Place)> {
-    let offered = protocol.split_once(',').map(|(_, token)| token.trim());
-    let scope = match (offered.filter(|token| !token.is_empty()), wanted) {
-        (Some(token), tenant) => Scope {
-            credential: token::verify(&ctx.config, token, ctx.now)?,
-            tenant,
-            roles: &[],
-            idempotency: None,
-        },
-        (None, Some(tenant)) => Scope::system(tenant),
-        (None, None) => return Err(Error::unauthenticated("credential_missing")),
-    };
-    let found = ctx.pg.call_full(&scope, &store::PLACE, &json!({})).await?;
-    Ok((found.tenant, found.result))
 }

@@ -16,15 +16,16 @@ mod surface;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::platform::ctx::Ctx;
-use crate::platform::error::Result;
+use crate::platform::error::{Error, Result};
 use crate::platform::http::Module;
 use crate::platform::object::{self, Address, Caller};
-use crate::platform::scope::{Credential, Jurisdiction, Subject};
+use crate::platform::scope::{Credential, Jurisdiction, Scope, Subject};
+use crate::platform::token;
 
 /// The binding of the objects.
 pub const BINDING: &str = "TENANT";
@@ -88,6 +89,24 @@ pub fn routes() -> Vec<Module> {
         about: "The live connection of a tenant's staff.",
         routes: http::routes(),
     }]
+}
+
+/// The object of whoever connects, who is asked again there. The token comes in the subprotocol pair, or
+/// later; then the tenant is named.
+pub async fn address(ctx: &Ctx, protocol: &str, wanted: Option<Uuid>) -> Result<Address> {
+    let offered = protocol.split_once(',').map(|(_, token)| token.trim());
+    let scope = match (offered.filter(|token| !token.is_empty()), wanted) {
+        (Some(token), tenant) => Scope {
+            credential: token::verify(&ctx.config, token, ctx.now)?,
+            tenant,
+            roles: &[],
+            idempotency: None,
+        },
+        (None, Some(tenant)) => Scope::system(tenant),
+        (None, None) => return Err(Error::unauthenticated("credential_missing")),
+    };
+    let found = ctx.pg.call_full(&scope, &store::PLACE, &json!({})).await?;
+    Ok(found.result.of(found.tenant))
 }
 
 /// Something was emitted: who watches is told at once.

@@ -81,32 +81,17 @@ impl Learned {
     /// Lets a day pass: what the check saw by itself is as much older, and it is learned from.
     pub async fn a_day_later(&self) {
         let sql = "with aged as (
-                     update monitor_results set at = at - interval '1 day'
-                      where check_id = $1::text::uuid and origin <> 'backfill' returning 1)
-                   select to_jsonb(count(*)) from aged";
+                     update monitor_results set at = at - interval '1 day',
+                            ran_at = ran_at - interval '1 day'
+                      where check_id = $1::text::uuid and origin <> 'backfill' returning 1),
+                   anew as (
+                     update monitor_checks set learnt = learnt + 1 where id = $1::text::uuid
+                     returning 1)
+                   select to_jsonb((select count(*) from aged) * (select count(*) from anew))";
         let id = id_of(&self.check);
-        let aged = Database::admin()
-            .await
-            .json(sql, &[(&id, Type::TEXT)])
-            .await;
+        let database = Database::admin().await;
+        let aged = database.json(sql, &[(&id, Type::TEXT)]).await;
         assert!(aged.as_u64() > Some(0), "{aged}");
-        switch(&self.table, &self.check, false).await;
-        let runs = self.runs().await;
-        switch(&self.table, &self.check, true).await;
-        // A check that is switched on may run at once.
-        let _ = tokio::time::timeout(Duration::from_secs(3), self.more_than(runs)).await;
-    }
-
-    async fn runs(&self) -> usize {
-        let results = self.table.results(&self.check).await;
-        let ran = |result: &&Value| result["origin"] != "backfill";
-        results.iter().filter(ran).count()
-    }
-
-    async fn more_than(&self, runs: usize) {
-        while self.runs().await <= runs {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
     }
 }
 
@@ -140,11 +125,13 @@ async fn remember(tenant: &Tenant, check: &str, history: &[Past]) {
         .map(|past| json!({"at": past.at, "value": past.value, "alerted": past.alerted}))
         .collect();
     let sql = "with written as (
-                 insert into monitor_results (tenant_id, check_id, at, origin, outcome, value, as_of, alerted)
-                 select $1::text::uuid, $2::text::uuid, x.at, 'backfill',
+                 insert into monitor_results (tenant_id, check_id, revision, at, origin, outcome, value,
+                                              as_of, alerted)
+                 select $1::text::uuid, k.id, k.revision, x.at, 'backfill',
                         case when x.alerted then 'fail' else 'pass' end, x.value, x.at, x.alerted
-                 from jsonb_to_recordset($3::text::jsonb)
+                 from monitor_checks k, jsonb_to_recordset($3::text::jsonb)
                    as x (at timestamptz, value float8, alerted boolean)
+                 where k.id = $2::text::uuid
                  returning 1)
                select to_jsonb(count(*)) from written";
     let (id, rows) = (id_of(check), Value::Array(rows).to_string());
@@ -157,6 +144,16 @@ async fn remember(tenant: &Tenant, check: &str, history: &[Past]) {
     ];
     let written = database.json(sql, &values).await;
     assert_eq!(written, history.len());
+}
+
+/// Forgets what a check found by itself: its history is all that is left.
+pub async fn forget_runs(check: &str) {
+    let id = id_of(check);
+    let sql = format!(
+        "delete from monitor_results where check_id = '{id}' and origin <> 'backfill';
+         update monitor_checks set state = '{{}}', learnt = learnt + 1 where id = '{id}'"
+    );
+    Database::admin().await.run(&sql).await;
 }
 
 fn id_of(check: &str) -> String {

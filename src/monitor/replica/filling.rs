@@ -56,6 +56,8 @@ pub async fn step(
     tenant: Uuid,
 ) -> Result<Option<(Uuid, Backfill)>> {
     let now = clock::now();
+    // Whatever comes of it, the next one is not soon.
+    wait(asking, backfill::PAUSE)?;
     let waiting = plan.checks.iter().filter(|check| {
         let due = check.backfill.due(now);
         due.is_some_and(|due| due <= now)
@@ -86,7 +88,6 @@ pub async fn step(
         wait(asking, backfill::HELD_UP)?;
         return Ok(None);
     }
-    wait(asking, backfill::PAUSE)?;
     filling.ask(asking, plan, breaker, progress, &chunk).await
 }
 

@@ -121,7 +121,9 @@ impl Memory {
             let id = learner.planned.id;
             let points = found.remove(&id).unwrap_or_default();
             if Learning::of(learner.check).is_none() {
-                self.week_ago.insert(id, points);
+                if learner.refers() {
+                    self.week_ago.insert(id, points);
+                }
                 continue;
             }
             let at = learner.next_at(now);
