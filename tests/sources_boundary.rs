@@ -275,9 +275,11 @@ async fn the_roles_behind_it_can_do_nothing_else() {
     let secrets = names(
         "select coalesce(jsonb_agg(attrelid::regclass || '.' || attname), '[]') from pg_attribute
          where attrelid::regclass::text in ('users', 'sessions', 'api_keys', 'webhook_endpoints', 'pulse_rows',
-                                            'report_writers', 'channels', 'report_jobs', 'message_deliveries')
+                                            'report_writers', 'channels', 'report_jobs', 'message_deliveries',
+                                            'monitor_connections', 'monitor_checks', 'monitor_results')
            and attname in ('email', 'barcode', 'data', 'attention_note', 'password_hash', 'key_hash', 'secret',
-                           'secrets', 'api_key', 'url', 'payload', 'recipient', 'refresh_hashes')
+                           'secrets', 'api_key', 'url', 'payload', 'recipient', 'refresh_hashes', 'host',
+                           'username', 'definition', 'detail')
            and has_column_privilege('pulse_report_owner', attrelid, attnum, 'select')",
     );
     assert_eq!(secrets.await, [""; 0]);

@@ -5,6 +5,7 @@
 
 use pulse_tests::client::Call;
 use pulse_tests::prelude::*;
+use pulse_tests::watched::{Watched, act};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -76,7 +77,14 @@ async fn sources_are_described_with_every_column() {
         let one = tenant.client().get(&format!("/api/sources/{name}")).await;
         assert_eq!(one.expect_status(200).json(), *source);
     }
-    for later in ["report_configs", "report_jobs", "message_deliveries"] {
+    for later in [
+        "report_configs",
+        "report_jobs",
+        "message_deliveries",
+        "monitor_alerts",
+        "monitor_results",
+        "monitor_impact",
+    ] {
         assert!(
             all.iter().any(|source| source["name"] == later),
             "no source {later}"
@@ -114,6 +122,45 @@ async fn every_attack_is_refused_with_its_reason() {
         let reply = reply.problem(422, "invalid").points_at("/sql");
         assert_eq!(reply.at("/errors/0/code"), code, "{sql}\n{reply}");
     }
+}
+
+#[tokio::test]
+async fn an_answer_knows_what_the_monitor_found() {
+    let tenant = Tenant::new().await;
+    let watched = Watched::of(&tenant, json!({"keep_firing": 0})).await;
+    watched.fails().await;
+    let alert = watched.alert_path().await;
+    act(tenant.client(), &alert, "ack").await.expect_status(200);
+    watched.passes().await;
+    watched.stands("resolved").await;
+    let sql =
+        "select connection, table_name, check_name, kind, state, severity, acknowledged, mark,
+                 seconds >= 0 from monitor_alerts";
+    let found = query(tenant.client(), sql).await.expect_status(200);
+    let alert = json!([
+        "Replica",
+        "public.orders",
+        "Rows",
+        "check",
+        "resolved",
+        "fail",
+        true,
+        null,
+        true
+    ]);
+    assert_eq!(found.list_at("/rows"), [alert], "{found}");
+    let sql = "select outcome, value from monitor_results where origin = 'manual' order by at";
+    let found = query(tenant.client(), sql).await.expect_status(200);
+    let runs = [json!(["fail", 110]), json!(["pass", 90])];
+    assert_eq!(found.list_at("/rows"), runs, "{found}");
+    let spent = value(
+        tenant.client(),
+        "select sum(statements) > 0 from monitor_impact",
+    );
+    assert_eq!(spent.await, true);
+    let other = Tenant::new().await;
+    let none = value(other.client(), "select count(*) from monitor_alerts");
+    assert_eq!(none.await, 0);
 }
 
 #[tokio::test]

@@ -32,12 +32,17 @@ async function until(find, what) {
 
 const CHECK = { name: "E-mail addresses are there", kind: "null_rate", settings: { column: "email" }, fail: { kind: "absolute", max: 0.05 }, every: 3600 };
 
-/** A replica whose orders are watched, and a check of them that fails. */
-async function broken(team) {
+/** A replica whose orders are watched. */
+async function watching(team) {
   const shop = await customer();
   await orders(shop);
   const connection = await post(team, "/api/connections", { name: "Shop", sslmode: "disable", ...shop.reader });
-  const table = await post(team, "/api/tables", { connection_id: connection.id, name: "orders" });
+  return { shop, connection, table: await post(team, "/api/tables", { connection_id: connection.id, name: "orders" }) };
+}
+
+/** The same, and a check of them that fails. */
+async function broken(team) {
+  const { shop, connection, table } = await watching(team);
   const check = await post(team, `/api/tables/${table.id}/checks`, CHECK);
   const alert = await until(async () => (await get(team, "/api/alerts?state=firing")).items[0], "alert");
   return { shop, connection, table, check, alert };
@@ -57,7 +62,7 @@ async function connectIt(page, shop) {
 }
 
 export const tests = {
-  "a replica is connected, a table watched, a check fails and the page shows the alert without a reload": async (browser) => {
+  "a replica is connected with the role it needs, looked at, and a table of it watched": async (browser) => {
     const [team, shop] = [await openTeam(), await customer()];
     await orders(shop);
     const page = await open(browser, team);
@@ -85,14 +90,22 @@ export const tests = {
     await shot(page, "monitor-connection");
     await page.getByRole("button", { name: "Watch orders" }).click();
     await held.getByText("Watched", { exact: true }).waitFor();
+    await held.getByRole("link", { name: "Checks" }).click();
+    await page.getByRole("heading", { level: 1, name: "orders" }).waitFor();
+    await page.getByText("Nothing is checked yet.").waitFor();
+    await shop.end();
+  },
 
+  "a check fails and the page shows the alert without a reload": async (browser) => {
+    const team = await openTeam();
+    const { shop, table } = await watching(team);
+    const page = await open(browser, team, `/monitor?table=${table.id}`);
     const board = watch(await page.context().newPage());
     await board.goto(`${url}/monitor`);
     await stat(board, "fail", 0);
     await board.locator("#state[data-state=live]").waitFor({ timeout: 20_000 });
     await board.evaluate(() => (window.untouched = true));
 
-    await held.getByRole("link", { name: "Checks" }).click();
     await page.getByRole("link", { name: "Add a check" }).click();
     await page.getByLabel("Name", { exact: true }).fill(CHECK.name);
     await page.getByLabel("Kind").selectOption({ label: "Missing values" });
@@ -263,7 +276,7 @@ export const tests = {
   "a route and a silence are made": async (browser) => {
     const team = await openTeam();
     const { shop, table, check, alert } = await broken(team);
-    await post(team, "/api/channels", { kind: "webhook", name: "Pager", settings: { url: "https://hooks.example.com/pulse" } });
+    await post(team, "/api/channels", { kind: "webhook", name: "Pager", settings: { url: "https://hooks.example.com/pulse" }, enabled: false });
     const page = await open(browser, team, "/monitor?view=routing");
     await page.getByText("nobody is told").waitFor();
     await page.getByRole("link", { name: "New route" }).click();
@@ -278,7 +291,7 @@ export const tests = {
     await step.locator(".field-error").first().waitFor(); // neither a channel nor an address
     await shot(page, "monitor-route");
     await page.getByRole("group", { name: "Who is told" }).getByLabel("Address").fill("");
-    await page.getByRole("group", { name: "Who is told" }).getByLabel("Channel").selectOption({ label: "Pager (webhook)" });
+    await page.getByRole("group", { name: "Who is told" }).getByLabel("Channel").selectOption({ label: "Pager (webhook), disabled" });
     await step.getByLabel("Address").fill("lead@example.org");
     await page.getByRole("button", { name: "Save" }).click();
     await page.locator("[data-route]").getByText("after 30 min: lead@example.org (default e-mail)").waitFor();
@@ -294,7 +307,7 @@ export const tests = {
     await page.waitForFunction(() => document.querySelector("#mode option[value=all]").hasAttribute("selected"));
     assert.equal((await get(team, "/api/routes")).mode, "all");
     await post(team, `/api/tables/${table.id}/checks`, { ...CHECK, name: "Another" });
-    await page.locator("#quietness").getByText("1 alert in 1 message").waitFor({ timeout: 30_000 });
+    await page.locator("#quietness").getByText(/alerts? in 1 message/).waitFor({ timeout: 30_000 });
 
     await page.goto(`${url}/monitor?table=${table.id}&check=${check.id}`);
     await page.getByRole("link", { name: "Silence" }).click();

@@ -35,6 +35,8 @@ use crate::platform::ctx::Ctx;
 use crate::platform::error::Result;
 use crate::platform::scope::Scope;
 
+/// The checks that run at once because their history was filled in.
+const AGAIN: &str = "again";
 /// Most checks of one run; the others are due again at once.
 const MOST: usize = 25;
 
@@ -104,7 +106,7 @@ impl Wake<'_> {
         let now = clock::now();
         let mut entries = self.entries(&plan)?;
         let ready = ready(&plan);
-        let runs = match which {
+        let mut runs = match which {
             Which::Due => due::due(&entries, now, MOST),
             Which::Of(table) => ready
                 .iter()
@@ -117,6 +119,7 @@ impl Wake<'_> {
                 .collect(),
         };
         if which == Which::Due {
+            self.again(&mut runs, now)?;
             self.claim(&mut entries, &runs)?;
         }
         let fills = which == Which::Due
@@ -132,15 +135,21 @@ impl Wake<'_> {
             filled,
         } = asked;
         drop(ready);
+        let at = clock::now();
+        let mut soon = None;
         if let Some((check, backfill)) = filled {
+            if !backfill.is_open() && backfill.points > 0 {
+                self.storage.put(AGAIN, &[check])?;
+                soon = Some(at);
+            }
             plan.filled(check, backfill);
         }
-        let at = clock::now();
-        let next = due::next_alarm(&entries, at);
-        let next = next
-            .into_iter()
-            .chain(filling::next(&plan, self.storage, at)?)
-            .min();
+        let next = [
+            soon,
+            due::next_alarm(&entries, at),
+            filling::next(&plan, self.storage, at)?,
+        ];
+        let next = next.into_iter().flatten().min();
         let mut done = Done { ran, contact, next };
         if dry {
             let whose = (self.tenant, self.connection);
@@ -183,6 +192,24 @@ impl Wake<'_> {
             planned.entry(every, claims.get(&planned.id).copied())
         };
         Ok(plan.checks.iter().map(entry).collect())
+    }
+
+    /// A check whose history has been filled in can tell what it could not before: it runs at once.
+    fn again(&self, runs: &mut Vec<Run>, now: DateTime<Utc>) -> Result<()> {
+        let again: Vec<Uuid> = self.storage.get(AGAIN)?.unwrap_or_default();
+        for check in &again {
+            if !runs.iter().any(|run| run.check == *check) {
+                runs.push(Run {
+                    check: *check,
+                    period: now,
+                    waiting: now,
+                });
+            }
+        }
+        match again.is_empty() {
+            true => Ok(()),
+            false => self.storage.drop(AGAIN),
+        }
     }
 
     fn claim(&self, entries: &mut [Entry], runs: &[Run]) -> Result<()> {

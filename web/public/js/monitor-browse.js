@@ -12,14 +12,14 @@ import { button, chip, said, table } from "./parts.js";
 
 const KINDS = { p: "partitioned", v: "view", m: "materialized view", f: "foreign table" };
 
-/** `watched`: the tables that are watched already. */
-export function browser(connection, watched) {
+/** `watched`: the tables that are watched already; `changed` is called when there is one more. */
+export function browser(connection, watched, changed) {
   const known = new Map(watched.map((one) => [`${one.schema}.${one.name}`, one.id]));
   const place = el("div", { class: "stack", id: "held" });
   const open = button("Look", async () => {
     open.hidden = true;
     try {
-      await schemas(place, connection, known);
+      await schemas(place, connection, { known, changed });
     } catch (problem) {
       open.hidden = false;
       place.replaceChildren(el("p", { class: "note bad" }, said(problem)));
@@ -29,7 +29,7 @@ export function browser(connection, watched) {
   return section("browse", "What the replica holds", open, place);
 }
 
-async function schemas(place, connection, known) {
+async function schemas(place, connection, watching) {
   place.replaceChildren(nothing("Asking the replica…"));
   const all = await api.schemas(connection.id);
   if (!all.length) return place.replaceChildren(nothing("There is no schema."));
@@ -37,19 +37,19 @@ async function schemas(place, connection, known) {
   const choose = el("select", { id: "schema" }, all.map(({ name, usage }) => el("option", { value: name }, usage ? name : `${name} (no access)`)));
   const chosen = all.find(({ name }) => name === "public") ?? all[0];
   choose.value = chosen.name;
-  choose.addEventListener("change", () => tables(list, connection, choose.value, known));
+  choose.addEventListener("change", () => tables(list, connection, choose.value, watching));
   place.replaceChildren(el("div", { class: "field short" }, el("label", { for: "schema" }, "Schema"), choose), list);
-  await tables(list, connection, chosen.name, known);
+  await tables(list, connection, chosen.name, watching);
 }
 
-async function tables(list, connection, schema, known) {
+async function tables(list, connection, schema, watching) {
   list.replaceChildren(nothing("Asking the replica…"));
   const items = el("ul", { class: "plain entries tables" });
   const more = button("Show more", () => add(cursor), { kind: "quiet" });
   let cursor = null;
   async function add(from) {
     const page = await api.replicaTables(connection.id, schema, from);
-    items.append(...page.items.map((one) => item(connection, schema, one, known)));
+    items.append(...page.items.map((one) => item(connection, schema, one, watching)));
     cursor = page.next_cursor;
     more.hidden = !cursor;
   }
@@ -61,13 +61,15 @@ async function tables(list, connection, schema, known) {
   }
 }
 
-function item(connection, schema, one, known) {
+function item(connection, schema, one, { known, changed }) {
   const place = el("span", { class: "row" });
   const watched = (id) => place.replaceChildren(chip("Watched", "good"), a(link("table", id), "Checks"));
   const watch = button("Watch", async () => {
     const { id } = await api.watch({ connection_id: connection.id, schema, name: one.name });
+    known.set(`${schema}.${one.name}`, id);
     watched(id);
     place.querySelector("a").focus();
+    await changed();
   });
   watch.setAttribute("aria-label", `Watch ${one.name}`);
   const id = known.get(`${schema}.${one.name}`);

@@ -29,7 +29,7 @@ export function metric(points, unit, name) {
   return el("figure", { class: "chart" },
     el("div", { class: "chart-y hint", "aria-hidden": "true" }, el("span", {}, amount(scale.top, unit)), el("span", {}, amount(scale.bottom, unit))),
     picture,
-    el("div", { class: "spark-scale hint chart-x", "aria-hidden": "true" }, el("span", {}, short(scale.from)), el("span", {}, short(scale.to))),
+    el("div", { class: "spark-scale hint chart-x", "aria-hidden": "true" }, el("span", {}, short(scale.from)), scale.to > scale.from ? el("span", {}, short(scale.to)) : null),
     el("figcaption", { class: "hint" }, legend(troubled.length, points)));
 }
 
@@ -80,10 +80,13 @@ function line(points, { x, y }) {
 }
 
 /** Where values were expected; a limit that is not there is the edge of the picture. */
-function bands(points, { x, y, top, bottom }) {
+function bands(points, { from, to, x, y, top, bottom }) {
+  // One value alone has no width; its limits are drawn all the same.
+  const places = (point) => (from === to ? [0, WIDTH] : [x(point.at)]);
   return stretches(points, (point) => finite(point.low) || finite(point.high)).map((stretch) => {
-    const upper = stretch.map((point) => `${x(point.at)} ${y(finite(point.high) ? point.high : top)}`);
-    const lower = stretch.map((point) => `${x(point.at)} ${y(finite(point.low) ? point.low : bottom)}`).reverse();
+    const edge = (limit) => stretch.flatMap((point) => places(point).map((place) => `${place} ${y(limit(point))}`));
+    const upper = edge((point) => (finite(point.high) ? point.high : top));
+    const lower = edge((point) => (finite(point.low) ? point.low : bottom)).reverse();
     return `M${[...upper, ...lower].join("L")}Z`;
   });
 }

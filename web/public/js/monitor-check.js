@@ -57,11 +57,16 @@ function head(it, table) {
       el("a", { class: "button", href: link({ silence: "new", check: it.id }) }, "Silence")));
 }
 
+function outside({ min, max }, unit) {
+  if (min === undefined) return `above ${amount(max, unit)}`;
+  return max === undefined ? `below ${amount(min, unit)}` : `outside ${band(min, max, unit)}`;
+}
+
 function threshold(limits, unit) {
   if (!limits) return null;
   if (limits.kind === "learned") return `when it is strange, sensitivity ${limits.sensitivity ?? "medium"}`;
   const to = limits.to === "same_hour_last_week" ? "the same hour last week" : "the value before";
-  return limits.kind === "relative" ? `when it changes from ${to} by more than ${band(limits.min, limits.max, "share")}` : `unless ${band(limits.min, limits.max, unit)}`;
+  return limits.kind === "relative" ? `when its change from ${to} is ${outside(limits, "share")}` : outside(limits, unit);
 }
 
 function drawn(it, points, look) {
@@ -96,7 +101,8 @@ export function backfillNote(check) {
 
 function filled(it, look) {
   const { backfill } = it;
-  if (!backfill?.state) return null;
+  const learns = [it.warn, it.fail].some((limits) => limits?.kind === "learned");
+  if (!backfill?.state || !learns) return null;
   const fill = button("Fill it again", async () => {
     await api.backfill(it.table_id, it.id);
     tell("The history is filled in the background, a statement every ten seconds. Nobody is told of what is found in it.", "good");

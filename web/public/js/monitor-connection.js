@@ -31,7 +31,7 @@ export async function connection(id, place, given) {
   };
   const test = () => show(tested, id, look);
   const tables = await look();
-  browse.replaceChildren(browser(it, tables));
+  browse.replaceChildren(browser(it, tables, look));
   below.replaceChildren(password(() => it, look));
   if (given.test) await test();
   return look;

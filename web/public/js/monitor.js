@@ -50,6 +50,8 @@ const VIEWS = [
 const NAMED = { alerts: ["alerts", alerts], routing: ["routing", routing] };
 
 let again = null;
+/** Something happened while the view was read for the first time. */
+let missed = false;
 let looking = null;
 let timer = null;
 let live = null;
@@ -67,7 +69,7 @@ async function start() {
   follow();
   try {
     again = (await show(name && asked.get(name), byId("view"), given)) ?? null;
-    soon(every());
+    soon(missed ? 0 : every());
   } catch (problem) {
     refuse(problem);
   }
@@ -139,7 +141,7 @@ function soon(ms) {
 }
 
 async function look() {
-  if (!again) return;
+  if (!again) return void (missed = true);
   clearTimeout(timer);
   if (looking) return looking.then(() => soon(0));
   looking = read().finally(() => (looking = null));
