@@ -32,7 +32,7 @@ const TABLES: usize = 50;
 /// Rows of a table.
 const ROWS: usize = 1_000;
 /// How long checks are run by the minute.
-const MINUTES: u32 = 4;
+const MINUTES: u32 = 3;
 /// How long replay is watched without us, before and after.
 const ALONE: Duration = Duration::from_secs(30);
 
