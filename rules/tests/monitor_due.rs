@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use monitor_support::{Chance, at};
-use rules::monitor::due::{Entry, due, next_alarm, stalled};
+use rules::monitor::due::{Claim, Entry, due, next_alarm, stalled};
 use uuid::Uuid;
 
 fn entry(number: u128, every: u32) -> Entry {
@@ -192,4 +192,17 @@ fn a_schedule_that_stalls_is_told_with_the_one_that_waits_longest() {
     let (check, late) = stalled(&entries, now + TimeDelta::minutes(10)).expect("it stalls");
     assert_eq!(check, Uuid::from_u128(1));
     assert!(late > TimeDelta::minutes(8) && late <= TimeDelta::minutes(10));
+}
+
+#[test]
+fn what_was_begun_and_came_to_nothing_is_tried_again_once() {
+    let period = at("2026-05-01T00:00:00Z");
+    let earlier = Some(period - TimeDelta::days(1));
+    let first = Claim::begin(period, None);
+    assert!(!first.stands(None) && !first.stands(earlier));
+    assert!(first.stands(Some(period)), "it has a result");
+    let second = Claim::begin(period, Some(&first));
+    assert!(second.stands(earlier), "not a third time");
+    let next = Claim::begin(period + TimeDelta::days(1), Some(&second));
+    assert!(!next.stands(Some(period)), "another period begins anew");
 }

@@ -148,3 +148,28 @@ async fn a_run_that_cannot_read_what_was_learned_is_made_as_soon_as_it_can() {
     control.lose_answers("", 0).await;
     assert_eq!(first["outcome"], "learning", "{first}");
 }
+
+/// As above, when whoever ran it died.
+#[tokio::test]
+async fn a_run_that_died_with_its_runtime_is_made_once_more() {
+    let _alone = alone().await;
+    let (control, watched) = (Control::here(), Watched::new().await);
+    let sql = "select count(*) from sleepy where slept <> 'y'";
+    let check = json!({"name": "Daily", "kind": "metric", "settings": {"sql": sql},
+        "fail": {"kind": "absolute", "min": 0}});
+    let check = watched.table.check(check).await;
+    watched.asks().await;
+    control.kill_worker().await;
+    let results = within(PATIENCE, "it is run again", || async {
+        // An alarm that was lost with the runtime is made up for by the tick.
+        control.cron("* * * * *").await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let found = watched.connection.tenant.client();
+        let found = found.get(&format!("{check}/results")).attempt().await.ok();
+        let found = found.filter(|reply| reply.status == 200)?.list_at("/items");
+        (!found.is_empty()).then_some(found)
+    })
+    .await;
+    assert_eq!(results[0]["outcome"], "pass", "{results:?}");
+    assert_eq!(results.len(), 1, "{results:?}");
+}

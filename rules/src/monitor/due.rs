@@ -4,8 +4,8 @@
 //! check's own share of it (spread by its id), so that checks of the same minute do not all run at
 //! once.
 //!
-//! Invariant: of one period a check runs at most once, however often and late it is asked and
-//! whatever the clock does; of periods that were missed only the latest is run. Who has waited
+//! Invariant: of one period a check has one result, however often and late it is asked and whatever
+//! the clock does; one that was begun and came to nothing is tried again once. Of periods that were missed only the latest is run. Who has waited
 //! longest is first, so nobody waits for ever as long as any run at all.
 //! Failure: none.
 
@@ -15,6 +15,8 @@ use uuid::Uuid;
 
 use crate::time;
 
+/// How often a period is begun in which whoever ran it died.
+const TRIES: u32 = 2;
 /// Starts are spread in steps of this many seconds, so that one alarm serves several checks.
 const STEP: u64 = 5;
 
@@ -44,6 +46,33 @@ pub struct Run {
     /// Since when it waits.
     #[serde(with = "time::ms")]
     pub waiting: DateTime<Utc>,
+}
+
+/// A period that was begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// Its start.
+    #[serde(with = "time::ms")]
+    pub period: DateTime<Utc>,
+    /// How often it was begun.
+    pub tries: u32,
+}
+
+impl Claim {
+    /// Begins a period, after what was begun before.
+    pub fn begin(period: DateTime<Utc>, before: Option<&Self>) -> Self {
+        let same = before.filter(|before| before.period == period);
+        Self {
+            period,
+            tries: same.map_or(0, |before| before.tries).saturating_add(1),
+        }
+    }
+
+    /// Whether it still counts for a check whose latest result is of the period `last`: not if nothing
+    /// came of it and it may be tried again.
+    pub fn stands(&self, last: Option<DateTime<Utc>>) -> bool {
+        self.tries >= TRIES || last.is_some_and(|last| last >= self.period)
+    }
 }
 
 impl Entry {

@@ -1,7 +1,7 @@
 //! One run: what is due is asked, judged, and brought home.
 //!
-//! Invariant: of one period a check runs once, because it is claimed in this object's storage before
-//! anything is asked. What is asked is counted, whoever wanted it.
+//! Invariant: of one period a check has one result, and is begun twice at most: it is claimed in this
+//! object's storage before anything is asked. What is asked is counted, whoever wanted it.
 //! Failure: a replica that cannot be asked is a result of every check that was due, and an alert about
 //! the connection; none of these says anything about data.
 
@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use rules::monitor::backfill::Backfill;
 use rules::monitor::breaker::{self, Breaker, Sign};
 use rules::monitor::check::{Check, Kind};
-use rules::monitor::due::{self, Entry, Run};
+use rules::monitor::due::{self, Claim, Entry, Run};
 use rules::monitor::ledger::{Budget, Work};
 use rules::monitor::outcome::{Outcome, Skipped};
 use rules::monitor::schema::Snapshot;
@@ -194,7 +194,7 @@ impl Wake<'_> {
     }
 
     /// The periods that this object has begun, by check.
-    fn claims(&self) -> Result<BTreeMap<Uuid, DateTime<Utc>>> {
+    fn claims(&self) -> Result<BTreeMap<Uuid, Claim>> {
         Ok(self.storage.get("claims")?.unwrap_or_default())
     }
 
@@ -202,7 +202,9 @@ impl Wake<'_> {
         let claims = self.claims()?;
         let entry = |planned: &PlannedCheck| {
             let every = planned.check().map_or(3_600, |check| check.every);
-            planned.entry(every, claims.get(&planned.id).copied())
+            let claim = claims.get(&planned.id);
+            let claim = claim.filter(|claim| claim.stands(planned.last_at));
+            planned.entry(every, claim.map(|claim| claim.period))
         };
         Ok(plan.checks.iter().map(entry).collect())
     }
@@ -226,15 +228,19 @@ impl Wake<'_> {
     }
 
     fn claim(&self, entries: &mut [Entry], runs: &[Run]) -> Result<()> {
+        let before = self.claims()?;
+        let mut claims = BTreeMap::new();
         for entry in entries.iter_mut() {
-            if let Some(run) = runs.iter().find(|run| run.check == entry.check) {
-                entry.claim(run.period);
-            }
+            let known = before.get(&entry.check);
+            let claim = match runs.iter().find(|run| run.check == entry.check) {
+                Some(run) => {
+                    entry.claim(run.period);
+                    Some(Claim::begin(run.period, known))
+                }
+                None => known.copied(),
+            };
+            claims.extend(claim.map(|claim| (entry.check, claim)));
         }
-        let claims = entries
-            .iter()
-            .filter_map(|entry| Some((entry.check, entry.last?)));
-        let claims: BTreeMap<Uuid, DateTime<Utc>> = claims.collect();
         self.storage.put("claims", &claims)
     }
 
