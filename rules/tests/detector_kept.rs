@@ -18,8 +18,8 @@ fn judged(made: &Made, random: &mut Random) -> Vec<Point> {
         points.push(Point {
             at: labelled.at,
             value: labelled.value,
-            alerted: labelled.label,
-            mark: match (labelled.label, random.chance(0.1)) {
+            alerted: labelled.broken,
+            mark: match (labelled.broken, random.chance(0.1)) {
                 (true, true) => Some(Mark::FalseAlarm),
                 (false, true) if random.chance(0.02) => Some(Mark::TrueAlarm),
                 _ => None,
@@ -34,7 +34,7 @@ fn what_is_kept_judges_as_the_whole_history_does() {
     let (mut compared, mut renewed) = (0, 0);
     for class in CLASSES {
         // What is measured by the minute is learned in twenty times the time.
-        let seeds = if class == "minutes" { 1 } else { 4 };
+        let seeds = if class == "minutes" { 1 } else { 2 };
         for seed in 0..seeds {
             let made = make(class, 7_000 + seed);
             let mut random = Random::new(99 + seed);
@@ -42,7 +42,7 @@ fn what_is_kept_judges_as_the_whole_history_does() {
             let mut kept: Option<Kept> = None;
             let mut streak = Streak::default();
             let last = points.len();
-            let runs = if class == "minutes" { 40 } else { 120 };
+            let runs = if class == "minutes" { 20 } else { 80 };
             for place in last.saturating_sub(runs)..last {
                 let (history, next) = (&points[..place], &points[place]);
                 let series = made.series(history, Sensitivity::Medium);
@@ -73,7 +73,7 @@ fn what_is_kept_judges_as_the_whole_history_does() {
             }
         }
     }
-    assert!(compared > 5_000 && renewed > 3_000, "{compared} {renewed}");
+    assert!(compared > 2_000 && renewed > 1_200, "{compared} {renewed}");
 }
 
 #[test]

@@ -112,7 +112,7 @@ export const tests = {
     const event = await openEvent();
     const page = watch(await (await signedIn(browser, event)).newPage());
     await page.route("**/pulse/dashboard/*", async (route) => {
-      const response = await route.fetch();
+      const response = await route.fetch({ maxRetries: 2 });
       const board = await response.json();
       const oldest_unflushed_at = new Date(Date.parse(board.server_time) - 30_000).toISOString();
       await route.fulfill({ response, json: { ...board, record: { ...board.record, behind: 12, oldest_unflushed_at } } });

@@ -52,6 +52,9 @@ async function attempt(test) {
 /** Closes what a test opened. */
 async function tidy() {
   const contexts = browser.contexts();
+  // What a test answers in the server's place may be under way still, and would end this program.
+  const open = contexts.flatMap((context) => [context, ...context.pages()]);
+  await within(CLOSES_WITHIN, Promise.all(open.map((one) => one.unrouteAll({ behavior: "ignoreErrors" })))).catch(() => {});
   await within(CLOSES_WITHIN, Promise.all(contexts.map((context) => context.close()))).catch(() => replace("does not close its pages"));
   if (!browser.isConnected()) await replace("ended by itself");
 }

@@ -134,3 +134,17 @@ async fn an_alert_that_is_looked_after_stays_so_when_the_runtime_dies() {
     let shown = client.get(&path).await.expect_status(200);
     assert!(shown.at("/acknowledged").is_object(), "{shown}");
 }
+
+/// A day is one period here: what was begun and came to nothing for no fault of the replica is not put
+/// off to the next day.
+#[tokio::test]
+async fn a_run_that_cannot_read_what_was_learned_is_made_as_soon_as_it_can() {
+    let _alone = alone().await;
+    let (control, watched) = (Control::here(), Watched::new().await);
+    control.lose_answers("r.revision = w.revision", 4).await;
+    let check = json!({"name": "Learns", "kind": "row_count", "fail": {"kind": "learned"}});
+    let check = watched.table.check(check).await;
+    let first = watched.table.first(&check).await;
+    control.lose_answers("", 0).await;
+    assert_eq!(first["outcome"], "learning", "{first}");
+}

@@ -7,19 +7,10 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+pub use crate::detector::Mark;
+
 use super::step::Alert;
 use super::target::{Kind, Target};
-
-/// What an alarm was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = AlertMark))]
-pub enum Mark {
-    /// Something was wrong.
-    TrueAlarm,
-    /// Nothing was.
-    FalseAlarm,
-}
 
 /// A mark, and who made it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

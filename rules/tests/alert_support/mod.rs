@@ -2,6 +2,9 @@
 //! written to JSON and read back between any two evaluations; seeded randomness.
 #![allow(dead_code)]
 
+#[path = "../seeded_support/mod.rs"]
+mod seeded;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -12,6 +15,9 @@ use rules::alert::route::{self, Receiver, Route, Routes};
 use rules::alert::silence::{self, Silence};
 use rules::alert::*;
 use uuid::Uuid;
+
+#[allow(unused_imports, reason = "each test uses a part of it")]
+pub use seeded::Random;
 
 pub fn t(seconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_760_000_400 + seconds, 0).unwrap()
@@ -248,34 +254,4 @@ impl World {
 pub fn news(notifications: &[Notification]) -> Vec<Vec<News>> {
     let of = |one: &Notification| one.lines.iter().map(|line| line.news).collect();
     notifications.iter().map(of).collect()
-}
-
-/// SplitMix64: small, seeded, the same everywhere.
-pub struct Random(u64);
-
-impl Random {
-    pub fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5851_f42d_4c95_7f2d)
-    }
-
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    pub fn below(&mut self, count: u64) -> u64 {
-        self.next() % count
-    }
-
-    /// True `percent` times out of a hundred.
-    pub fn chance(&mut self, percent: u64) -> bool {
-        self.below(100) < percent
-    }
-
-    pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
-        &from[self.below(from.len() as u64) as usize]
-    }
 }

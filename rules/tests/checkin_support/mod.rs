@@ -4,13 +4,19 @@
 //! Failure: the helpers panic; they are only used in tests.
 #![allow(dead_code, missing_docs)]
 
-use chrono::{DateTime, TimeDelta, Utc};
+#[path = "../seeded_support/mod.rs"]
+mod seeded;
+
+use chrono::{DateTime, Utc};
 use rules::checkin::journal::{NotAnnulled, Outcome};
 use rules::checkin::*;
 use rules::civil::Zone;
 use rules::invalid::Invalid;
 use serde_json::{Value, json};
 use uuid::Uuid;
+
+#[allow(unused_imports, reason = "each test uses a part of it")]
+pub use seeded::Chance;
 
 /// The table of every test.
 pub const TABLE: Uuid = Uuid::from_u128(0xAA);
@@ -156,38 +162,5 @@ impl Door {
     ) -> Result<Entry, NotAnnulled> {
         let outcome = self.journal.annul(record, AnnulIn::default(), caller, now);
         outcome.map(|outcome| outcome.entry.clone())
-    }
-}
-
-/// Seeded chance (xorshift64*).
-pub struct Chance(u64);
-
-impl Chance {
-    pub fn seeded(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
-    }
-
-    pub fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
-    }
-
-    /// 0 to `most` − 1.
-    pub fn below(&mut self, most: u64) -> u64 {
-        (self.next() >> 11) % most
-    }
-
-    pub fn one_in(&mut self, times: u64) -> bool {
-        self.below(times) == 0
-    }
-
-    pub fn of<T: Copy>(&mut self, choices: &[T]) -> T {
-        choices[self.below(choices.len() as u64) as usize]
-    }
-
-    pub fn seconds(&mut self, most: u64) -> TimeDelta {
-        TimeDelta::seconds(self.below(most) as i64)
     }
 }

@@ -4,12 +4,18 @@
 //! Failure: what cannot be made stops the test.
 #![allow(dead_code, reason = "each test uses a part of it")]
 
+#[path = "../seeded_support/mod.rs"]
+mod seeded;
+
 use chrono::{DateTime, Utc};
 use rules::monitor::TableName;
 use rules::monitor::catalog::{Catalog, ColumnFacts, IndexFacts, Kind, TableFacts};
 use rules::monitor::check::{Check, CheckIn};
 use rules::monitor::sql::{Ask, Plan, Size, Unable, statement};
 use serde_json::{Value, json};
+
+#[allow(unused_imports, reason = "each test uses a part of it")]
+pub use seeded::Chance;
 
 /// Pages of a table that is small, and of one that is big.
 pub const SMALL: i64 = 100;
@@ -125,29 +131,4 @@ pub fn plan_of(check: &Check, catalog: &Catalog) -> Result<Plan, Unable> {
 #[track_caller]
 pub fn plan(check: &Check, pages: i64) -> Plan {
     plan_of(check, &catalog(pages)).expect("a plan")
-}
-
-/// Seeded chance (xorshift64*).
-pub struct Chance(u64);
-
-impl Chance {
-    pub fn seeded(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
-    }
-
-    pub fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
-    }
-
-    /// 0 to `most` − 1.
-    pub fn below(&mut self, most: u64) -> u64 {
-        (self.next() >> 11) % most
-    }
-
-    pub fn one_in(&mut self, times: u64) -> bool {
-        self.below(times) == 0
-    }
 }

@@ -118,6 +118,7 @@ impl Wake<'_> {
                 })
                 .collect(),
         };
+        let before = self.claims()?;
         if which == Which::Due {
             self.again(&mut runs, now)?;
             self.claim(&mut entries, &runs)?;
@@ -126,7 +127,14 @@ impl Wake<'_> {
             && filling::next(&plan, self.storage, now)?.is_some_and(|at| at <= now);
         let asked = match runs.is_empty() && !fills {
             true => Asked::default(),
-            false => self.ask(&plan, &ready, &runs, which, fills, now).await?,
+            false => match self.ask(&plan, &ready, &runs, which, fills, now).await {
+                Ok(asked) => asked,
+                // Nothing came of it, and not because of the replica: all of it is due again.
+                Err(error) => {
+                    self.storage.put("claims", &before)?;
+                    return Err(error);
+                }
+            },
         };
         let Asked {
             contact,
@@ -185,8 +193,13 @@ impl Wake<'_> {
         }))
     }
 
+    /// The periods that this object has begun, by check.
+    fn claims(&self) -> Result<BTreeMap<Uuid, DateTime<Utc>>> {
+        Ok(self.storage.get("claims")?.unwrap_or_default())
+    }
+
     fn entries(&self, plan: &Plan) -> Result<Vec<Entry>> {
-        let claims: BTreeMap<Uuid, DateTime<Utc>> = self.storage.get("claims")?.unwrap_or_default();
+        let claims = self.claims()?;
         let entry = |planned: &PlannedCheck| {
             let every = planned.check().map_or(3_600, |check| check.every);
             planned.entry(every, claims.get(&planned.id).copied())

@@ -171,7 +171,7 @@ fn series(check: &Check) -> Option<Series<'_>> {
             let Scope { column, last, .. } = &check.scope;
             let last = last.filter(|last| (60..=DAY).contains(last))?;
             let step = last.min(check.every);
-            let fits = last % step == 0 && check.every % step == 0;
+            let fits = last.is_multiple_of(step) && check.every.is_multiple_of(step);
             let window = (usize::try_from(last / step).ok()?, check.every);
             fits.then_some(Series {
                 column: column.as_deref()?,
