@@ -64,7 +64,11 @@ impl Api {
     /// That of the stack at an address.
     pub fn at(url: &str) -> Result<Self> {
         Ok(Self {
-            client: Client::builder().timeout(Duration::from_secs(60)).build()?,
+            // A kept connection may be closed by the other side just when it is used again.
+            client: Client::builder()
+                .timeout(Duration::from_secs(60))
+                .pool_max_idle_per_host(0)
+                .build()?,
             url: url.to_owned(),
         })
     }
