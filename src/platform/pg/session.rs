@@ -229,10 +229,13 @@ impl Session {
     }
 }
 
+/// A session that was not closed is dropped with its object, when that is collected: its sockets are
+/// gone with their context, and whatever touches them, or sets a timer, fails.
 impl Drop for Session {
     fn drop(&mut self) {
         if let Some(line) = self.line.take() {
-            worker::wasm_bindgen_futures::spawn_local(line.end());
+            line.driver.forget();
+            std::mem::forget(line.client);
         }
     }
 }

@@ -34,6 +34,9 @@ const SUPABASE: [(&str, &str); 2] = [
 /// The origin that browsers of the tests may call from.
 const ORIGIN: &str = "https://app.example";
 
+/// How the Worker tells of a panic.
+const PANIC: &str = "Error: Rust panic";
+
 /// The stacks of a test run.
 pub struct Live {
     project: Project,
@@ -45,6 +48,8 @@ pub struct Live {
     shared: Option<Running>,
     folders: Vec<PathBuf>,
     databases: Vec<Scratch>,
+    /// Panics that were told of already.
+    panics: usize,
 }
 
 /// A stack with its control server, and what tests need to know about it.
@@ -65,7 +70,23 @@ impl Live {
             shared: None,
             folders: Vec::new(),
             databases: Vec::new(),
+            panics: 0,
         }
+    }
+
+    /// A step is no success while the Worker panics: that resets the isolate for everyone, and tests may
+    /// not notice.
+    pub fn without_panics(&mut self, mut tally: Tally) -> Tally {
+        let logs = self.folders.iter();
+        let logs =
+            logs.filter_map(|folder| std::fs::read_to_string(folder.join("runtime.log")).ok());
+        let panics: usize = logs.map(|log| log.matches(PANIC).count()).sum();
+        if panics > self.panics {
+            say::note(format!("{} panics in runtime.log", panics - self.panics));
+            self.panics = panics;
+            tally.failed += 1;
+        }
+        tally
     }
 
     /// The end-to-end tests, and those of what they stand on: the proxy, the replica.

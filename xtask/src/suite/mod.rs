@@ -184,7 +184,7 @@ fn chosen(args: &mut Args, option: &str) -> Result<Vec<String>> {
 }
 
 fn step(project: &Project, live: &mut Live, name: &str, filter: Option<&str>) -> Result<Tally> {
-    match name {
+    let tally = match name {
         "fmt" => cargo::fmt(project),
         "clippy" => cargo::clippy(project),
         "host" => cargo::host(project, filter),
@@ -197,7 +197,8 @@ fn step(project: &Project, live: &mut Live, name: &str, filter: Option<&str>) ->
         "schemathesis" => live.schemathesis(),
         "faults" => live.faults(filter),
         _ => live.pgbouncer(filter),
-    }
+    }?;
+    Ok(live.without_panics(tally))
 }
 
 /// Prints the table and the last line.
