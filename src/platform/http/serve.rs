@@ -58,8 +58,9 @@ pub async fn serve(
         Found::Methods(allow) => ("", method_not_allowed(&allow)),
         Found::Nothing => ("", Err(Error::not_found())),
     };
-    if answer.is_err() && !matches!(head.method.as_str(), "GET" | "HEAD") {
-        // A body that breaks off has nobody left to answer.
+    if !matches!(head.method.as_str(), "GET" | "HEAD") {
+        // Whoever sent one that is not wanted is answered all the same; one that breaks off has nobody
+        // left to answer.
         let _ = boundary::drain(&request, UNREAD).await;
     }
     let status = match &answer {
