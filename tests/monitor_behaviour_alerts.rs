@@ -88,7 +88,7 @@ async fn what_goes_on_failing_is_told_once_and_that_it_is_over_once() {
     watched.fails().await;
     assert_eq!(watched.state().await, "firing");
     watched.told(1).await;
-    for _ in 0..20 {
+    for _ in 0..100 {
         watched.fails().await;
     }
     watched.told(1).await;

@@ -254,6 +254,10 @@ async fn a_route_that_cannot_be_meant_is_refused_and_one_is_changed_by_those_who
                 "escalation": [{"after_seconds": 10, "receivers": to(&channel.id)}]}),
             "/escalation/0/after_seconds",
         ),
+        (
+            json!({"name": "x", "receivers": to(&channel.id), "position": 100_001}),
+            "/position",
+        ),
     ] {
         let refused = tenant.client().post("/api/routes", &body).await;
         refused.problem_of(422).points_at(pointer);
@@ -261,6 +265,9 @@ async fn a_route_that_cannot_be_meant_is_refused_and_one_is_changed_by_those_who
     let path = format!("/api/routes/{}", route(&tenant, &channel, json!({})).await);
     let shown = tenant.client().get(&path).await.expect_status(200);
     let etag = shown.header("etag").expect("an ETag").to_owned();
+    let far = json!({"position": u32::MAX});
+    let refused = tenant.client().patch(&path, &far).await;
+    refused.problem_of(422).points_at("/position");
     let renamed = json!({"name": "Night watch"});
     let agent = tenant.member("agent").await.client;
     agent.patch(&path, &renamed).await.problem_of(403);

@@ -27,6 +27,8 @@ pub const RECEIVERS: usize = 20;
 pub const STEPS: usize = 5;
 /// Most routes of a tenant.
 pub const PER_TENANT: usize = 100;
+/// The last place among routes that can be asked for.
+pub const LAST: u32 = 100_000;
 /// Longest wait for the rest of a group, in seconds.
 pub const GROUP_WAIT: u32 = 3_600;
 /// Longest time between two messages about a group, in seconds.
@@ -169,6 +171,15 @@ impl Step {
     pub fn after(&self) -> TimeDelta {
         TimeDelta::seconds(self.after_seconds.into())
     }
+}
+
+/// Checks the place that was asked for.
+pub fn place(position: Option<u32>) -> Result<Option<u32>, Invalid> {
+    if position.is_some_and(|position| position > LAST) {
+        let message = format!("Must be from 0 to {LAST}.");
+        return Err(Invalid::one("/position", "out_of_range", message));
+    }
+    Ok(position)
 }
 
 /// Checks what was asked for; answers what is stored. Whether the channels are there, and take such

@@ -20,7 +20,7 @@ use wire::{AlertRoute, AlertRoutes, RouteIn, RoutePatch, RoutingIn};
 
 /// Adds a route.
 pub async fn create(ctx: &Ctx, scope: &Scope, input: RouteIn) -> Result<Called<AlertRoute>> {
-    let (position, enabled) = (input.position, input.enabled);
+    let (position, enabled) = (route::place(input.position)?, input.enabled);
     let settings = route::check(input.settings())?;
     let new = json!({
         "id": ctx.new_id(), "settings": settings, "position": position, "enabled": enabled,
@@ -47,13 +47,14 @@ pub async fn patch(
     if_match: Option<i64>,
     input: RoutePatch,
 ) -> Result<Called<AlertRoute>> {
+    let (position, enabled) = (route::place(input.position)?, input.enabled);
     // What is read is nobody's answer: the key of a repeated request belongs to the write.
     let reading = Scope {
         idempotency: None,
         ..scope.clone()
     };
     let known = get(ctx, &reading, route).await?;
-    let (version, position, enabled) = (known.version, input.position, input.enabled);
+    let version = known.version;
     let settings = route::check(input.settings(known))?;
     let change = json!({
         "id": route, "settings": settings, "position": position, "enabled": enabled,
