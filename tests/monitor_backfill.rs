@@ -29,11 +29,7 @@ async fn weeks_of_orders(customer: &Customer<'_>) {
 }
 
 async fn watched(customer: &Customer<'_>) -> (Connection, Table) {
-    let tenant = Tenant::new().await;
-    let reader = customer.reader(["orders"]).await;
-    let connection = Connection::to(&tenant, customer, &reader, json!({})).await;
-    let table = connection.table("orders").await;
-    (connection, table)
+    Connection::watching(&Tenant::new().await, customer, "orders").await
 }
 
 async fn state(table: &Table, check: &str) -> Value {

@@ -11,13 +11,7 @@ use pulse_tests::replica::{Cluster, Customer};
 
 async fn watched(customer: &Customer<'_>, name: &str) -> (Connection, Table) {
     let tenant = Tenant::new().await;
-    let reader = customer.bare_reader().await;
-    let role = &reader.role;
-    let grants = format!(
-        "grant pg_read_all_stats to {role}; grant usage on schema public to {role};
-         grant select on all tables in schema public to {role}"
-    );
-    customer.make(&grants).await;
+    let reader = customer.reader_of_all().await;
     let connection = Connection::to(&tenant, customer, &reader, json!({})).await;
     let table = connection.table(name).await;
     (connection, table)

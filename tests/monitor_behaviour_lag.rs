@@ -24,10 +24,8 @@ async fn cluster() -> Cluster {
 async fn watched(customer: &Customer<'_>, max_age: u32) -> (Connection, Table) {
     let tenant = Tenant::new().await;
     customer.orders("orders", 100).await;
-    let reader = customer.reader(["orders"]).await;
-    let connection = Connection::to(&tenant, customer, &reader, json!({})).await;
+    let (connection, table) = Connection::watching(&tenant, customer, "orders").await;
     connection.lag_limit(LIMIT).await;
-    let table = connection.table("orders").await;
     let check = table
         .check(json!({"kind": "freshness", "settings": {"column": "at"},
             "fail": {"kind": "absolute", "max": max_age}}))

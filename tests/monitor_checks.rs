@@ -12,9 +12,7 @@ async fn a_new_check_runs_at_once_by_the_alarm_of_its_connection() {
     let (tenant, cluster) = (Tenant::new().await, Cluster::shared().await);
     let customer = cluster.customer().await;
     customer.orders("orders", 100).await;
-    let reader = customer.reader(["orders"]).await;
-    let connection = Connection::to(&tenant, &customer, &reader, json!({})).await;
-    let table = connection.table("orders").await;
+    let (connection, table) = Connection::watching(&tenant, &customer, "orders").await;
     let rows = json!({"kind": "row_count", "fail": {"kind": "absolute", "min": 50}});
     let check = table.check(rows).await;
     let result = eventually("a result", || async {
@@ -39,9 +37,7 @@ async fn a_dry_run_shows_the_statement_and_its_cost_and_stores_nothing() {
     let (tenant, cluster) = (Tenant::new().await, Cluster::shared().await);
     let customer = cluster.customer().await;
     customer.orders("orders", 100).await;
-    let reader = customer.reader(["orders"]).await;
-    let connection = Connection::to(&tenant, &customer, &reader, json!({})).await;
-    let table = connection.table("orders").await;
+    let (_, table) = Connection::watching(&tenant, &customer, "orders").await;
     let check = table
         .check(json!({"kind": "freshness", "settings": {"column": "at"},
             "fail": {"kind": "absolute", "max": 3600}}))
@@ -100,9 +96,7 @@ async fn a_failing_check_fires_once_and_resolves_once() {
     let (tenant, cluster) = (Tenant::new().await, Cluster::shared().await);
     let customer = cluster.customer().await;
     customer.orders("orders", 100).await;
-    let reader = customer.reader(["orders"]).await;
-    let connection = Connection::to(&tenant, &customer, &reader, json!({})).await;
-    let table = connection.table("orders").await;
+    let (_, table) = Connection::watching(&tenant, &customer, "orders").await;
     let check = table
         .check(json!({"kind": "row_count", "fail": {"kind": "absolute", "max": 100}}))
         .await;

@@ -22,13 +22,7 @@ async fn still(cluster: &Cluster, customer: &Customer<'_>) {
 /// A check of the age of the newest row of a table, which is fine up to two days.
 async fn watched(customer: &Customer<'_>, table: &str) -> (Connection, Table, String) {
     let tenant = Tenant::new().await;
-    let reader = customer.bare_reader().await;
-    let role = &reader.role;
-    let grants = format!(
-        "grant pg_read_all_stats to {role}; grant usage on schema public to {role};
-         grant select on all tables in schema public to {role}"
-    );
-    customer.make(&grants).await;
+    let reader = customer.reader_of_all().await;
     let connection = Connection::to(&tenant, customer, &reader, json!({})).await;
     let table = connection.table(table).await;
     let check = json!({"kind": "freshness", "settings": {"column": "at"},

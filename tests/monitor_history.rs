@@ -13,10 +13,7 @@ use std::time::Duration;
 
 async fn watched(customer: &Customer<'_>, tenant: &Tenant) -> (Connection, Table) {
     customer.orders("orders", 100).await;
-    let reader = customer.reader(["orders"]).await;
-    let connection = Connection::to(tenant, customer, &reader, json!({})).await;
-    let table = connection.table("orders").await;
-    (connection, table)
+    Connection::watching(tenant, customer, "orders").await
 }
 
 /// Stores results of a check as if runs had found them: one every `minutes`, up to now.

@@ -11,9 +11,7 @@ use std::time::{Duration, Instant};
 /// A table whose check fails while there are more than a hundred rows.
 async fn watched(customer: &Customer<'_>, tenant: &Tenant) -> (Connection, Table) {
     customer.orders("orders", 100).await;
-    let reader = customer.reader(["orders"]).await;
-    let connection = Connection::to(tenant, customer, &reader, json!({})).await;
-    let table = connection.table("orders").await;
+    let (connection, table) = Connection::watching(tenant, customer, "orders").await;
     let check = table
         .check(json!({"kind": "row_count", "fail": {"kind": "absolute", "max": 100}}))
         .await;

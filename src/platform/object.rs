@@ -6,6 +6,8 @@
 //! Invariant: an object is named by its resource's id inside its tenant's jurisdiction.
 //! Failure: an object that cannot be reached or is overloaded is 503 with a wait.
 
+use std::cell::Cell;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -18,6 +20,32 @@ use super::ctx::Ctx;
 use super::error::{Error, Result};
 use super::log::{self, Level};
 use super::scope::{Credential, Jurisdiction};
+
+/// The alarm of an object, as this instance of it set it.
+#[derive(Debug, Default)]
+pub struct Alarm {
+    at: Cell<Option<DateTime<Utc>>>,
+}
+
+impl Alarm {
+    /// Sets it, unless an earlier one is set. The write is part of the event's transaction.
+    pub fn set(&self, state: &State, at: DateTime<Utc>) {
+        if self.at.get().is_some_and(|set| set <= at) {
+            return;
+        }
+        self.at.set(Some(at));
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "milliseconds are far below 2^53"
+        )]
+        boundary::arm_alarm(state.as_raw(), at.timestamp_millis() as f64);
+    }
+
+    /// It rang, or may be lost: whatever is asked for next is set.
+    pub fn forget(&self) {
+        self.at.set(None);
+    }
+}
 
 /// Where an object is.
 #[derive(Clone, Debug, PartialEq, Eq)]

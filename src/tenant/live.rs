@@ -11,7 +11,7 @@
 
 use std::cell::Cell;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use futures_util::lock::Mutex;
 use rules::roles::{Resource, Verb};
 use serde_json::json;
@@ -30,7 +30,7 @@ use crate::platform::clock;
 use crate::platform::ctx::Ctx;
 use crate::platform::error::{Error, Result};
 use crate::platform::live::{Happened, Hub};
-use crate::platform::object::{self, ObjectAnswer};
+use crate::platform::object::{self, Alarm, ObjectAnswer};
 use crate::platform::scope::{Credential, Scope};
 
 /// The channels, what their events are called, and who may watch them.
@@ -61,7 +61,7 @@ pub struct Tenant {
     pub(super) readers: Readers,
     pulling: Mutex<()>,
     pulled: Cell<bool>,
-    alarm_at: Cell<Option<DateTime<Utc>>>,
+    alarm: Alarm,
 }
 
 impl DurableObject for Tenant {
@@ -74,7 +74,7 @@ impl DurableObject for Tenant {
             readers: Readers::default(),
             pulling: Mutex::new(()),
             pulled: Cell::new(false),
-            alarm_at: Cell::new(None),
+            alarm: Alarm::default(),
         }
     }
 
@@ -91,7 +91,7 @@ impl DurableObject for Tenant {
     }
 
     async fn alarm(&self) -> worker::Result<Response> {
-        self.alarm_at.set(None);
+        self.alarm.forget();
         let now = clock::now();
         if self.hub.next_deadline().is_some_and(|at| at <= now) {
             self.hub.sweep(now);
@@ -218,15 +218,7 @@ impl Tenant {
             return;
         };
         let at = at.max(clock::now() + SOON);
-        if self.alarm_at.get().is_some_and(|set| set <= at) {
-            return;
-        }
-        self.alarm_at.set(Some(at));
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "milliseconds are far below 2^53"
-        )]
-        boundary::arm_alarm(self.state.as_raw(), at.timestamp_millis() as f64);
+        self.alarm.set(&self.state, at);
     }
 }
 

@@ -99,6 +99,14 @@ impl Connection {
         Self::with(tenant, &settings).await
     }
 
+    /// Adds one to a customer's standby, and watches a table there as a role that may read that alone.
+    pub async fn watching(tenant: &Tenant, customer: &Customer<'_>, name: &str) -> (Self, Table) {
+        let reader = customer.reader([name]).await;
+        let connection = Self::to(tenant, customer, &reader, json!({})).await;
+        let table = connection.table(name).await;
+        (connection, table)
+    }
+
     /// Watches a table of it.
     pub async fn table(&self, name: &str) -> Table {
         self.table_with(name, json!({})).await

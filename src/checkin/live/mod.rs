@@ -51,7 +51,7 @@ use crate::platform::ctx::Ctx;
 use crate::platform::error::{Error, Result};
 use crate::platform::live::Hub;
 use crate::platform::log::{self, Level};
-use crate::platform::object::{self, Caller};
+use crate::platform::object::{self, Alarm, Caller};
 use crate::platform::scope::Scope;
 use storage::Storage;
 use table::Table;
@@ -73,7 +73,7 @@ pub struct CheckinTable {
     leaving: Mutex<()>,
     confirming: Mutex<()>,
     pulled_at: Cell<Option<DateTime<Utc>>>,
-    alarm_at: Cell<Option<DateTime<Utc>>>,
+    alarm: Alarm,
     stats_due: Rc<Cell<bool>>,
     devices_due: Rc<Cell<bool>>,
     /// Who was on line when the list was last sent; none since the object woke.
@@ -93,7 +93,7 @@ impl DurableObject for CheckinTable {
             leaving: Mutex::new(()),
             confirming: Mutex::new(()),
             pulled_at: Cell::new(None),
-            alarm_at: Cell::new(None),
+            alarm: Alarm::default(),
             stats_due: Rc::default(),
             devices_due: Rc::default(),
             devices_online: Rc::default(),
@@ -109,7 +109,7 @@ impl DurableObject for CheckinTable {
     }
 
     async fn alarm(&self) -> worker::Result<Response> {
-        self.alarm_at.set(None);
+        self.alarm.forget();
         if let Err(error) = self.wake().await {
             log::write(
                 Level::Warn,
@@ -256,15 +256,7 @@ impl CheckinTable {
 
     /// Sets the alarm, unless an earlier one is set.
     fn arm(&self, at: DateTime<Utc>) {
-        if self.alarm_at.get().is_some_and(|set| set <= at) {
-            return;
-        }
-        self.alarm_at.set(Some(at));
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "milliseconds are far below 2^53"
-        )]
-        boundary::arm_alarm(self.state.as_raw(), at.timestamp_millis() as f64);
+        self.alarm.set(&self.state, at);
     }
 
     fn arm_for_sockets(&self) {

@@ -9,7 +9,6 @@
     reason = "the macro of the object makes methods of its own"
 )]
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -33,7 +32,7 @@ use super::wake::{Done, Wake, Which};
 use crate::platform::ctx::Ctx;
 use crate::platform::error::{Error, Result};
 use crate::platform::log::{self, Level};
-use crate::platform::object::{self, Caller, ObjectAnswer};
+use crate::platform::object::{self, Alarm, Caller, ObjectAnswer};
 use crate::platform::scope::{Credential, Scope};
 use crate::platform::{boundary, clock};
 
@@ -47,7 +46,7 @@ pub struct Replica {
     env: Env,
     line: Mutex<Line>,
     memory: Mutex<Memory>,
-    alarm_at: Cell<Option<DateTime<Utc>>>,
+    alarm: Alarm,
 }
 
 impl DurableObject for Replica {
@@ -57,7 +56,7 @@ impl DurableObject for Replica {
             env,
             line: Mutex::default(),
             memory: Mutex::default(),
-            alarm_at: Cell::new(None),
+            alarm: Alarm::default(),
         }
     }
 
@@ -66,7 +65,7 @@ impl DurableObject for Replica {
     }
 
     async fn alarm(&self) -> worker::Result<Response> {
-        self.alarm_at.set(None);
+        self.alarm.forget();
         if let Err(error) = self.wake().await {
             log::write(
                 Level::Warn,
@@ -124,7 +123,7 @@ impl Replica {
             // The minute tick: the alarm was lost, or is late. It waits for no replica.
             "wake" => {
                 Storage::make(&self.state)?.put("tenant", &tenant)?;
-                self.alarm_at.set(None);
+                self.alarm.forget();
                 self.arm(clock::now());
                 answer(&json!({}))
             }
@@ -276,15 +275,7 @@ impl Replica {
 
     /// Sets the alarm, unless an earlier one is set.
     fn arm(&self, at: DateTime<Utc>) {
-        if self.alarm_at.get().is_some_and(|set| set <= at) {
-            return;
-        }
-        self.alarm_at.set(Some(at));
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "milliseconds are far below 2^53"
-        )]
-        boundary::arm_alarm(self.state.as_raw(), at.timestamp_millis() as f64);
+        self.alarm.set(&self.state, at);
     }
 }
 

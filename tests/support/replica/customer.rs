@@ -115,6 +115,18 @@ impl Customer<'_> {
         reader
     }
 
+    /// A role of Pulse that may read every table there is now.
+    pub async fn reader_of_all(&self) -> Reader {
+        let reader = self.bare_reader().await;
+        let role = &reader.role;
+        self.make(&format!(
+            "grant pg_read_all_stats to {role}; grant usage on schema public to {role};
+             grant select on all tables in schema public to {role}"
+        ))
+        .await;
+        reader
+    }
+
     /// A role that may connect, once at a time, and nothing else.
     pub async fn bare_reader(&self) -> Reader {
         let reader = Reader {
