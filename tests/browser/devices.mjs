@@ -1,7 +1,7 @@
 // Phones that become scanners by a link, what the dashboard shows of them, and printed badges.
 
 import assert from "node:assert/strict";
-import { DESK, PHONE, board, call, openEvent, own, shot, signedIn, stat, unique, url, verdict, watch, wedge } from "./support.mjs";
+import { board, call, counted, DESK, openEvent, own, PHONE, shot, signedIn, stat, unique, url, verdict, watch, wedge } from "./support.mjs";
 
 /** A phone of its own, signed in to nothing. */
 async function phone(browser) {
@@ -118,7 +118,7 @@ export const tests = {
     const page = watch(await context.newPage());
     await page.goto(`${url}/pulse-badge#table=${event.table.id}&check_in=${ids.join(",")}`);
     await page.waitForFunction(() => globalThis.printed === 1);
-    assert.equal(await page.locator("#labels img").count(), 2);
+    await counted(page.locator("#labels img"), 2);
     await shot(page, "badges");
     const pdf = (await page.pdf({ preferCSSPageSize: true })).toString("latin1");
     const boxes = [...pdf.matchAll(/\/MediaBox\s*\[\s*0 0 ([\d.]+) ([\d.]+)\s*\]/g)].map(([, w, h]) => [Math.round(w), Math.round(h)]);
@@ -128,6 +128,6 @@ export const tests = {
     await page.goto("about:blank");
     await page.goto(`${url}/pulse-badge#table=${event.table.id}&check_in=${ids[0]},${nobody}`);
     await page.locator("#message", { hasText: nobody }).waitFor();
-    assert.equal(await page.locator("#labels img").count(), 1);
+    await counted(page.locator("#labels img"), 1);
   },
 };

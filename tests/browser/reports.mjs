@@ -1,7 +1,7 @@
 // The page of reports: made with its upcoming runs in sight, published, held and approved, read.
 
 import assert from "node:assert/strict";
-import { DESK, PHONE, call, fits, openEvent, shot, signedIn, url, watch } from "./support.mjs";
+import { call, counted, DESK, fits, openEvent, PHONE, shot, signedIn, url, watch } from "./support.mjs";
 
 const QUERY = "```sql name=lists chart=bar x=name y=guests\nselect name, guests from guest_tables\n```";
 
@@ -39,7 +39,7 @@ export const tests = {
     await page.getByLabel("Schedule").fill("30 2 * * *");
     const upcoming = page.locator("#upcoming");
     await upcoming.getByText(/^Every day at 02:30, New York time/).waitFor();
-    assert.equal(await upcoming.locator(".runs li").count(), 6);
+    await counted(upcoming.locator(".runs li"), 6);
     const moved = upcoming.locator("li[data-note=moved]");
     await moved.waitFor();
     assert.match(await moved.innerText(), /\d+ Mar: runs 03:00/);
@@ -158,7 +158,7 @@ export const tests = {
     await page.locator("#sendIf-error").waitFor();
     await page.locator("#cron-error").waitFor();
     await page.waitForTimeout(600); // what is told while typing comes again, once
-    assert.equal(await page.locator(".field-error").count(), 4);
+    await counted(page.locator(".field-error"), 4);
     await shot(page, "reports-wrong-dark");
 
     await page.getByLabel("Schedule").fill("0 9 * * *");

@@ -88,6 +88,13 @@ export async function verdict(page, kind) {
   return panel.innerText();
 }
 
+/** Waits until there are as many of `locator` as `wanted`: a page may draw a list piece by piece. */
+export async function counted(locator, wanted) {
+  const until = Date.now() + 15_000;
+  while ((await locator.count()) !== wanted && Date.now() < until) await locator.page().waitForTimeout(50);
+  assert.equal(await locator.count(), wanted);
+}
+
 /** Waits for a counter of the dashboard. */
 export async function stat(page, name, value) {
   await page.waitForFunction(([n, v]) => document.querySelector(`[data-stat=${n}]`)?.textContent === v, [name, String(value)], { timeout: 10_000 });
