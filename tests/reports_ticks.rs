@@ -445,7 +445,7 @@ async fn new_time_zone_data_moves_the_next_run_and_tells_the_owner() {
     newer
         .set("tzdata = '9999z', next_run_at = next_run_at + interval '1 hour', due_at = due_at + interval '1 hour'")
         .await;
-    Control::here().cron("17 3 * * *").await;
+    Control::here().daily().await;
     eventually("the schedule is computed again", || async {
         (report.next().await == next).then_some(())
     })

@@ -40,6 +40,7 @@ async fn what_was_left_lying_is_canceled_and_what_is_under_way_is_not() {
         report.busy().await,
         report.busy().await,
     );
+    let night = Control::no_daily().await;
     assert!(
         old.set("updated_at = now() - interval '25 hours'", "true")
             .await
@@ -56,6 +57,7 @@ async fn what_was_left_lying_is_canceled_and_what_is_under_way_is_not() {
     assert!(held.set(review, "true").await);
     let done = report.client().call("POST", "/api/pulse-job/cleanup").await;
     let done = done.expect_status(200);
+    drop(night);
     assert_eq!(
         (done.at("/canceled"), done.at("/canceledJobs")),
         (json!(1), json!([old.id]))
@@ -72,7 +74,7 @@ async fn what_was_left_lying_is_canceled_and_what_is_under_way_is_not() {
         held.set("created_at = now() - interval '31 days'", "true")
             .await
     );
-    Control::here().cron("17 3 * * *").await;
+    Control::here().daily().await;
     for job in [young, held] {
         assert_eq!(job.finished().await.at("/result"), "canceled");
     }
@@ -87,7 +89,7 @@ async fn finished_runs_are_kept_for_ninety_days() {
         let aged = format!("finished_at = now() - interval '{days} days'");
         assert!(job.set(&aged, "true").await);
     }
-    Control::here().cron("17 3 * * *").await;
+    Control::here().daily().await;
     eventually("the old run is gone", || async {
         let found = report.client().get(&old.path()).await;
         (found.status == 404).then_some(())

@@ -76,7 +76,7 @@ async fn the_daily_tick_sweeps_what_is_old_and_nothing_else() {
         .json(sql, &[(&tenant.id, tokio_postgres::types::Type::TEXT)])
         .await;
     assert_eq!(aged, 1);
-    Control::here().cron("17 3 * * *").await;
+    Control::here().daily().await;
     let sql = "select jsonb_agg(key) from idempotency_keys where tenant_id = $1::text::uuid";
     eventually("the old key is swept", || async {
         let keys = database

@@ -9,6 +9,10 @@ use crate::proxy::Stats;
 use crate::stack;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::sync::{Mutex, MutexGuard};
+
+/// Held while the daily tick runs: it ends what lies around, whoever's it is.
+static DAY: Mutex<()> = Mutex::const_new(());
 
 /// The control of the running stack.
 #[derive(Clone, Debug)]
@@ -121,6 +125,17 @@ impl Control {
     /// Runs the scheduled event of a cron expression of `wrangler.toml`.
     pub async fn cron(&self, expression: &str) {
         self.order("/cron", &json!({ "cron": expression })).await;
+    }
+
+    /// Runs the daily tick.
+    pub async fn daily(&self) {
+        let _day = DAY.lock().await;
+        self.cron("17 3 * * *").await;
+    }
+
+    /// While this is held, no other test here runs the daily tick.
+    pub async fn no_daily() -> MutexGuard<'static, ()> {
+        DAY.lock().await
     }
 
     /// Sends messages through a producer binding of `wrangler.toml`, as the Worker does.

@@ -239,6 +239,8 @@ async fn accept(listener: &TcpListener, orders: &watch::Sender<Order>, shared: &
             tokio::time::sleep(Duration::from_millis(20)).await;
             continue;
         };
+        // From the first moment, whoever drops it.
+        let _ = client.set_zero_linger();
         let before = orders.borrow().hang_ups;
         shared.enter(before);
         tokio::spawn(attend(client, before, orders.subscribe(), shared.clone()));
@@ -269,7 +271,6 @@ async fn carry_both(
     mut orders: watch::Receiver<Order>,
     shared: &Shared,
 ) -> io::Result<()> {
-    client.set_zero_linger()?;
     carries(&mut orders).await;
     let mut first = [0; 8];
     let mut held = 0;
