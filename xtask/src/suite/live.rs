@@ -19,6 +19,7 @@ use crate::tools;
 use anyhow::Result;
 use pulse_tests::authority::Authority;
 use pulse_tests::replica::Cluster;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
@@ -56,6 +57,13 @@ pub struct Live {
 struct Running {
     stack: Arc<Stack>,
     environment: Vec<(&'static str, String)>,
+}
+
+/// How many end-to-end tests run at once: they wait more than they compute, so more than there are
+/// processors of a small machine.
+fn at_once() -> String {
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    format!("--test-threads={}", processors.max(4))
 }
 
 impl Live {
@@ -101,7 +109,7 @@ impl Live {
             "--test",
             "replica_support",
         ];
-        cargo::test(&self.project, &scope, filter, &[], &environment)
+        cargo::test(&self.project, &scope, filter, &[&at_once()], &environment)
     }
 
     /// The fault tests, one at a time: each breaks the stack for all.
@@ -173,7 +181,14 @@ impl Live {
         }
         let running = self.start(Pooler::ProxyAndBouncer)?;
         let scope = ["--package", "pulse-tests", "--test", "e2e"];
-        let tally = cargo::test(&self.project, &scope, filter, &[], &running.environment);
+        let harness = [&*at_once()];
+        let tally = cargo::test(
+            &self.project,
+            &scope,
+            filter,
+            &harness,
+            &running.environment,
+        );
         self.runtime()?.block_on(running.stack.stop());
         tally
     }
