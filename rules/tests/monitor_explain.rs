@@ -100,6 +100,23 @@ fn the_first_row_of_a_big_table_may_be_looked_at_but_not_looked_for() {
     );
 }
 
+/// A limit takes the cost of the whole for the cost of a row, as if one were found at once.
+#[test]
+fn what_is_looked_for_below_a_limit_is_judged_by_what_it_takes_when_it_is_not_found() {
+    let mut in_order = scan("Index Scan", 400_000.0);
+    assert_eq!(judged(limit(in_order.clone(), 1.0), BIG), "ok", "the first");
+    in_order["Filter"] = json!("((amount + 0) > 1000000000)");
+    assert_eq!(judged(limit(in_order, 1.0), BIG), "cost");
+
+    let mut below = scan("Seq Scan", 40_000.0);
+    below["Parent Relationship"] = json!("Subquery");
+    let mut outside = json!({"Node Type": "Subquery Scan", "Total Cost": 40_000.0, "Plan Rows": 9.0,
+        "Plans": [below]});
+    assert_eq!(judged(limit(outside.clone(), 1.0), BIG), "ok");
+    outside["Filter"] = json!("((x.v + 0) > 1000000000)");
+    assert_eq!(judged(limit(outside, 1.0), BIG), "big_table");
+}
+
 #[test]
 fn samples_are_drawn_by_pages() {
     let sample = |method: &str| {

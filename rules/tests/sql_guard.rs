@@ -104,3 +104,21 @@ fn what_is_written_is_written_again_letter_by_letter() {
         assert_eq!(first, second.sql, "{sql}");
     }
 }
+
+/// Of many digits, `numeric` takes minutes for them, and nothing ends it.
+#[test]
+fn powers_roots_and_logarithms_are_calculated_with_doubles() {
+    let sql = written(
+        "select power(people, 2) as p, sqrt(cast(people as double precision)) as r from guests",
+    );
+    assert!(
+        sql.contains(
+            "cast(power(cast(people as double precision), cast(2 as double precision)) as numeric)"
+        ),
+        "{sql}"
+    );
+    assert!(
+        sql.contains("cast(sqrt(cast(people as double precision)) as numeric)"),
+        "{sql}"
+    );
+}

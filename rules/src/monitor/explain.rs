@@ -157,8 +157,22 @@ impl Walk<'_> {
             }
             _ => {}
         }
+        // A limit makes what it is above look cheap: it takes for granted that a row is found soon.
+        let looks_for = !first || node.get("Filter").is_some();
+        let own = total(node).filter(|own| looks_for && *own > self.limits.max_cost);
+        if let Some(own) = own.filter(|_| kind.ends_with("Scan")) {
+            return refuse(
+                "cost",
+                format!(
+                    "Looking through {shown} costs up to {own:.0}, of which {:.0} is allowed. Look \
+                     at the latest rows only (scope), or add an index on what the check looks for.",
+                    self.limits.max_cost
+                ),
+            );
+        }
         // What is above a limit of one row stops it there; what only hands rows on keeps that.
-        let hands_on = matches!(kind, "Append" | "Result" | "Subquery Scan");
+        let hands_on =
+            matches!(kind, "Append" | "Result" | "Subquery Scan") && node.get("Filter").is_none();
         let few = text_number(node, "Plan Rows").is_some_and(|rows| rows <= 1.0);
         let first = (kind == "Limit" && few) || (first && hands_on);
         let plans = node.get("Plans").and_then(Value::as_array);

@@ -237,8 +237,28 @@ pub fn hint(failure: &Failure, about: &Hint<'_>) -> String {
             format!("The connection to the server was lost: {}.", said())
         }
         "" => format!("{}.", said()),
-        code => format!("{} (SQLSTATE {code}).", said()),
+        code => match quotes_rows(code) {
+            Some(what) => format!("{what} (SQLSTATE {code})."),
+            None => format!("{} (SQLSTATE {code}).", said()),
+        },
     }
+}
+
+/// What to say of an error whose own words may hold what a row holds; none of any other.
+pub fn quotes_rows(code: &str) -> Option<&'static str> {
+    Some(match code {
+        // About a pattern of the check.
+        "2201B" => return None,
+        "22P02" | "22018" => "A value cannot be read as the type that is asked for",
+        "22003" => "A value is out of the range of its type",
+        "22007" | "22008" => "A value is no date or time",
+        "22012" => "Something was divided by zero",
+        "21000" => "A subquery that should give one row gave more",
+        code if code.starts_with("22") || code.starts_with("23") => {
+            "A value does not fit what is done with it"
+        }
+        _ => return None,
+    })
 }
 
 /// Why a connection cannot be used, found when it is made.

@@ -55,6 +55,15 @@ const SPECIAL: &[&str] = &[
     "trim",
 ];
 
+/// What is calculated with doubles: with `numeric` it takes minutes for numbers of many digits, and
+/// nothing ends it.
+const FLOATING: &[&str] = &["exp", "ln", "log", "power", "sqrt"];
+
+/// Whether a function is calculated with doubles.
+pub fn is_floating(name: &str) -> bool {
+    FLOATING.contains(&name)
+}
+
 /// What is allowed besides where the tables are a customer's own.
 const MORE: &[&str] = &[
     "array_length",

@@ -6,19 +6,21 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use sqlparser::ast::{
-    DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArgumentList, FunctionArguments, Ident, OrderByExpr, Value, WindowFrame,
-    WindowFrameBound, WindowFrameUnits, WindowSpec, WindowType,
+    DataType, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArgumentClause, FunctionArgumentList, FunctionArguments, Ident, OrderByExpr, Value,
+    WindowFrame, WindowFrameBound, WindowFrameUnits, WindowSpec, WindowType,
 };
 
 use super::allowed::{self, Kind};
-use super::expr::{NARROW, bounded, length};
+use super::expr::{NARROW, bounded, inner, length};
 use super::query::whole;
 use super::select::single;
 use super::{Refusal, Writer, words};
 
 /// What texts of many rows together are taken to come to, in bytes.
 const GATHERED: u64 = 256 << 10;
+/// Longest number that a double comes to.
+const FLOATING: u64 = 400;
 /// Longest text that `lpad` and `rpad` fill up to.
 const PADDED: u32 = 200;
 /// Longest text that `replace` puts in, in bytes.
@@ -68,9 +70,16 @@ impl Writer<'_> {
         if !fits {
             return Err(wrong_call(&name, kind).at(ident.span));
         }
+        let floating = allowed::is_floating(&name);
+        if floating {
+            self.put("cast(");
+        }
         // The name is one of the list, so it is written as it is.
         self.put(&name);
         let width = self.arguments(ident, &name, kind, list)?;
+        if floating {
+            self.put(" as numeric)");
+        }
         self.within_group(within_group)?;
         if let Some(filter) = filter {
             self.put(" filter (where ");
@@ -129,7 +138,10 @@ impl Writer<'_> {
         self.list(args, |writer, arg| match arg {
             FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => {
                 exprs.push(expr);
-                widths.push(writer.expr(expr)?);
+                widths.push(match allowed::is_floating(name) {
+                    true => writer.double(expr)?,
+                    false => writer.expr(expr)?,
+                });
                 Ok(())
             }
             FunctionArg::Unnamed(FunctionArgExpr::Wildcard) if name == "count" => {
@@ -149,6 +161,19 @@ impl Writer<'_> {
         }
         self.put(")");
         width_of(name, &exprs, &widths).map_err(|refusal| refusal.at(ident.span))
+    }
+
+    /// Writes an argument as a double, once.
+    fn double(&mut self, expr: &Expr) -> Result<u64, Refusal> {
+        if let Expr::Cast { data_type, .. } = inner(expr)
+            && matches!(data_type, DataType::DoublePrecision)
+        {
+            return self.expr(expr);
+        }
+        self.put("cast(");
+        self.expr(expr)?;
+        self.put(" as double precision)");
+        Ok(NARROW)
     }
 
     fn within_group(&mut self, exprs: &[OrderByExpr]) -> Result<(), Refusal> {
@@ -266,6 +291,13 @@ fn width_of(name: &str, args: &[&Expr], widths: &[u64]) -> Result<u64, Refusal> 
         "concat" => sum,
         "concat_ws" => sum.saturating_add(first.saturating_mul(count)),
         "string_agg" => GATHERED,
+        "log" if args.len() > 1 => {
+            let message =
+                "log takes one argument, and is of base 10; of another, ln(x) / ln(base).";
+            return Err(Refusal::of("sql_function", message));
+        }
+        // The digits of a double.
+        name if allowed::is_floating(name) => FLOATING,
         "to_char" => sum.saturating_mul(10),
         "lpad" | "rpad" => {
             if args
@@ -291,6 +323,15 @@ fn width_of(name: &str, args: &[&Expr], widths: &[u64]) -> Result<u64, Refusal> 
         }
         _ => widths.iter().copied().max().unwrap_or_default().max(NARROW),
     })
+}
+
+/// Whether it is a call that is written as a number with digits anyway.
+pub(super) fn is_floating(expr: &Expr) -> bool {
+    let name = match inner(expr) {
+        Expr::Function(function) => single(&function.name).and_then(words::name).ok(),
+        _ => None,
+    };
+    name.is_some_and(|name| allowed::is_floating(&name))
 }
 
 /// A text literal.

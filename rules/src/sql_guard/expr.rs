@@ -9,10 +9,14 @@ use sqlparser::ast::{
 };
 use sqlparser::tokenizer::Span;
 
+use super::call::is_floating;
 use super::{MAX_WIDTH, Refusal, Writer, allowed, words};
 
 /// The longest text of a number, a time or a truth.
 pub(super) const NARROW: u64 = 64;
+
+/// The most digits of a number; a product of eight columns comes to as many.
+const MAX_DIGITS: u64 = 8_192;
 
 impl Writer<'_> {
     /// Writes an expression; answers the longest text it may come to.
@@ -66,8 +70,14 @@ impl Writer<'_> {
                 format: None,
             } => {
                 let (name, width) = allowed::data_type(data_type)?;
+                if name == "numeric" && is_floating(expr) {
+                    return self.expr(expr);
+                }
                 self.put("cast(");
                 let from = self.expr(expr)?;
+                if name.starts_with("numeric") {
+                    digits(from)?;
+                }
                 self.put(" as ");
                 self.put(&name);
                 self.put(")");
@@ -148,7 +158,10 @@ impl Writer<'_> {
 
     fn value(&mut self, value: &Value) -> Result<u64, Refusal> {
         match value {
-            Value::Number(text, false) if words::is_number(text) => self.put(text),
+            Value::Number(text, false) if words::is_number(text) => {
+                self.put(text);
+                return Ok(length(text).max(NARROW));
+            }
             Value::Boolean(true) => self.put("true"),
             Value::Boolean(false) => self.put("false"),
             Value::Null => self.put("null"),
@@ -180,6 +193,9 @@ impl Writer<'_> {
             return Err(Refusal::of("sql_literal", message));
         };
         let (name, width) = allowed::data_type(data_type)?;
+        if name.starts_with("numeric") {
+            digits(length(text))?;
+        }
         self.put("cast(");
         words::write_text(&mut self.sql, text);
         self.put(" as ");
@@ -241,6 +257,16 @@ impl Writer<'_> {
             let right = self.operand(right)?;
             width = match op {
                 BinaryOperator::StringConcat => bounded(width.saturating_add(right))?,
+                BinaryOperator::Multiply | BinaryOperator::Divide => {
+                    digits(width.saturating_add(right))?
+                }
+                BinaryOperator::Plus | BinaryOperator::Minus | BinaryOperator::Modulo => {
+                    digits(width.max(right))?
+                }
+                BinaryOperator::Arrow
+                | BinaryOperator::LongArrow
+                | BinaryOperator::HashArrow
+                | BinaryOperator::HashLongArrow => width,
                 _ => NARROW,
             };
         }
@@ -349,6 +375,17 @@ fn rank(op: &BinaryOperator) -> Option<u8> {
 /// The length of a text, in bytes.
 pub(super) fn length(text: &str) -> u64 {
     u64::try_from(text.len()).unwrap_or(u64::MAX)
+}
+
+/// Refuses what may come to a number of too many digits: nothing ends a calculation with it.
+fn digits(width: u64) -> Result<u64, Refusal> {
+    match width {
+        0..=MAX_DIGITS => Ok(width),
+        _ => Err(Refusal::of(
+            "sql_too_complex",
+            format!("This may come to a number of more than {MAX_DIGITS} digits."),
+        )),
+    }
 }
 
 /// Refuses what may come to too long a text.
