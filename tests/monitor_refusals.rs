@@ -127,6 +127,55 @@ async fn each_privilege_that_lacks_is_told_as_the_grant_to_run() {
     assert_eq!(alerts[0]["state"], "resolved", "{alerts:?}");
 }
 
+/// The table that the grant lacks for is another one than the check's, or has "schema" in its name.
+#[tokio::test]
+async fn the_grant_that_is_told_is_for_the_table_that_lacks_it() {
+    let (tenant, cluster) = (Tenant::new().await, Cluster::shared().await);
+    let customer = cluster.customer().await;
+    customer.orders("orders", 10).await;
+    customer.orders("schema_x", 10).await;
+    customer.orders("customers", 10).await;
+    let checks = [
+        (
+            "orders",
+            json!({"kind": "reference", "settings": {"columns": ["id"], "to_columns": ["id"],
+                "to": {"schema": "public", "name": "customers"}}}),
+            r#"SELECT ON "public"."customers""#,
+        ),
+        (
+            "orders",
+            json!({"kind": "comparison", "settings": {"with": {"schema": "public",
+                "name": "customers"}}, "fail": {"kind": "absolute", "max": 0}}),
+            r#"SELECT ON "public"."customers""#,
+        ),
+        (
+            "orders",
+            json!({"kind": "metric", "settings": {"sql": "select count(*) from customers"},
+                "fail": {"kind": "absolute", "max": 10}}),
+            r#"SELECT ON "public"."customers""#,
+        ),
+        (
+            "schema_x",
+            json!({"kind": "null_rate", "settings": {"column": "status"},
+                "fail": {"kind": "absolute", "max": 0.5}}),
+            r#"SELECT ON "public"."schema_x""#,
+        ),
+    ];
+    for (name, check, missing) in checks {
+        let reader = customer.reader(["orders"]).await;
+        let connection = Connection::to(&tenant, &customer, &reader, json!({})).await;
+        let table = connection.table(name).await;
+        let path = table.check(check).await;
+        let result = table.first(&path).await;
+        assert_eq!(result["outcome"], "misconfigured", "{result}");
+        let text = result["detail"]["text"].as_str().expect("words");
+        assert!(grant_in(text).contains(missing), "{text}");
+        assert_eq!(text.matches("GRANT").count(), 1, "{text}");
+        customer.make(&grant_in(text)).await;
+        assert_eq!(table.run_one().await["outcome"], "pass", "{text}");
+    }
+}
+
 /// A role that may not see the receiver leaves it open how far an idle replica is: that is said, and
 /// nothing about the data.
 #[tokio::test]

@@ -103,65 +103,59 @@ fn nothing_runs_unless_what_was_set_holds() {
     assert!(judged("statement_timeout", json!("1500ms")).is_ok());
 }
 
-#[test]
-fn a_replica_is_connected_in_five_lines() {
-    let tables = [
-        table("orders"),
-        TableName {
-            schema: "Sales".to_owned(),
-            name: "order lines".to_owned(),
-        },
-        table("customers"),
-    ];
-    assert_eq!(
-        privileges::connect("pulse", "shop", &tables),
-        [
-            r#"CREATE ROLE "pulse" LOGIN PASSWORD '…' CONNECTION LIMIT 1;"#,
-            r#"GRANT pg_read_all_stats TO "pulse";"#,
-            r#"GRANT CONNECT ON DATABASE "shop" TO "pulse";"#,
-            r#"GRANT USAGE ON SCHEMA "Sales", "public" TO "pulse";"#,
-            r#"GRANT SELECT ON "public"."orders", "Sales"."order lines", "public"."customers" TO "pulse";"#,
-        ]
-    );
-    assert_eq!(privileges::connect("pulse", "shop", &[]).len(), 5);
-    assert_eq!(privileges::harden("pulse").len(), 4);
+/// What the catalogue says of a table that may not be read.
+fn closed(usage: bool, columns: bool) -> TableFacts {
+    let mut facts = orders(SMALL);
+    for column in &mut facts.columns {
+        column.select = columns;
+    }
+    TableFacts {
+        usage,
+        select: false,
+        ..facts
+    }
 }
 
 #[test]
-fn what_a_role_lacks_is_told_as_what_grants_it() {
-    let all = privileges::judge("pulse", true, false, &catalog(SMALL));
-    assert_eq!(all, privileges::Privileges::default());
-    let mut columns = orders(SMALL).columns;
-    columns.iter_mut().for_each(|column| column.select = false);
-    let none = TableFacts {
-        usage: false,
-        select: false,
-        writes: true,
-        columns,
-        ..orders(SMALL)
+fn what_a_role_lacks_is_told_of_the_tables_that_lack_it() {
+    let other = TableName {
+        schema: "Sales".to_owned(),
+        name: "schema_x".to_owned(),
     };
-    let catalog = Catalog::from([(table("orders"), none)]);
-    let found = privileges::judge("pulse", false, false, &catalog);
+    let tables = [table("orders"), other.clone()];
+    let lacks = |facts: [TableFacts; 2]| {
+        let catalog = Catalog::from_iter(tables.clone().into_iter().zip(facts));
+        privileges::missing("pu\"lse", &tables, &catalog)
+    };
+    let open = orders(SMALL);
+    assert_eq!(lacks([open.clone(), open.clone()]), [""; 0]);
+    let select = r#"GRANT SELECT ON "Sales"."schema_x" TO "pu""lse";"#;
+    assert_eq!(lacks([open.clone(), closed(true, false)]), [select]);
     assert_eq!(
-        found.missing,
-        [
-            r#"GRANT pg_read_all_stats TO "pulse";"#,
-            r#"GRANT USAGE ON SCHEMA "public" TO "pulse";"#,
-            r#"GRANT SELECT ON "public"."orders" TO "pulse";"#,
-        ]
+        lacks([open.clone(), closed(false, false)]),
+        [r#"GRANT USAGE ON SCHEMA "Sales" TO "pu""lse";"#, select]
     );
-    assert!(
-        found.excess[0].contains(r#"REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON "public"."orders""#)
-    );
-    let some = privileges::columns(
-        "pulse",
-        &table("orders"),
-        &["id".to_owned(), "at".to_owned()],
-    );
+    // Of a table that may be read in part nobody knows whether that does.
+    let own = r#"GRANT SELECT ON "public"."orders" TO "pu""lse";"#;
+    assert_eq!(lacks([closed(true, true), closed(true, false)]), [select]);
+    assert_eq!(lacks([closed(true, true), open]), [own]);
+}
+
+#[test]
+fn a_refusal_that_the_catalogue_does_not_explain_is_told_in_the_servers_words() {
+    let tables = [table("orders")];
+    let said = Some("permission denied for schema secret.");
+    let told =
+        |tables: &[TableName], said| privileges::told("pulse", tables, &catalog(SMALL), said);
     assert_eq!(
-        some,
-        r#"GRANT SELECT ("id", "at") ON "public"."orders" TO "pulse";"#
+        told(&tables, said).as_deref(),
+        Some(
+            "The role may read the tables of the check, and lacks something else: permission denied \
+             for schema secret."
+        )
     );
+    assert_eq!(told(&[table("unknown")], said), None);
+    assert_eq!(told(&tables, None), None);
 }
 
 fn volume() -> Check {

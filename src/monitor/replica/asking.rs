@@ -17,6 +17,7 @@ use rules::monitor::check::{Check, Kind};
 use rules::monitor::explain;
 use rules::monitor::ledger::{Budget, Ledger, Work};
 use rules::monitor::outcome::{self, Failure, Hint, Outcome, Skipped};
+use rules::monitor::privileges;
 use rules::monitor::session::{self, Limits};
 use rules::monitor::shift::Histogram;
 use rules::monitor::sql::{self, Ask, Measured, Param, Plan, Row, Size, Statement};
@@ -190,7 +191,7 @@ impl Asking<'_> {
         self.begin().await?;
         let answer = self.in_transaction(table, check, as_of, histogram).await;
         self.end().await;
-        answer
+        answer.map_err(|unasked| self.granted(unasked, &check.tables(table)))
     }
 
     /// Counts stretches of the past, for a check whose history is filled in.
@@ -208,7 +209,7 @@ impl Asking<'_> {
         self.begin().await?;
         let answer = self.counted(table, check, chunk).await;
         self.end().await;
-        answer
+        answer.map_err(|unasked| self.granted(unasked, &check.tables(table)))
     }
 
     async fn counted(&mut self, table: &TableName, check: &Check, chunk: &Chunk) -> Answer<String> {
@@ -397,6 +398,18 @@ impl Asking<'_> {
             gone: true,
             ours: Some(Box::new(error)),
             ..Unasked::of(outcome, "internal", "Something went wrong on our side.")
+        }
+    }
+
+    /// Of a privilege that lacks the catalogue knows more than the server's message.
+    fn granted(&self, unasked: Unasked, tables: &[TableName]) -> Unasked {
+        if unasked.code != fault::PRIVILEGE {
+            return unasked;
+        }
+        let (user, words) = (&self.access.username, unasked.words.as_deref());
+        match privileges::told(user, tables, &self.catalog, words) {
+            Some(text) => Unasked { text, ..unasked },
+            None => unasked,
         }
     }
 

@@ -6,6 +6,9 @@
 use crate::platform::error::Error;
 use crate::platform::pg::session::{Fault, Step};
 
+/// The code of a privilege that lacks.
+pub const PRIVILEGE: &str = "privilege_missing";
+
 /// Why a replica was not asked.
 #[derive(Debug)]
 pub enum Trouble {
@@ -90,7 +93,7 @@ fn of_sqlstate(sqlstate: &str) -> (&'static str, &'static str) {
         "57P03" => ("starting_up", "The server is starting up or shutting down."),
         "57P01" | "57P02" => ("shut_down", "The server was shut down."),
         "42501" => (
-            "privilege_missing",
+            PRIVILEGE,
             "The role may not do this; see the grants to run.",
         ),
         "57014" => (
