@@ -7,6 +7,7 @@
 //! nothing about data.
 //! Failure: each part has typed refusals; none of them is an alert about data.
 
+pub mod again;
 pub mod backfill;
 pub mod breaker;
 pub mod catalog;

@@ -177,7 +177,8 @@ pub fn data_type(wanted: &DataType) -> Result<(String, Option<u64>), Refusal> {
 
 fn numeric(digits: &ExactNumberInfo) -> Result<(String, Option<u64>), Refusal> {
     let written = match digits {
-        ExactNumberInfo::None => "numeric".to_owned(),
+        // As many digits as what it is made of.
+        ExactNumberInfo::None => return Ok(("numeric".to_owned(), None)),
         ExactNumberInfo::Precision(precision @ 1..=100) => format!("numeric({precision})"),
         ExactNumberInfo::PrecisionAndScale(precision @ 1..=100, scale @ 0..=100) => {
             format!("numeric({precision}, {scale})")

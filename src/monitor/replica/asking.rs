@@ -46,8 +46,10 @@ pub struct Asking<'a> {
     pub connection: Uuid,
     /// How to sign in.
     pub access: &'a Access,
-    /// What may be spent in an hour now.
+    /// What may be spent in an hour.
     pub budget: Budget,
+    /// What the breaker leaves of it, 0 to 1.
+    pub factor: f64,
     /// What was spent.
     pub ledger: Ledger,
     /// What was spent by this run.
@@ -74,6 +76,8 @@ pub struct Asked {
     pub cost: f64,
     /// About how many buffers it read.
     pub buffers: u64,
+    /// Its samples were in the way of recovery.
+    pub conflict: bool,
 }
 
 /// What was not asked, or not answered.
@@ -100,6 +104,11 @@ pub struct Unasked {
 }
 
 impl Unasked {
+    /// Whether it says something about the server, and not about us.
+    pub fn tells(&self) -> bool {
+        self.ours.is_none() && !matches!(&*self.code, "busy" | "budget")
+    }
+
     /// With an outcome, a code and words.
     pub fn of(outcome: Outcome, code: &str, text: impl Into<String>) -> Self {
         Self {
@@ -131,7 +140,17 @@ impl Asking<'_> {
             Ok(identity) => {
                 self.version = identity.version;
                 let limited = self.line.limit(self.storage).await;
-                limited.map_err(|trouble| self.unasked(trouble, TimeDelta::zero(), None))
+                let limited =
+                    limited.map_err(|trouble| self.unasked(trouble, TimeDelta::zero(), None))?;
+                if limited {
+                    let one = Work {
+                        statements: 1,
+                        ..Work::default()
+                    };
+                    self.ledger.spend(one, clock::now());
+                    self.note(one);
+                }
+                Ok(())
             }
             Err(refusal) => {
                 self.line.close().await;
@@ -182,12 +201,7 @@ impl Asking<'_> {
         as_of: DateTime<Utc>,
         histogram: Option<&Histogram>,
     ) -> Answer<Asked> {
-        let least = Work {
-            statements: 4,
-            milliseconds: u64::from(self.limits.statement_ms),
-            buffers: 1,
-        };
-        self.affordable(least)?;
+        self.affordable(self.least(4))?;
         self.begin().await?;
         let answer = self.in_transaction(table, check, as_of, histogram).await;
         self.end().await;
@@ -201,11 +215,7 @@ impl Asking<'_> {
         check: &Check,
         chunk: &Chunk,
     ) -> Answer<String> {
-        self.affordable(Work {
-            statements: 4,
-            milliseconds: u64::from(self.limits.statement_ms),
-            buffers: 1,
-        })?;
+        self.affordable(self.least(4))?;
         self.begin().await?;
         let answer = self.counted(table, check, chunk).await;
         self.end().await;
@@ -252,6 +262,7 @@ impl Asking<'_> {
             samples: Vec::new(),
             cost: 0.0,
             buffers: 0,
+            conflict: false,
         };
         if matches!(check.kind, Kind::Schema(_)) {
             return Ok(asked);
@@ -266,8 +277,9 @@ impl Asking<'_> {
         asked.buffers = buffers;
         if let Some(samples) = asked.plan.samples.clone() {
             // Rows to look at are a help; without them the verdict is the same.
-            if let Ok((answer, ..)) = self.guarded(&samples, table).await {
-                asked.samples = sql::samples(&answer).unwrap_or_default();
+            match self.guarded(&samples, table).await {
+                Ok((answer, ..)) => asked.samples = sql::samples(&answer).unwrap_or_default(),
+                Err(unasked) => asked.conflict = unasked.conflict,
             }
         }
         Ok(asked)
@@ -303,10 +315,7 @@ impl Asking<'_> {
         })?;
         let work = explain::work(&allowed, self.limits.statement_ms.into());
         self.affordable(work)?;
-        let reserved = self
-            .ledger
-            .reserve(&self.budget, work, clock::now())
-            .map_err(|_| spent())?;
+        let reserved = self.reserve(&self.data_budget(), work)?;
         let began = clock::now();
         let answer = self.put(&statement.sql, &parameters).await;
         let took = clock::now() - began;
@@ -328,6 +337,8 @@ impl Asking<'_> {
         parameters: &[Parameter<'_>],
         table: Option<&TableName>,
     ) -> Answer<String> {
+        let budget = self.budget;
+        let reserved = self.reserve(&budget, self.least(1))?;
         let began = clock::now();
         let answer = self.put(sql, parameters).await;
         let took = clock::now() - began;
@@ -336,7 +347,7 @@ impl Asking<'_> {
             milliseconds: u64::try_from(took.num_milliseconds()).unwrap_or_default(),
             buffers: 0,
         };
-        self.ledger.spend(done, clock::now());
+        self.ledger.settle(reserved, done);
         self.note(done);
         let answer = answer.map_err(|trouble| self.unasked(trouble, took, table))?;
         Ok(answer.unwrap_or_default())
@@ -373,24 +384,6 @@ impl Asking<'_> {
         session::deadline(&self.limits)
     }
 
-    fn affordable(&self, work: Work) -> Answer<()> {
-        let now = clock::now();
-        if let Some((budget, ledger)) = &self.share {
-            ledger.may(budget, work, now).map_err(|_| spent())?;
-        }
-        let may = self.ledger.may(&self.budget, work, now);
-        may.map_err(|_| spent())
-    }
-
-    fn note(&mut self, done: Work) {
-        self.work.statements += done.statements;
-        self.work.milliseconds += done.milliseconds;
-        self.work.buffers += done.buffers;
-        if let Some((_, ledger)) = &mut self.share {
-            ledger.spend(done, clock::now());
-        }
-    }
-
     /// Something is wrong on our side.
     pub fn broken(&self, error: Error) -> Unasked {
         let outcome = Outcome::skipped(Skipped::Unreachable);
@@ -413,7 +406,12 @@ impl Asking<'_> {
         }
     }
 
-    fn unasked(&self, trouble: Trouble, took: TimeDelta, table: Option<&TableName>) -> Unasked {
+    pub(super) fn unasked(
+        &self,
+        trouble: Trouble,
+        took: TimeDelta,
+        table: Option<&TableName>,
+    ) -> Unasked {
         let fault = match trouble {
             Trouble::Busy => {
                 let text = "A statement of ours may still be running there.";
@@ -458,11 +456,6 @@ impl Asking<'_> {
             ours: None,
         }
     }
-}
-
-fn spent() -> Unasked {
-    let text = "The budget of the hour is spent.";
-    Unasked::of(Outcome::skipped(Skipped::Budget), "budget", text)
 }
 
 fn bound(params: &[Param]) -> Vec<Parameter<'_>> {

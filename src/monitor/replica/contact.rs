@@ -38,9 +38,7 @@ impl Contact {
     /// What it says about the connection and about its lag.
     pub fn seen(&self) -> (Seen, Seen) {
         match self {
-            Self::Down(unasked) if unasked.ours.is_some() || unasked.code == "busy" => {
-                (Seen::Unknown, Seen::Unknown)
-            }
+            Self::Down(unasked) if !unasked.tells() => (Seen::Unknown, Seen::Unknown),
             Self::Down(unasked) => {
                 let evidence = Evidence {
                     said: unasked.text.clone(),
@@ -105,6 +103,7 @@ pub async fn reach(asking: &mut Asking<'_>, breaker: &mut Breaker) -> Contact {
     for sign in signs {
         *breaker = std::mem::take(breaker).after(sign, now);
     }
+    asking.factor = breaker.factor(now);
     let limit = asking.access.lag_limit_seconds;
     Contact::Up {
         at: found.position.now,
@@ -116,6 +115,14 @@ pub async fn reach(asking: &mut Asking<'_>, breaker: &mut Breaker) -> Contact {
 }
 
 impl Contact {
+    /// Whether the replica is there, if that was found out.
+    pub fn is_there(&self) -> Option<bool> {
+        match self {
+            Self::Up { .. } => Some(true),
+            Self::Down(unasked) => unasked.tells().then_some(false),
+        }
+    }
+
     /// Whether it can be asked about data: it is there, and not too far behind.
     pub fn is_within(&self) -> bool {
         let within = lag::Standing::Within;

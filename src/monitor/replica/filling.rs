@@ -8,7 +8,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rules::monitor::backfill::{self, Backfill, Chunk, Past, Progress, Step};
-use rules::monitor::breaker::{self, Breaker, Sign};
+use rules::monitor::breaker::{self, Breaker};
 use rules::monitor::check::Check;
 use rules::monitor::ledger::Ledger;
 use rules::monitor::outcome::{Outcome, Skipped};
@@ -133,7 +133,7 @@ impl Filling<'_> {
             }
             Err(unasked) => {
                 if unasked.conflict {
-                    *breaker = std::mem::take(breaker).after(Sign::Conflict, now);
+                    asking.conflict(breaker);
                 }
                 if unasked.gone {
                     asking.line.close().await;

@@ -166,7 +166,7 @@ fn ledger(found: &Found) -> Vec<Value> {
             *skipped.entry(reason.clone()).or_default() += 1;
         }
     }
-    if found.ran.is_empty() {
+    if found.contact.is_none() {
         return Vec::new();
     }
     let mut ledger = spent_at(found.at, &found.work, found.ran.len());

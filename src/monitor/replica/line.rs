@@ -156,16 +156,17 @@ impl Line {
         }
     }
 
-    /// Sets the limits of the session, once it is known that more may be said in it.
-    pub async fn limit(&mut self, storage: &Storage) -> Result<(), Trouble> {
+    /// Sets the limits of the session, once it is known that more may be said in it. Whether that took
+    /// a statement.
+    pub async fn limit(&mut self, storage: &Storage) -> Result<bool, Trouble> {
         if self.open.as_ref().is_some_and(|open| open.limited) {
-            return Ok(());
+            return Ok(false);
         }
         self.ask(storage, LIMITS, &[], SETTING_UP).await?;
         if let Some(open) = &mut self.open {
             open.limited = true;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Asks; a session must be ready. Whatever did not answer in time is waited out before there is

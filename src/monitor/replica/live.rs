@@ -13,7 +13,8 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::lock::Mutex;
-use rules::monitor::ledger::{Budget, Work};
+use rules::monitor::breaker::{self, Breaker};
+use rules::monitor::ledger::Work;
 use rules::monitor::session::Limits;
 use serde_json::json;
 use uuid::Uuid;
@@ -193,7 +194,14 @@ impl Replica {
     }
 
     async fn browse(&self, ctx: &Ctx, tenant: Uuid, look: &Look) -> Result<serde_json::Value> {
-        let look = async |asking: &mut Asking<'_>| browse::look(asking, look).await;
+        let look = async |asking: &mut Asking<'_>| {
+            let breaker: Breaker = asking.storage.get("breaker")?.unwrap_or_default();
+            if let breaker::State::Open { until } = breaker.state(clock::now()) {
+                let text = format!("The replica suffers, and is left alone until {until:?}.");
+                return Err(Error::conflict("breaker", text));
+            }
+            browse::look(asking, look).await
+        };
         self.by_hand(ctx, tenant, look).await
     }
 
@@ -202,7 +210,7 @@ impl Replica {
         self.by_hand(ctx, tenant, look).await
     }
 
-    /// Asks something that somebody waits for. It counts, and needs no budget.
+    /// Asks something that somebody waits for, as long as the budget of the hour allows.
     async fn by_hand<T>(
         &self,
         ctx: &Ctx,
@@ -220,7 +228,8 @@ impl Replica {
             line: &mut line,
             connection: self.connection()?,
             access: &access,
-            budget: Budget::default(),
+            budget: access.hourly(),
+            factor: 1.0,
             ledger: storage.get("ledger")?.unwrap_or_default(),
             work: Work::default(),
             share: None,

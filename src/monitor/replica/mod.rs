@@ -15,6 +15,7 @@ mod line;
 mod live;
 mod memory;
 mod plan;
+mod spending;
 mod storage;
 mod store;
 mod telling;

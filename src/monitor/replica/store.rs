@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use rules::detector::Point;
+use rules::monitor::ledger;
 use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
@@ -44,6 +45,17 @@ pub struct Access {
     pub version: i64,
     /// Whether it is asked at all.
     pub enabled: bool,
+}
+
+impl Access {
+    /// What may be asked in an hour.
+    pub fn hourly(&self) -> ledger::Budget {
+        ledger::Budget {
+            statements: self.budget.statements.into(),
+            milliseconds: self.budget.milliseconds.into(),
+            buffers: self.budget.buffers,
+        }
+    }
 }
 
 /// What came of bringing a run home.

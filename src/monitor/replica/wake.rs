@@ -8,11 +8,12 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use rules::monitor::again::Again;
 use rules::monitor::backfill::Backfill;
-use rules::monitor::breaker::{self, Breaker, Sign};
+use rules::monitor::breaker::{self, Breaker};
 use rules::monitor::check::{Check, Kind};
 use rules::monitor::due::{self, Claim, Entry, Run};
-use rules::monitor::ledger::{Budget, Work};
+use rules::monitor::ledger::Work;
 use rules::monitor::outcome::{Outcome, Skipped};
 use rules::monitor::schema::Snapshot;
 use rules::monitor::session::Limits;
@@ -35,7 +36,7 @@ use crate::platform::ctx::Ctx;
 use crate::platform::error::Result;
 use crate::platform::scope::Scope;
 
-/// The checks that run at once because their history was filled in.
+/// What is run before its time.
 const AGAIN: &str = "again";
 /// Most checks of one run; the others are due again at once.
 const MOST: usize = 25;
@@ -119,13 +120,16 @@ impl Wake<'_> {
                 .collect(),
         };
         let before = self.claims()?;
+        let mut again: Again = self.storage.get(AGAIN)?.unwrap_or_default();
+        again.keep(|check| ready.iter().any(|ready| ready.planned.id == check));
         if which == Which::Due {
-            self.again(&mut runs, now)?;
+            join(&mut runs, &again, now);
             self.claim(&mut entries, &runs)?;
         }
+        let looks = which == Which::Due && plan.access.enabled && again.looks(now);
         let fills = which == Which::Due
             && filling::next(&plan, self.storage, now)?.is_some_and(|at| at <= now);
-        let asked = match runs.is_empty() && !fills {
+        let asked = match runs.is_empty() && !fills && !looks {
             true => Asked::default(),
             false => match self.ask(&plan, &ready, &runs, which, fills, now).await {
                 Ok(asked) => asked,
@@ -144,16 +148,25 @@ impl Wake<'_> {
         } = asked;
         drop(ready);
         let at = clock::now();
-        let mut soon = None;
+        if !dry {
+            if let Some(there) = contact.as_ref().and_then(Contact::is_there) {
+                again.reached(there, at);
+            }
+            for ran in &ran {
+                let entry = entries.iter().find(|entry| entry.check == ran.check);
+                let due_at = entry.map_or(at, Entry::due_at);
+                again.ran(ran.check, ran.outcome, due_at, at);
+            }
+        }
         if let Some((check, backfill)) = filled {
             if !backfill.is_open() && backfill.points > 0 {
-                self.storage.put(AGAIN, &[check])?;
-                soon = Some(at);
+                again.soon(check, at);
             }
             plan.filled(check, backfill);
         }
+        self.storage.put(AGAIN, &again)?;
         let next = [
-            soon,
+            again.next().filter(|_| plan.access.enabled),
             due::next_alarm(&entries, at),
             filling::next(&plan, self.storage, at)?,
         ];
@@ -209,24 +222,6 @@ impl Wake<'_> {
         Ok(plan.checks.iter().map(entry).collect())
     }
 
-    /// A check whose history has been filled in can tell what it could not before: it runs at once.
-    fn again(&self, runs: &mut Vec<Run>, now: DateTime<Utc>) -> Result<()> {
-        let again: Vec<Uuid> = self.storage.get(AGAIN)?.unwrap_or_default();
-        for check in &again {
-            if !runs.iter().any(|run| run.check == *check) {
-                runs.push(Run {
-                    check: *check,
-                    period: now,
-                    waiting: now,
-                });
-            }
-        }
-        match again.is_empty() {
-            true => Ok(()),
-            false => self.storage.drop(AGAIN),
-        }
-    }
-
     fn claim(&self, entries: &mut [Entry], runs: &[Run]) -> Result<()> {
         let before = self.claims()?;
         let mut claims = BTreeMap::new();
@@ -263,18 +258,14 @@ impl Wake<'_> {
             .refresh(self.ctx, self.tenant, &learners, now)
             .await?;
         let mut breaker: Breaker = self.storage.get("breaker")?.unwrap_or_default();
-        let budget = Budget {
-            statements: plan.access.budget.statements.into(),
-            milliseconds: plan.access.budget.milliseconds.into(),
-            buffers: plan.access.budget.buffers,
-        };
         let mut asking = Asking {
             ctx: self.ctx,
             storage: self.storage,
             line: self.line,
             connection: self.connection,
             access: &plan.access,
-            budget: budget.times(breaker.factor(now)),
+            budget: plan.access.hourly(),
+            factor: breaker.factor(now),
             ledger: self.storage.get("ledger")?.unwrap_or_default(),
             work: Work::default(),
             share: None,
@@ -326,10 +317,11 @@ impl Wake<'_> {
             };
             ran.push(outcome);
         }
-        // What was found is not lost for what is filled in besides.
-        let work = match ran.is_empty() {
-            true => Work::default(),
-            false => std::mem::take(&mut asking.work),
+        // What is filled in tells itself what it took.
+        let looked = !ran.is_empty() || !fills;
+        let work = match looked {
+            true => std::mem::take(&mut asking.work),
+            false => Work::default(),
         };
         let filled = match fills && gone.is_none() {
             true => filling::step(&mut asking, plan, &contact, &mut breaker, self.tenant).await,
@@ -348,7 +340,7 @@ impl Wake<'_> {
             None
         });
         Ok(Asked {
-            contact: (!ran.is_empty()).then_some(contact),
+            contact: looked.then_some(contact),
             ran,
             work,
             filled,
@@ -388,6 +380,9 @@ impl Ready<'_> {
                         return case.columns(self.table.columns.as_ref(), Snapshot::of(facts));
                     }
                     let took = clock::now() - began;
+                    if asked.conflict {
+                        asking.conflict(breaker);
+                    }
                     let Learned { memory, tenant } = learned;
                     let at = case.at(&asked);
                     let past = memory.past(asking.ctx, tenant, self.learner(), at, case.now);
@@ -399,11 +394,13 @@ impl Ready<'_> {
                 Err(unasked) => unasked,
             };
             if unasked.conflict {
-                *breaker = std::mem::take(breaker).after(Sign::Conflict, clock::now());
+                asking.conflict(breaker);
             }
+            let spared = matches!(breaker.state(clock::now()), breaker::State::Open { .. });
+            let more = tries <= rules::monitor::outcome::RETRIES && !unasked.gone && !spared;
             let ran = case.failed(&unasked);
             match unasked.retry {
-                Some(wait) if tries <= rules::monitor::outcome::RETRIES && !unasked.gone => {
+                Some(wait) if more => {
                     let wait = wait * i32::try_from(tries).unwrap_or(1);
                     worker::Delay::from(wait.to_std().unwrap_or_default()).await;
                     tries += 1;
@@ -419,6 +416,20 @@ impl Ready<'_> {
                     return ran;
                 }
             }
+        }
+    }
+}
+
+/// Adds what is run before its time.
+fn join(runs: &mut Vec<Run>, again: &Again, now: DateTime<Utc>) {
+    let room = MOST.saturating_sub(runs.len());
+    for check in again.due(now, room) {
+        if !runs.iter().any(|run| run.check == check) {
+            runs.push(Run {
+                check,
+                period: now,
+                waiting: now,
+            });
         }
     }
 }
