@@ -55,6 +55,7 @@ mod monitor_refusals;
 mod monitor_routes;
 mod monitor_safety;
 mod monitor_silences;
+mod monitor_spared;
 mod monitor_told;
 mod offline;
 mod offline_reports;

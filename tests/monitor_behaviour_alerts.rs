@@ -113,6 +113,24 @@ async fn a_recovery_that_does_not_last_is_not_told() {
     watched.told(1).await;
 }
 
+#[tokio::test]
+async fn a_value_at_its_limit_is_not_well_again_where_it_must_be_inside_by_a_margin() {
+    let watched = Watched::new(json!({"hysteresis": 0.05})).await;
+    watched.fails().await;
+    for _ in 0..3 {
+        watched.passes().await;
+        assert_eq!(watched.state().await, "firing");
+        watched.fails().await;
+    }
+    watched
+        .customer
+        .make("delete from orders where id <= 10")
+        .await;
+    watched.passes().await;
+    assert_eq!(watched.state().await, "resolved");
+    watched.told(2).await;
+}
+
 /// Behaviour 21.
 #[tokio::test]
 async fn fifty_tables_that_fail_together_are_one_message() {

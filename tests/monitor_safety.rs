@@ -89,3 +89,26 @@ async fn a_replica_is_only_read_in_limited_transactions_by_one_session_with_a_na
     }
     assert_eq!(most_at_once(&seen.sessions), 1);
 }
+
+/// Behaviour 38, for errors: Postgres quotes the value that it cannot read.
+#[tokio::test]
+async fn an_error_tells_nothing_that_a_row_holds() {
+    let (tenant, cluster) = (Tenant::new().await, Cluster::shared().await);
+    let customer = cluster.customer().await;
+    let people = "create table people (id int primary key, email text);
+        insert into people values (1, 'ada@example.org');";
+    customer.make(people).await;
+    let (_, table) = Connection::watching(&tenant, &customer, "people").await;
+    for check in [
+        json!({"name": "Shift", "kind": "shift", "settings": {"column": "email"}}),
+        json!({"name": "Custom", "kind": "metric", "fail": {"kind": "absolute", "max": 1},
+            "settings": {"sql": "select max(cast(email as integer)) from people"}}),
+    ] {
+        let check = table.check(check).await;
+        let result = table.first(&check).await;
+        assert_eq!(result["outcome"], "errored", "{result}");
+        assert!(!result.to_string().contains("ada@"), "{result}");
+        let text = result["detail"]["text"].as_str().unwrap_or_default();
+        assert!(text.contains("cannot be read as the type"), "{result}");
+    }
+}

@@ -58,6 +58,9 @@ pub struct MonitorCheck {
     pub for_: u32,
     /// How long it must pass before that is over, in seconds.
     pub keep_firing: u32,
+    /// How far inside its limits a value must be for that, as a share.
+    #[serde(default)]
+    pub hysteresis: f64,
     /// Which wrong rows are shown.
     #[schema(required = true)]
     pub samples: Option<Samples>,

@@ -41,7 +41,7 @@ pub struct Budget {
     pub statements: u32,
     /// Milliseconds that statements take.
     #[serde(default = "Budget::milliseconds")]
-    #[schema(minimum = 1_000, maximum = 3_600_000)]
+    #[schema(minimum = 10_000, maximum = 3_600_000)]
     pub milliseconds: u32,
     /// Buffers of 8 kB that are read.
     #[serde(default = "Budget::buffers")]
@@ -487,7 +487,7 @@ fn bounds(lag: Option<u32>, budget: Option<&Budget>, invalid: &mut Invalid) {
         between(
             "/budget/milliseconds",
             budget.milliseconds.into(),
-            1_000,
+            10_000,
             3_600_000,
         );
         between("/budget/buffers", budget.buffers, 1_000, 1_000_000_000);

@@ -23,8 +23,6 @@ use super::plan::{Plan, PlannedCheck, PlannedTable, Standing};
 
 /// How long a connection must be away before anybody is told, and back before that is over.
 const AWAY: TimeDelta = TimeDelta::seconds(60);
-/// How far inside its limits a value must be to be well again.
-const HYSTERESIS: f64 = 0.0;
 
 /// What is watched of a connection, and what was seen of it.
 pub struct Told<'a> {
@@ -63,7 +61,7 @@ impl<'a> Told<'a> {
         let policy = Policy {
             for_: AWAY,
             keep_firing_for: TimeDelta::zero(),
-            hysteresis: HYSTERESIS,
+            hysteresis: 0.0,
         };
         let soon = Policy {
             for_: TimeDelta::zero(),
@@ -109,7 +107,7 @@ impl<'a> Told<'a> {
         let policy = Policy {
             for_: seconds(|check| check.for_),
             keep_firing_for: seconds(|check| check.keep_firing),
-            hysteresis: HYSTERESIS,
+            hysteresis: check.as_ref().map_or(0.0, |check| check.hysteresis),
         };
         let name = check.as_ref().map_or("", |check| &check.name).to_owned();
         for kind in [data, Kind::Errored, Kind::Misconfigured] {
@@ -218,6 +216,17 @@ fn seen(kind: Kind, ran: &Ran, check: Option<&Check>) -> Seen {
         as_of: ran.result.as_of,
         said: ran.text.clone(),
     };
+    // Where that counts, the limits that a value must be well inside of.
+    let inside = || {
+        let evidence = evidence();
+        let limits = check.filter(|check| check.hysteresis > 0.0);
+        let (low, high) = limits.map_or((None, None), |check| check.thresholds.limits());
+        Evidence {
+            low: evidence.low.or(low),
+            high: evidence.high.or(high),
+            ..evidence
+        }
+    };
     match (kind, ran.outcome) {
         (Kind::Errored, Outcome::Errored) => Seen::Breach(Severity::Warn, evidence()),
         (Kind::Misconfigured, Outcome::Misconfigured) => Seen::Breach(Severity::Fail, evidence()),
@@ -229,7 +238,7 @@ fn seen(kind: Kind, ran: &Ran, check: Option<&Check>) -> Seen {
             Seen::Ok(evidence())
         }
         (Kind::Errored | Kind::Misconfigured, _) => Seen::Unknown,
-        (_, Outcome::Pass) => Seen::Ok(evidence()),
+        (_, Outcome::Pass) => Seen::Ok(inside()),
         (_, Outcome::Warn) => Seen::Breach(Severity::Warn, evidence()),
         (_, Outcome::Fail) => Seen::Breach(Severity::Fail, evidence()),
         _ => Seen::Unknown,

@@ -11,6 +11,7 @@ import { crumb, link, nothing } from "./monitor-parts.js";
 
 const EVERY = [[60, "every minute"], [300, "every 5 minutes"], [900, "every 15 minutes"], [3600, "every hour"], [21600, "every 6 hours"], [86400, "every day"]];
 const WHILE = [[0, "at once"], [60, "1 minute"], [300, "5 minutes"], [600, "10 minutes"], [1800, "30 minutes"], [3600, "1 hour"], [21600, "6 hours"], [86400, "1 day"]];
+const INSIDE = [[0, "within its limits"], [0.05, "5 % inside its limits"], [0.1, "10 % inside its limits"], [0.25, "25 % inside its limits"]];
 const SENSITIVITIES = [["low", "Low: only what is far out"], ["medium", "Medium"], ["high", "High: also what is just outside"]];
 const UNITS = { seconds: "seconds", rows: "rows", share: "a share: 0.05 is 5 %", plain: "" };
 
@@ -62,7 +63,8 @@ function partsOf(kind, known, names) {
     group("When it runs", columns(
       choice("/every", "How often", EVERY, { value: known?.every ?? 300 }),
       choice("/for", "People are told when it is wrong for", WHILE, { value: known?.for ?? 0 }),
-      choice("/keep_firing", "It is over when it is well for", WHILE, { value: known?.keep_firing ?? 0 }))),
+      choice("/keep_firing", "It is over when it is well for", WHILE, { value: known?.keep_firing ?? 0 }),
+      choice("/hysteresis", "It is well", INSIDE, { value: known?.hysteresis ?? 0 }))),
     has.includes("scope") ? group("Which rows", scope(known?.scope ?? {}, has, names)) : null,
     has.includes("rows") ? samples(known?.samples, names) : null,
   ].filter(Boolean);
@@ -137,7 +139,7 @@ function body(form) {
   const input = {
     kind, name: typed(form, "/name") ?? "", settings: settingsOf(kind, form), enabled: typed(form, "/enabled"), labels: labels(typed(form, "/labels")),
     description: typed(form, "/description") ?? null, owner: typed(form, "/owner") ?? null, runbook_url: typed(form, "/runbook_url") ?? null,
-    every: Number(typed(form, "/every")), for: Number(typed(form, "/for")), keep_firing: Number(typed(form, "/keep_firing")),
+    every: Number(typed(form, "/every")), for: Number(typed(form, "/for")), keep_firing: Number(typed(form, "/keep_firing")), hysteresis: Number(typed(form, "/hysteresis")),
   };
   if (has.includes("thresholds")) for (const name of ["warn", "fail"]) input[name] = limits(form, name);
   if (has.includes("rows")) {

@@ -45,7 +45,7 @@ function fields(known) {
       el("div", { class: "short" }, choice("/lag_limit_seconds", "Nothing is judged while it is behind by more than", LAGS, { value: it.lag_limit_seconds })),
       columns(
         text("/budget/statements", "Statements an hour", { type: "number", value: it.budget.statements, min: 10, max: 100000, step: 1, required: true }),
-        text("/budget/milliseconds", "Milliseconds an hour", { type: "number", value: it.budget.milliseconds, min: 1000, max: 3600000, step: 1, required: true }),
+        text("/budget/milliseconds", "Milliseconds an hour", { type: "number", value: it.budget.milliseconds, min: 10000, max: 3600000, step: 1, required: true }),
         text("/budget/buffers", "Buffers an hour", { type: "number", value: it.budget.buffers, min: 1000, max: 1000000000, step: 1, required: true, hint: "of 8 kB" })),
       check("/allow_primary", "It is a primary, and may be asked all the same", { value: it.allow_primary }),
       el("div", { id: "why" }, text("/primary_reason", "Why", { value: it.primary_reason ?? "", maxlength: 500 }))),

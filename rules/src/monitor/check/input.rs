@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::kind::{HOLIDAYS, Kind};
 use super::threshold::{self, Threshold, Thresholds};
 use super::{
-    Check, DESCRIPTION, EVERY, LABEL, LABELS, LONGEST, Measure, NAME, OWNER, RUNBOOK,
+    Check, DESCRIPTION, EVERY, HYSTERESIS, LABEL, LABELS, LONGEST, Measure, NAME, OWNER, RUNBOOK,
     SAMPLE_COLUMNS, SAMPLES, Samples, Scope, WINDOW, validate,
 };
 use crate::civil::Zone;
@@ -65,6 +65,11 @@ pub struct CheckIn {
     /// How long it must pass before that is over, in seconds; 0 unless given.
     #[serde(default)]
     pub keep_firing: Option<u32>,
+    /// How far inside its limits a value must be for that, as a share of the width between them or, where
+    /// there is only one, of its size: 0 to 0.5; 0 unless given.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schema(minimum = 0, maximum = 0.5))]
+    pub hysteresis: Option<f64>,
     /// Which wrong rows are shown.
     #[serde(default)]
     pub samples: Option<Samples>,
@@ -117,6 +122,8 @@ pub struct CheckPatch {
     pub for_: Patch<u32>,
     #[cfg_attr(feature = "schema", schema(value_type = Option<u32>))]
     pub keep_firing: Patch<u32>,
+    #[cfg_attr(feature = "schema", schema(value_type = Option<f64>))]
+    pub hysteresis: Patch<f64>,
     #[cfg_attr(feature = "schema", schema(value_type = Option<Samples>))]
     pub samples: Patch<Samples>,
     #[cfg_attr(feature = "schema", schema(value_type = Option<BTreeMap<String, String>>))]
@@ -170,6 +177,7 @@ impl Check {
             every: patch.every.apply(Some(self.every)),
             for_: patch.for_.apply(Some(self.for_)),
             keep_firing: patch.keep_firing.apply(Some(self.keep_firing)),
+            hysteresis: patch.hysteresis.apply(Some(self.hysteresis)),
             samples: patch.samples.apply(self.samples.clone()),
             labels: patch.labels.apply(Some(self.labels.clone())),
             timezone: patch.timezone.apply(self.timezone.clone()),
@@ -206,6 +214,11 @@ impl CheckIn {
                 let message = format!("Must be at most {LONGEST} seconds.");
                 invalid.add(pointer, "out_of_range", message);
             }
+        }
+        let hysteresis = self.hysteresis.unwrap_or_default();
+        if !(0.0..=HYSTERESIS).contains(&hysteresis) {
+            let message = format!("Must be 0 to {HYSTERESIS}.");
+            invalid.add("/hysteresis", "out_of_range", message);
         }
         let labels = self.labels.unwrap_or_default();
         invalid.take(labelled(&labels));
@@ -267,6 +280,7 @@ impl CheckIn {
             every,
             for_,
             keep_firing,
+            hysteresis,
             samples: self.samples,
             labels,
             timezone: self.timezone,

@@ -42,6 +42,8 @@ pub const RUNBOOK: usize = 2_000;
 pub const EVERY: std::ops::RangeInclusive<u32> = 60..=86_400;
 /// The longest `for` and `keep_firing`, in seconds.
 pub const LONGEST: u32 = 7 * 86_400;
+/// The largest `hysteresis`: more would leave nothing to be inside of.
+pub const HYSTERESIS: f64 = 0.5;
 /// Most failing rows that are shown.
 pub const SAMPLES: u32 = 20;
 /// Most columns of a shown row.
@@ -126,6 +128,10 @@ pub struct Check {
     pub for_: u32,
     /// How long it must pass before that is over, in seconds.
     pub keep_firing: u32,
+    /// How far inside its limits a value must be for that: a share of the width between them or, where
+    /// there is only one, of its size.
+    #[serde(default)]
+    pub hysteresis: f64,
     /// Which wrong rows are shown.
     #[serde(default)]
     pub samples: Option<Samples>,

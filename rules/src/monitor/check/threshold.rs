@@ -113,6 +113,13 @@ impl Threshold {
 }
 
 impl Thresholds {
+    /// The limits of the value itself that nothing is wrong within: the least and the most.
+    pub fn limits(&self) -> (Option<f64>, Option<f64>) {
+        let first = self.warn.or(self.fail);
+        let absolute = first.filter(|first| first.kind == ThresholdKind::Absolute);
+        absolute.map_or((None, None), |limits| (limits.min, limits.max))
+    }
+
     /// The sensitivities that a judgement needs, each once.
     pub fn sensitivities(&self) -> Vec<Sensitivity> {
         let both = [self.warn, self.fail].into_iter().flatten();
