@@ -4,6 +4,7 @@
 //! nobody.
 //! Failure: what was claimed and counted instead.
 
+use pulse_tests::learned::not_at_midnight;
 use pulse_tests::messages::{Channel, Posted, system};
 use pulse_tests::prelude::*;
 use pulse_tests::report::session;
@@ -38,6 +39,7 @@ async fn failed(tenant: &Tenant, source: &str) -> Vec<Value> {
 
 #[tokio::test]
 async fn mail_by_the_deployments_channel_ends_with_the_budget_of_the_day_and_says_so() {
+    not_at_midnight().await;
     let tenant = Tenant::new().await;
     let (first, source) = sent(&tenant, None, 2).await;
     assert_eq!((first, failed(&tenant, &source).await.len()), (2, 0));
@@ -72,6 +74,7 @@ async fn what_is_only_kept_in_the_outbox_is_not_counted() {
 
 #[tokio::test]
 async fn tokens_of_the_deployments_model_are_counted_for_each_tenant_and_day() {
+    not_at_midnight().await;
     let (tenant, other) = (Tenant::new().await, Tenant::new().await);
     let spend = |tenant: &Tenant, tokens: u64| {
         let tenant = tenant.id.clone();

@@ -243,10 +243,10 @@ async fn a_connection_ends_25_seconds_after_its_token_and_one_that_was_renewed_d
     let event = Event::with_guests(["Ada", "Bob"]).open().await;
     let device = event.door().client().await;
     let short = |token: &str| Forgery::of(token).time("exp", 3).sign();
+    let started = std::time::Instant::now();
     let mut staff = Socket::connect(&event.live_path(), &short(event.client().token())).await;
     let mut phone = Socket::connect(&event.live_path(), &short(device.token())).await;
     let mut renewed = Socket::connect(&event.live_path(), &short(event.client().token())).await;
-    let started = std::time::Instant::now();
     for socket in [&mut staff, &mut phone, &mut renewed] {
         assert!(
             socket.connected["ttl"].as_u64() <= Some(3),

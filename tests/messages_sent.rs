@@ -391,7 +391,7 @@ async fn a_channel_that_failed_for_five_days_is_disabled_and_says_so() {
 #[tokio::test]
 async fn a_sender_that_lost_its_lease_settles_nothing() {
     let tenant = Tenant::new().await;
-    let receiver = Receiver::with([status(500).after_ms(2_000), status(200)]).await;
+    let receiver = Receiver::with([status(500).after_ms(6_000), status(200)]).await;
     let posted = webhook(&tenant, &receiver).await.tell(json!({})).await;
     receiver.received(1).await;
     assert_eq!(
@@ -401,7 +401,7 @@ async fn a_sender_that_lost_its_lease_settles_nothing() {
     );
     let taken = "fence = fence + 1, lease_until = now() + interval '1 hour'";
     assert_eq!(posted.age(taken).await, 1);
-    tokio::time::sleep(Duration::from_secs(4)).await;
+    tokio::time::sleep(Duration::from_secs(8)).await;
     assert_eq!(posted.deliveries("status=sending").await.len(), 1);
     assert_eq!(
         posted

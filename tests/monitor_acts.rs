@@ -25,9 +25,6 @@ async fn an_alert_that_is_looked_after_is_told_to_nobody_again_until_it_is_over(
     let (first, second) = (hook(&tenant).await, hook(&tenant).await);
     let step = json!({"after_seconds": 60, "receivers": [{"channel_id": second.1.id}]});
     route(&tenant, &first.1, json!({"escalation": [step]})).await;
-    let sooner = json!({"repeat_interval_seconds": 5, "escalation":
-        [{"after_seconds": 8, "receivers": [{"channel_id": second.1.id}]}]});
-    hurry(&tenant, &sooner).await;
     let watched = Watched::of(&tenant, json!({})).await;
     watched.fails().await;
     let alert = watched.alert_path().await;
@@ -36,6 +33,11 @@ async fn an_alert_that_is_looked_after_is_told_to_nobody_again_until_it_is_over(
         .expect_status(200);
     assert_eq!(acked.at("/acknowledged/by"), json!(tenant.admin.id()));
     let before = first.0.received(1).await.len();
+    // From here on it would be repeated and go further every few seconds.
+    let sooner = json!({"repeat_interval_seconds": 2, "escalation":
+        [{"after_seconds": 1, "receivers": [{"channel_id": second.1.id}]}]});
+    hurry(&tenant, &sooner).await;
+    watched.fails().await;
     tokio::time::sleep(Duration::from_secs(10)).await;
     assert_eq!(first.0.hooks().len(), before, "{:#?}", first.0.hooks());
     assert_eq!(second.0.hooks().len(), 0, "{:#?}", second.0.hooks());

@@ -143,7 +143,7 @@ async fn a_check_of_a_column_that_is_gone_is_misconfigured() {
     assert_eq!(connection.alerts_of("misconfigured").await.len(), 1);
 }
 
-/// Behaviour 37.
+/// Behaviour 37; what makes it fail is told apart in the tests of faults.
 #[tokio::test]
 async fn health_fails_when_the_schedule_stands_still_and_says_which_connection_is_late() {
     let customer = Cluster::shared().await.customer().await;

@@ -11,10 +11,10 @@ use std::time::Duration;
 /// Seconds that the replica may be behind.
 const LIMIT: u32 = 6;
 
-/// A cluster whose receiver hears of its primary every second or so.
+/// A cluster whose receiver hears of its primary every two seconds or so.
 async fn cluster() -> Cluster {
     let cluster = Cluster::start().await;
-    cluster.standby.set([("wal_receiver_timeout", "2s")]).await;
+    cluster.standby.set([("wal_receiver_timeout", "4s")]).await;
     cluster.link.hang_up().await;
     cluster.streaming().await;
     cluster

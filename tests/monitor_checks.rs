@@ -6,6 +6,8 @@
 use pulse_tests::monitored::Connection;
 use pulse_tests::prelude::*;
 use pulse_tests::replica::Cluster;
+use pulse_tests::stack::within;
+use std::time::Duration;
 
 #[tokio::test]
 async fn a_new_check_runs_at_once_by_the_alarm_of_its_connection() {
@@ -15,7 +17,7 @@ async fn a_new_check_runs_at_once_by_the_alarm_of_its_connection() {
     let (connection, table) = Connection::watching(&tenant, &customer, "orders").await;
     let rows = json!({"kind": "row_count", "fail": {"kind": "absolute", "min": 50}});
     let check = table.check(rows).await;
-    let result = eventually("a result", || async {
+    let result = within(Duration::from_secs(30), "a result", || async {
         table.results(&check).await.into_iter().next()
     })
     .await;
@@ -28,7 +30,7 @@ async fn a_new_check_runs_at_once_by_the_alarm_of_its_connection() {
     assert!(shown.at("/last_ok_at").is_string(), "{shown}");
     assert_eq!(shown.at("/last_error"), Value::Null, "{shown}");
     // A day is one period.
-    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(table.results(&check).await.len(), 1);
 }
 
@@ -42,10 +44,7 @@ async fn a_dry_run_shows_the_statement_and_its_cost_and_stores_nothing() {
         .check(json!({"kind": "freshness", "settings": {"column": "at"},
             "fail": {"kind": "absolute", "max": 3600}}))
         .await;
-    eventually("the first result", || async {
-        (table.results(&check).await.len() == 1).then_some(())
-    })
-    .await;
+    table.first(&check).await;
     let path = format!("{}/dry-run", table.path());
     let dry = tenant.client().call("POST", &path).await.expect_status(200);
     let result = &dry.list_at("/items")[0];
@@ -100,10 +99,7 @@ async fn a_failing_check_fires_once_and_resolves_once() {
     let check = table
         .check(json!({"kind": "row_count", "fail": {"kind": "absolute", "max": 100}}))
         .await;
-    eventually("the first result", || async {
-        (table.results(&check).await.len() == 1).then_some(())
-    })
-    .await;
+    table.first(&check).await;
     customer
         .make("insert into orders select n, now(), 'new', '' from generate_series(1000, 1009) n")
         .await;

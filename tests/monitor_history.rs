@@ -4,6 +4,7 @@
 //! Failure: the points that came instead.
 
 use pulse_tests::database::Database;
+use pulse_tests::learned::not_at_midnight;
 use pulse_tests::monitored::{Connection, Table, tells};
 use pulse_tests::prelude::*;
 use pulse_tests::receiver::Receiver;
@@ -110,6 +111,7 @@ async fn results_come_by_time_outcome_and_page() {
 /// yesterday was a holiday.
 #[tokio::test]
 async fn a_holiday_raises_no_alarm_where_the_check_knows_of_it() {
+    not_at_midnight().await;
     let customer = Cluster::shared().await.customer().await;
     let tenant = Tenant::new().await;
     let (_connection, table) = watched(&customer, &tenant).await;

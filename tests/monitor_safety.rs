@@ -19,10 +19,7 @@ async fn a_primary_is_asked_one_question_and_nothing_more() {
     let connection = Connection::to(&tenant, &customer, &reader, primary).await;
     let table = connection.table("orders").await;
     let check = table.check(json!({"kind": "row_count"})).await;
-    let result = eventually("a result", || async {
-        table.results(&check).await.into_iter().next()
-    })
-    .await;
+    let result = table.first(&check).await;
     let told = (
         &result["outcome"],
         &result["reason"],

@@ -238,8 +238,9 @@ async fn claimed(database: &Database, claims: [Value; 2]) -> Value {
 #[tokio::test]
 async fn a_report_whose_zone_is_gone_stops_and_its_owner_is_told() {
     let report = Report::new(&Tenant::new().await).await;
-    report.make_due().await;
+    // Due last: from then on any tick may find it.
     report.set("cron_timezone = 'Atlantis/Poseidonis'").await;
+    report.make_due().await;
     let client = report.client();
     let ticked = client.call("POST", "/api/pulse/tick").await;
     assert_eq!(ticked.expect_status(200).at("/triggered"), 0);

@@ -6,9 +6,10 @@
 use pulse_tests::control::Control;
 use pulse_tests::prelude::*;
 use pulse_tests::receiver::{Receiver, status};
+use pulse_tests::stack::within;
 use pulse_tests::webhook::Webhook;
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The data of all that came, by `seq`.
 fn by_seq(hooks: &[pulse_tests::receiver::Hook]) -> Vec<Value> {
@@ -223,16 +224,10 @@ async fn a_silent_endpoint_holds_up_nobody_and_is_given_up_after_ten_seconds() {
     Webhook::of(&event, &quick).await;
     event.door().scan("Ada").await.accepted();
     silent.received(1).await;
-    let started = Instant::now();
     for (guest, count) in [("Bob", 2), ("Cleo", 3)] {
         event.door().scan(guest).await.accepted();
         quick.received(count).await;
     }
-    let waited = started.elapsed();
-    assert!(
-        waited < Duration::from_secs(8),
-        "{waited:?} behind a silent one"
-    );
     let first = eventually_tried(&dead).await;
     assert_eq!(first["error"], "peer_timeout");
     assert_eq!(
@@ -241,12 +236,18 @@ async fn a_silent_endpoint_holds_up_nobody_and_is_given_up_after_ten_seconds() {
     );
     let took = first["duration_ms"].as_i64().expect("a time");
     assert!((9_900..13_000).contains(&took), "{took} ms");
+    // All came while the silent one was still waited for.
+    let waited = quick.hooks()[2].at - silent.hooks()[0].at;
+    assert!(
+        waited + Duration::from_millis(500) < Duration::from_millis(took.unsigned_abs()),
+        "{waited:?} behind a silent one"
+    );
     assert_eq!(quick.hooks().len(), 3);
 }
 
 /// The first attempt of the oldest delivery, once it is noted.
 async fn eventually_tried(hook: &Webhook) -> Value {
-    pulse_tests::stack::within(Duration::from_secs(30), "an attempt is noted", || async {
+    within(Duration::from_secs(30), "an attempt is noted", || async {
         let oldest = hook.deliveries("").await.pop()?;
         let path = format!("/api/deliveries/{}", oldest["id"].as_str()?);
         let shown = hook.client().get(&path).await.expect_status(200);
@@ -258,7 +259,7 @@ async fn eventually_tried(hook: &Webhook) -> Value {
 #[tokio::test]
 async fn a_sender_that_lost_its_lease_settles_nothing() {
     let event = Event::with_guests(["Ada"]).open().await;
-    let receiver = Receiver::with([status(500).after_ms(2_000), status(200)]).await;
+    let receiver = Receiver::with([status(500).after_ms(6_000), status(200)]).await;
     let hook = Webhook::of(&event, &receiver).await;
     event.door().scan("Ada").await.accepted();
     receiver.received(1).await;
@@ -267,7 +268,7 @@ async fn a_sender_that_lost_its_lease_settles_nothing() {
             .await,
         1
     );
-    tokio::time::sleep(Duration::from_secs(4)).await;
+    tokio::time::sleep(Duration::from_secs(8)).await;
     let held = &hook.deliveries("").await[0];
     assert_eq!(
         (&held["status"], &held["attempt_count"]),
@@ -404,7 +405,7 @@ async fn a_disabled_endpoint_gets_nothing_and_what_waited_for_it_ends() {
 #[tokio::test]
 async fn what_was_given_up_is_sent_again_by_hand() {
     let tenant = Tenant::new().await;
-    let receiver = Receiver::with([status(500), status(500), status(200)]).await;
+    let receiver = Receiver::with([status(500)]).await;
     let hook = Webhook::with(&tenant, &receiver, json!({})).await;
     let made = hook.order("test").await.expect_status(201);
     assert_eq!(
@@ -412,20 +413,27 @@ async fn what_was_given_up_is_sent_again_by_hand() {
         (json!("pending"), json!("ping"))
     );
     hook.tried(1).await;
-    assert_eq!(hook.age("step = 8, due_at = now()").await, 1);
-    Control::here().cron("* * * * *").await;
-    let failed = hook.settled("failed", 1).await;
+    // The first retry comes by itself, before or after this.
+    let failed = within(Duration::from_secs(30), "it is given up", || async {
+        hook.age("step = 8, due_at = now()").await;
+        Control::here().cron("* * * * *").await;
+        hook.deliveries("status=failed").await.pop()
+    })
+    .await;
+    let tries = receiver.hooks().len();
+    assert!(tries >= 2, "{failed}");
     assert_eq!(
-        (&failed[0]["attempt_count"], &failed[0]["next_attempt_at"]),
-        (&json!(2), &Value::Null)
+        (&failed["attempt_count"], &failed["next_attempt_at"]),
+        (&json!(tries), &Value::Null)
     );
+    receiver.answer([status(200)]);
     let path = format!("/api/deliveries/{}/retry", made.text_at("/id"));
     let again = hook.client().call("POST", &path).await.expect_status(200);
     assert_eq!(again.at("/status"), "pending");
-    let shown = hook.tried(3).await;
+    let shown = hook.tried(tries + 1).await;
     assert_eq!(shown["status"], "delivered");
     let hooks = receiver.hooks();
-    assert_eq!(hooks.len(), 3);
+    assert_eq!(hooks.len(), tries + 1);
     assert!(hooks.iter().all(|ping| ping.id() == hooks[0].id()));
     let data = hooks[0].json()["data"].clone();
     assert_eq!(data, json!({"webhook_id": hook.id}));

@@ -1,7 +1,7 @@
 // The door without a connection: the list and the rules on the phone, the report, and what is forgotten.
 
 import assert from "node:assert/strict";
-import { PHONE, board, call, entry, kept, listed, openEvent, own, paired, reported, shot, signIn, signedIn, startScanner, url, verdict, watch, wedge } from "./support.mjs";
+import { PHONE, board, call, entry, kept, learned, listed, openEvent, own, paired, reported, shot, signIn, signedIn, startScanner, url, verdict, watch, wedge } from "./support.mjs";
 
 export const tests = {
   "a phone without a connection decides by itself, survives a reload and reports": async (browser) => {
@@ -60,8 +60,9 @@ export const tests = {
     const event = await openEvent();
     const { context, page } = await paired(browser, event, "Phone 1");
     await event.scan("GRACE-003");
+    await learned(page, "Grace Hopper");
     await call("POST", `/pulse/tables/${event.table.id}/rows`, { token: event.token, body: { name: "Late Larry", barcode: "LARRY-9" } });
-    await page.waitForTimeout(1_500);
+    await learned(page, "Late Larry");
     await context.setOffline(true);
     await wedge(page, "GRACE-003");
     await verdict(page, "duplicate");
@@ -145,10 +146,14 @@ export const tests = {
     const event = await openEvent();
     const page = await startScanner(await signedIn(browser, event), event);
     await listed(page, "current");
-    await page.waitForTimeout(500);
-    const scanners = (await board(event)).active_scanners;
-    const web = scanners.find(({ app }) => app === "pulse-scanner/web");
-    assert.ok(web, JSON.stringify(scanners));
+    const until = Date.now() + 30_000;
+    let scanners, web;
+    while (!web) {
+      assert.ok(Date.now() < until, JSON.stringify(scanners));
+      await page.waitForTimeout(50);
+      scanners = (await board(event)).active_scanners;
+      web = scanners.find(({ app }) => app === "pulse-scanner/web");
+    }
     assert.equal(web.pending, 0);
   },
 };

@@ -90,7 +90,7 @@ export async function verdict(page, kind) {
 
 /** Waits until there are as many of `locator` as `wanted`: a page may draw a list piece by piece. */
 export async function counted(locator, wanted) {
-  const until = Date.now() + 15_000;
+  const until = Date.now() + 30_000;
   while ((await locator.count()) !== wanted && Date.now() < until) await locator.page().waitForTimeout(50);
   assert.equal(await locator.count(), wanted);
 }
@@ -136,6 +136,25 @@ export const kept = (page) =>
         };
       }),
   );
+
+/** Waits until this phone has kept a change of its list that says `text`. */
+export async function learned(page, text) {
+  const until = Date.now() + 30_000;
+  const journal = () =>
+    page.evaluate(
+      () =>
+        new Promise((resolve) => {
+          indexedDB.open("pulse-scanner").onsuccess = ({ target }) => {
+            const range = IDBKeyRange.bound("journal/", "journal0");
+            target.result.transaction("kept").objectStore("kept").getAll(range).onsuccess = ({ target: values }) => resolve(JSON.stringify(values.result));
+          };
+        }),
+    );
+  while (!(await journal()).includes(text)) {
+    assert.ok(Date.now() < until, `no change of the list says ${text}`);
+    await page.waitForTimeout(50);
+  }
+}
 
 /** A scanner session of the event and a link that pairs a phone with it. */
 export async function pairingLink(event, name) {

@@ -5,6 +5,7 @@
 
 use super::alone;
 use pulse_tests::control::Control;
+use pulse_tests::database::Database;
 use pulse_tests::monitored::{Connection, Table, tells};
 use pulse_tests::prelude::*;
 use pulse_tests::receiver::Receiver;
@@ -172,4 +173,49 @@ async fn a_run_that_died_with_its_runtime_is_made_once_more() {
     .await;
     assert_eq!(results[0]["outcome"], "pass", "{results:?}");
     assert_eq!(results.len(), 1, "{results:?}");
+}
+
+/// Waits until the monitor's health answers so.
+async fn healthy(client: &Client, status: u16) -> Reply {
+    within(PATIENCE, "the monitor's health", || async {
+        let health = client.get("/api/health").await;
+        (health.status == status).then_some(health)
+    })
+    .await
+}
+
+/// Behaviour 37: each of the two alone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn health_fails_for_a_late_connection_alone_and_for_an_old_tick_alone() {
+    let _alone = alone().await;
+    let watched = Watched::new().await;
+    let (control, client) = (Control::here(), watched.connection.tenant.client());
+    let seconds = |health: &Reply, what: &str| health.at(what).as_i64().expect("seconds");
+    control.cron("* * * * *").await;
+    let well = healthy(client, 200).await;
+    assert_eq!(well.at("/status"), "ok", "{well}");
+    assert_eq!(well.at("/late"), json!([]), "{well}");
+    let late = format!(
+        "update monitor_connections set due_at = now() - interval '1 hour' where id = '{}'",
+        watched.connection.id
+    );
+    Database::admin().await.run(&late).await;
+    let late = client.get("/api/health").await.expect_status(503);
+    assert_eq!(late.at("/status"), "stalled", "{late}");
+    assert!(seconds(&late, "/tick_age_seconds") < 180, "{late}");
+    assert!(seconds(&late, "/late_seconds") >= 3_600, "{late}");
+    assert_eq!(late.at("/late/0/id"), json!(watched.connection.id));
+    assert!(seconds(&late, "/late/0/late_seconds") >= 3_600, "{late}");
+    // The tick wakes it.
+    control.cron("* * * * *").await;
+    healthy(client, 200).await;
+    let old = "update heartbeats set at = now() - interval '10 minutes' where name = 'cron'";
+    Database::definer().await.run(old).await;
+    let old = client.get("/api/health").await.expect_status(503);
+    assert_eq!(old.at("/status"), "stalled", "{old}");
+    assert!(seconds(&old, "/tick_age_seconds") >= 600, "{old}");
+    assert!(seconds(&old, "/late_seconds") < 150, "{old}");
+    assert_eq!(old.at("/late"), json!([]), "{old}");
+    control.cron("* * * * *").await;
+    healthy(client, 200).await;
 }

@@ -217,8 +217,10 @@ async fn with_feedback_a_reader_keeps_dead_rows_on_the_primary() {
     assert_eq!(cluster.pinned().await, None);
     cluster.feedback(true).await;
     let look = long_look(&customer, "begin read only").await;
-    // The standby reports once a second.
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    within(Duration::from_secs(10), "a snapshot", || async {
+        cluster.pinned().await
+    })
+    .await;
     for _ in 0..5 {
         customer
             .run("update t set status = 'late' where id <= 10")

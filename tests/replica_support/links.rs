@@ -107,14 +107,14 @@ async fn a_blackhole_is_noticed_after_the_receivers_timeout() {
 #[tokio::test]
 async fn an_idle_primary_makes_the_replay_timestamp_grow_old_and_messages_stay_young() {
     let cluster = Cluster::start().await;
-    cluster.standby.set([("wal_receiver_timeout", "2s")]).await;
+    cluster.standby.set([("wal_receiver_timeout", "4s")]).await;
     cluster.link.hang_up().await;
     cluster.streaming().await;
     let customer = cluster.customer().await;
     customer.make("create table t (n int)").await;
     let mut oldest_message = 0.0;
     let started = Instant::now();
-    while started.elapsed() < Duration::from_secs(5) {
+    while started.elapsed() < Duration::from_secs(8) {
         let position = cluster.position().await;
         assert_eq!(position.status.as_deref(), Some("streaming"));
         assert_eq!(position.unreplayed_bytes, Some(0));
@@ -122,9 +122,9 @@ async fn an_idle_primary_makes_the_replay_timestamp_grow_old_and_messages_stay_y
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     let age = cluster.position().await.replay_age.expect("an age");
-    assert!(age > 4.9, "{age} s");
+    assert!(age > 7.9, "{age} s");
     // The receiver asks for a sign of life after half its timeout.
-    assert!(oldest_message < 2.0, "{oldest_message} s");
+    assert!(oldest_message < 4.0, "{oldest_message} s");
 }
 
 #[tokio::test]

@@ -28,6 +28,20 @@ async fn gone(customer: &Customer<'_>, reader: &Reader) {
     .await;
 }
 
+/// Waits until a role's statement sleeps on the standby.
+async fn asleep(customer: &Customer<'_>, reader: &Reader) {
+    let sql = format!(
+        "select to_jsonb(count(*)) from pg_stat_activity
+          where usename = '{}' and wait_event = 'PgSleep'",
+        reader.role
+    );
+    let standby = customer.standby().await;
+    within(PATIENCE, "a statement that sleeps", || async {
+        (standby.json(&sql, &[]).await == 1).then_some(())
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn the_role_reads_its_tables_once_at_a_time_and_writes_nothing() {
     let cluster = Cluster::shared().await;
@@ -87,34 +101,43 @@ async fn a_watch_sees_sessions_states_transactions_and_locks() {
     let reader = customer.reader(["t"]).await;
     let other = customer.standby().await;
     let session = reader.session(&cluster.standby, "watched").await;
+    let began = Instant::now();
     session.run("begin read only").await;
     session.json("select to_jsonb(count(*)) from t", &[]).await;
     assert_eq!(customer.seen("watched").await.most_sessions, 1);
     tokio::time::sleep(Duration::from_millis(500)).await;
     session.run("commit").await;
+    let held_for = began.elapsed();
+    let asked = Instant::now();
     session
         .json("select to_jsonb(pg_sleep(0.3)::text)", &[])
         .await;
+    let longest = held_for.max(asked.elapsed());
     other
         .json("select to_jsonb(pg_sleep(0.1)::text)", &[])
         .await;
+    within(PATIENCE, "looks", || async {
+        (watch.looks() > 15).then_some(())
+    })
+    .await;
     let seen = watch.end().await;
     assert_eq!((seen.most_sessions, seen.sessions.len()), (1, 1));
-    assert!(seen.looks > 15, "{seen:?}");
+    // What lasts is seen up to the last look at it.
+    let gap = seen.longest_gap;
     assert!(
-        seen.longest_transaction >= Duration::from_millis(400),
+        seen.longest_transaction + gap >= Duration::from_millis(400),
         "{seen:?}"
     );
     assert!(
-        seen.longest_transaction < Duration::from_secs(2),
+        seen.longest_transaction < longest + gap,
+        "{longest:?}: {seen:?}"
+    );
+    assert!(
+        seen.longest_statement + gap >= Duration::from_millis(200),
         "{seen:?}"
     );
     assert!(
-        seen.longest_statement >= Duration::from_millis(200),
-        "{seen:?}"
-    );
-    assert!(
-        seen.states["idle in transaction"] >= Duration::from_millis(400),
+        seen.states["idle in transaction"] + gap >= Duration::from_millis(400),
         "{seen:?}"
     );
     assert!(seen.states.contains_key("active"), "{seen:?}");
@@ -123,7 +146,7 @@ async fn a_watch_sees_sessions_states_transactions_and_locks() {
         ["AccessShareLock"]
     );
     let held = seen.held("AccessShareLock");
-    assert!(held >= Duration::from_millis(350), "{seen:?}");
+    assert!(held + 2 * gap >= Duration::from_millis(350), "{seen:?}");
     assert!(seen.locks.iter().any(|lock| lock.of == "t"), "{seen:?}");
     assert_eq!(seen.parallel_workers, 0);
 }
@@ -150,7 +173,9 @@ async fn a_watch_sees_who_waits_for_a_lock_and_a_second_session() {
         .iter()
         .find(|lock| !lock.granted)
         .expect("a wait");
-    assert!(waited.longest >= Duration::from_millis(150), "{waited:?}");
+    // It waits for 250 ms, seen from a look after its begin to a look before its end.
+    let longest = waited.longest + 2 * seen.longest_gap;
+    assert!(longest >= Duration::from_millis(240), "{waited:?}");
     assert_eq!(waited.of, "t");
 }
 
@@ -192,16 +217,17 @@ async fn an_operator_cancels_statements_and_ends_sessions() {
     let customer = cluster.customer().await;
     let reader = customer.reader([]).await;
     let session = reader.session(&cluster.standby, "told").await;
-    let sleep = "select to_jsonb(pg_sleep(1.5)::text)";
+    session.run("set statement_timeout = 0").await;
+    let sleep = "select to_jsonb(pg_sleep(10)::text)";
     let cancelled = async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        asleep(&customer, &reader).await;
         customer.cancel("told").await
     };
     let (ended, count) = tokio::join!(session.attempt(sleep, &[]), cancelled);
     assert_eq!((code(ended).code(), count), ("57014", 1));
     assert_eq!(session.json("select to_jsonb(1)", &[]).await, 1);
     let ended = async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        asleep(&customer, &reader).await;
         customer.terminate("told").await
     };
     let (gone, count) = tokio::join!(session.attempt(sleep, &[]), ended);
@@ -220,7 +246,7 @@ async fn a_client_that_vanished_keeps_its_role_busy_until_its_statement_ends() {
         session.run(before).await;
         let sleep = session.attempt("select to_jsonb(pg_sleep(6)::text)", &[]);
         let hang_up = async {
-            tokio::time::sleep(Duration::from_millis(200)).await;
+            asleep(&customer, &reader).await;
             cluster.door.hang_up().await;
         };
         let (ended, ()) = tokio::join!(sleep, hang_up);

@@ -71,23 +71,29 @@ impl Control {
         self.order("/worker/vars", vars).await;
     }
 
-    /// Whether a table has an object that was called lately; it is put out of memory if it has.
+    /// Whether a table has an object that was called lately; it is put out of memory if it has, unless
+    /// something holds it.
     pub async fn was_called(&self, table: &str) -> bool {
-        let which = json!({ "name": table });
-        self.order("/worker/evict", &which).await.at("/evicted") != 0
+        let tried = self.try_evict(table).await;
+        tried.is_none_or(|evicted| evicted.at("/evicted") != 0)
     }
 
     /// Puts a table's object out of memory; its sockets stay. Waits until nothing holds it, such as
     /// a request or an alarm under way.
     pub async fn evict(&self, table: &str) {
         stack::eventually("the object is evicted", || async {
-            let reply = self.client.post("/worker/evict", &json!({ "name": table }));
-            let reply = reply.await;
-            let busy = reply.text().contains("active references");
-            assert!(busy || reply.status < 300, "{reply}");
-            (!busy).then_some(())
+            self.try_evict(table).await
         })
         .await;
+    }
+
+    /// Nothing when something holds the object.
+    async fn try_evict(&self, table: &str) -> Option<Reply> {
+        let reply = self.client.post("/worker/evict", &json!({ "name": table }));
+        let reply = reply.await;
+        let busy = reply.text().contains("active references");
+        assert!(busy || reply.status < 300, "{reply}");
+        (!busy).then_some(reply)
     }
 
     /// Kills the runtime, deletes what the objects stored and starts it again.

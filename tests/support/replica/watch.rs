@@ -9,6 +9,8 @@ use super::{Customer, background};
 use crate::database::Database;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -21,6 +23,7 @@ const EVERY: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub struct Watch {
     stop: watch::Sender<bool>,
+    looks: Arc<AtomicU64>,
     task: JoinHandle<Observed>,
 }
 
@@ -153,13 +156,20 @@ impl Watch {
         let (stop, stopped) = watch::channel(false);
         let (ready, begun) = tokio::sync::oneshot::channel();
         let who = who.to_owned();
+        let looks = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&looks);
         let task = background().spawn(async move {
             let session = Database::at(&url).await;
-            observe(&session, &who, stopped, ready).await
+            observe(&session, &who, stopped, ready, &counter).await
         });
         // The first look is behind us when this returns.
         let _ = begun.await;
-        Self { stop, task }
+        Self { stop, looks, task }
+    }
+
+    /// How often it has looked.
+    pub fn looks(&self) -> u64 {
+        self.looks.load(Ordering::Relaxed)
     }
 
     /// Ends it, with a last look.
@@ -174,6 +184,7 @@ async fn observe(
     who: &str,
     mut stopped: watch::Receiver<bool>,
     ready: tokio::sync::oneshot::Sender<()>,
+    looks: &AtomicU64,
 ) -> Observed {
     let mut observed = Observed::default();
     let mut locks: HashMap<SeenLock, (Instant, Instant)> = HashMap::new();
@@ -189,6 +200,7 @@ async fn observe(
             locks.entry(lock.clone()).or_insert((now, now)).1 = now;
         }
         observed.take(look);
+        looks.store(observed.looks, Ordering::Relaxed);
         if let Some(ready) = ready.take() {
             let _ = ready.send(());
         }

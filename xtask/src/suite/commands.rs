@@ -19,9 +19,13 @@ use pulse_tests::authority::Authority;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
 /// What the demo says when the dashboard has it right.
 const EQUAL: &str = "the dashboard says what the scanners were told";
+
+/// How long a stack may take to be healthy.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// The step; `url` is the running stack's, whose Worker trusts the authority.
 pub async fn run(project: &Project, url: &str, authority: Authority) -> Result<Tally> {
@@ -128,6 +132,18 @@ async fn elsewhere(project: &Project, folder: &Path) -> Result<Tally> {
     outcome
 }
 
+/// Whether a stack comes to say that it is healthy: it may be short of something for a moment.
+async fn healthy(url: &str) -> Result<bool> {
+    let started = Instant::now();
+    loop {
+        let health = reqwest::get(format!("{url}/health")).await?.status();
+        if health.is_success() || started.elapsed() > PATIENCE {
+            return Ok(health.is_success());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
 async fn on_a_server(project: &Project, owner: Address) -> Result<Tally> {
     let mut tally = Tally::default();
     for fresh in [true, false] {
@@ -143,15 +159,13 @@ async fn on_a_server(project: &Project, owner: Address) -> Result<Tally> {
             vars: stack::local_vars("test", "warn"),
         };
         let stack = Stack::start(project, options).await?;
-        let health = reqwest::get(format!("{}/health", stack.url))
-            .await?
-            .status();
+        let health = healthy(&stack.url).await?;
         let demo = seed::demo(&stack.url).await;
         let own = stack.postgres.is_some();
         stack.stop().await;
         drop(stack);
         Folder::claim(&path)?.clear()?;
-        let serves = health.is_success() && !own;
+        let serves = health && !own;
         tally.add(&check(
             "a stack on DATABASE_URL serves, without a server of its own",
             serves,

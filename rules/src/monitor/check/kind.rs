@@ -236,7 +236,7 @@ pub enum ShiftValues {
     /// Numbers, which are sorted into tenths.
     #[default]
     Numbers,
-    /// Categories, of which the twenty most frequent are counted.
+    /// Categories, of which the hundred most frequent are counted.
     Categories,
 }
 
