@@ -49,6 +49,7 @@ mod monitor_freshness;
 mod monitor_history;
 mod monitor_impact;
 mod monitor_incidents;
+mod monitor_kinds;
 mod monitor_learning;
 mod monitor_live;
 mod monitor_refusals;

@@ -3,11 +3,13 @@
 //! Invariant: what is not known is not guessed; no row leaves a database unasked.
 //! Failure: the result that came instead.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use pulse_tests::control::Control;
+use pulse_tests::database::Database;
 use pulse_tests::monitored::{Connection, Table};
 use pulse_tests::prelude::*;
 use pulse_tests::replica::{Cluster, Customer};
+use std::time::Duration;
 
 async fn watched(customer: &Customer<'_>, name: &str) -> (Connection, Table) {
     let tenant = Tenant::new().await;
@@ -54,21 +56,66 @@ async fn a_table_that_is_empty_is_neither_old_nor_a_count_of_zero_that_nobody_mi
     assert_ne!(reasons[0], reasons[1]);
 }
 
-/// Behaviour 25.
-#[tokio::test]
-async fn ticks_that_come_twice_or_late_run_nothing_twice() {
-    let customer = Cluster::shared().await.customer().await;
-    customer.orders("orders", 10).await;
-    let (connection, table) = watched(&customer, "orders").await;
-    let check = table.check(json!({"kind": "row_count"})).await;
-    table.first(&check).await;
+/// Makes a check due for its period as if nothing had come of it, since a minute.
+async fn forgotten(connection: &Connection, check: &str) {
+    let check = check.rsplit('/').next().unwrap_or_default();
+    let sql = format!(
+        "update monitor_checks set last_at = null where id = '{check}';
+         update monitor_connections set due_at = now() - interval '1 minute' where id = '{}'",
+        connection.id
+    );
+    Database::admin().await.run(&sql).await;
+}
+
+/// Three ticks at once, and all that follows from them.
+async fn ticks(connection: &Connection) {
     let control = Control::here();
     tokio::join!(
         control.cron("* * * * *"),
         control.cron("* * * * *"),
         control.cron("* * * * *")
     );
+    eventually("nothing more is due", || async {
+        let shown = connection.tenant.client().get(&connection.path()).await;
+        let due: DateTime<Utc> = shown.text_at("/due_at").parse().ok()?;
+        (due > Utc::now()).then_some(())
+    })
+    .await;
+    // An alarm that came besides.
+    tokio::time::sleep(Duration::from_secs(2)).await;
     connection.test().await;
+}
+
+/// Behaviour 25. Of a period there is one result however often it is run, so its statements are
+/// counted.
+#[tokio::test]
+async fn ticks_that_come_twice_or_late_run_nothing_twice() {
+    let cluster = Cluster::shared().await;
+    let customer = cluster.customer().await;
+    customer.orders("orders", 10).await;
+    let mark = cluster.standby.mark().await;
+    let (connection, table) = watched(&customer, "orders").await;
+    let check = table.check(json!({"kind": "row_count"})).await;
+    table.first(&check).await;
+    let asked = async || {
+        let seen = cluster.standby.since(mark).await;
+        let run = seen.run().into_iter();
+        let of = run.filter(|one| one.database == customer.name);
+        of.filter(|one| {
+            one.text
+                .starts_with("select json_build_object('rows', count(*))")
+        })
+        .count()
+    };
+    assert_eq!(asked().await, 1);
+    // What was begun and came to nothing is begun once more, by one of three.
+    forgotten(&connection, &check).await;
+    ticks(&connection).await;
+    assert_eq!(asked().await, 2);
+    // And never again, as its period was claimed twice.
+    forgotten(&connection, &check).await;
+    ticks(&connection).await;
+    assert_eq!(asked().await, 2);
     assert_eq!(table.results(&check).await.len(), 1);
 }
 

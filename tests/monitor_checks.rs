@@ -3,6 +3,7 @@
 //! Invariant: one result for each period; nothing is asked of production.
 //! Failure: the results that came instead.
 
+use chrono::{DateTime, TimeDelta, Utc};
 use pulse_tests::monitored::Connection;
 use pulse_tests::prelude::*;
 use pulse_tests::replica::Cluster;
@@ -57,6 +58,44 @@ async fn a_dry_run_shows_the_statement_and_its_cost_and_stores_nothing() {
             .is_some_and(|cost| cost > 0.0)
     );
     assert_eq!(table.results(&check).await.len(), 1);
+}
+
+/// More checks than one run makes, of a second each: while the last ones wait, the connection is as
+/// late as they are, though it was just asked.
+#[tokio::test]
+async fn a_connection_that_does_not_keep_up_is_late() {
+    let (tenant, cluster) = (Tenant::new().await, Cluster::shared().await);
+    let customer = cluster.customer().await;
+    customer.orders("orders", 10).await;
+    customer.slow("sleepy", "orders", 1.0).await;
+    let reader = customer.reader(["orders", "sleepy"]).await;
+    let off = json!({"enabled": false});
+    let connection = Connection::to(&tenant, &customer, &reader, off).await;
+    let table = connection.table("orders").await;
+    let sql = "select count(*) from sleepy where slept <> 'x'";
+    for number in 0..35 {
+        let name = format!("Slow {number}");
+        let check = json!({"name": name, "kind": "metric", "settings": {"sql": sql},
+            "fail": {"kind": "absolute", "min": 0}});
+        table.check(check).await;
+    }
+    let (client, path) = (tenant.client(), connection.path());
+    client
+        .patch(&path, &json!({"enabled": true}))
+        .await
+        .expect_status(200);
+    let shown = within(Duration::from_secs(120), "the first run", || async {
+        let shown = client.get(&path).await.expect_status(200);
+        shown.at("/last_run_at").is_string().then_some(shown)
+    })
+    .await;
+    let time = |pointer: &str| -> DateTime<Utc> {
+        let text = shown.text_at(pointer);
+        text.parse()
+            .unwrap_or_else(|_| panic!("{pointer}: {shown}"))
+    };
+    let late = time("/last_run_at") - time("/due_at");
+    assert!(late >= TimeDelta::seconds(20), "{late}: {shown}");
 }
 
 #[tokio::test]

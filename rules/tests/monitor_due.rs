@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use monitor_support::{Chance, at};
-use rules::monitor::due::{Claim, Entry, due, next_alarm, stalled};
+use rules::monitor::due::{Claim, Entry, due, next_alarm, waiting};
 use uuid::Uuid;
 
 fn entry(number: u128, every: u32) -> Entry {
@@ -183,15 +183,37 @@ fn a_changed_period_neither_repeats_nor_loses_a_run() {
     assert!(alarm > soon && alarm <= soon + TimeDelta::days(1));
 }
 
+/// Two hundred checks of a minute that take two seconds each, in runs of 25: each run is made in time,
+/// and each check every seven minutes.
 #[test]
-fn a_schedule_that_stalls_is_told_with_the_one_that_waits_longest() {
-    let mut entries = [entry(1, 60), entry(2, 3_600)];
-    let now = at("2026-06-01T12:00:00Z");
-    tick(&mut entries, now, 9);
-    assert_eq!(stalled(&entries, now + TimeDelta::seconds(119)), None);
-    let (check, late) = stalled(&entries, now + TimeDelta::minutes(10)).expect("it stalls");
-    assert_eq!(check, Uuid::from_u128(1));
-    assert!(late > TimeDelta::minutes(8) && late <= TimeDelta::minutes(10));
+fn a_schedule_that_does_not_keep_up_is_late_though_its_alarm_is_not() {
+    let mut entries: Vec<_> = (0..200).map(|number| entry(number, 60)).collect();
+    let mut now = at("2026-06-01T00:00:00Z");
+    let mut late = TimeDelta::zero();
+    for _ in 0..40 {
+        assert_eq!(tick(&mut entries, now, 25).len(), 25);
+        now += TimeDelta::seconds(50);
+        assert_eq!(next_alarm(&entries, now), Some(now));
+        late = now - waiting(&entries).expect("a time");
+    }
+    assert!(
+        late > TimeDelta::minutes(5) && late < TimeDelta::minutes(7),
+        "{late}"
+    );
+}
+
+#[test]
+fn a_schedule_that_keeps_up_is_not_late() {
+    let mut entries: Vec<_> = (0..20).map(|number| entry(number, 60)).collect();
+    let mut now = at("2026-06-01T00:00:00Z");
+    for _ in 0..100 {
+        tick(&mut entries, now, 25);
+        let next = waiting(&entries).expect("a time");
+        assert!(next > now, "{next}");
+        assert_eq!(next_alarm(&entries, now), Some(next));
+        now = next;
+    }
+    assert_eq!(waiting(&[]), None);
 }
 
 #[test]

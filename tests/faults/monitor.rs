@@ -158,6 +158,8 @@ async fn a_run_that_died_with_its_runtime_is_made_once_more() {
     let sql = "select count(*) from sleepy where slept <> 'y'";
     let check = json!({"name": "Daily", "kind": "metric", "settings": {"sql": sql},
         "fail": {"kind": "absolute", "min": 0}});
+    let standby = &watched.customer.cluster.standby;
+    let mark = standby.mark().await;
     let check = watched.table.check(check).await;
     watched.asks().await;
     control.kill_worker().await;
@@ -173,6 +175,17 @@ async fn a_run_that_died_with_its_runtime_is_made_once_more() {
     .await;
     assert_eq!(results[0]["outcome"], "pass", "{results:?}");
     assert_eq!(results.len(), 1, "{results:?}");
+    // Of a period there is one result however often it is run: what was asked is counted too.
+    control.cron("* * * * *").await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let seen = standby.since(mark).await.of(&watched.reader.role);
+    let asked = seen.run().into_iter();
+    let asked = asked.filter(|one| one.text.starts_with("select") && one.text.contains("<> 'y'"));
+    assert!(
+        asked.clone().count() <= 2,
+        "{:?}",
+        asked.collect::<Vec<_>>()
+    );
 }
 
 /// Waits until the monitor's health answers so.

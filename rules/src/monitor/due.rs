@@ -154,13 +154,8 @@ pub fn next_alarm(entries: &[Entry], now: DateTime<Utc>) -> Option<DateTime<Utc>
     entries.iter().map(next).min().map(|at| at.max(now))
 }
 
-/// By how much the check that waits longest is late, once that is more than its period and a minute:
-/// then the schedule stalls.
-pub fn stalled(entries: &[Entry], now: DateTime<Utc>) -> Option<(Uuid, TimeDelta)> {
-    let late = entries.iter().filter_map(|entry| {
-        let late = now - entry.due_at();
-        let patience = TimeDelta::seconds(i64::from(entry.every)) + TimeDelta::minutes(1);
-        (late > patience).then_some((entry.check, late))
-    });
-    late.max_by_key(|(check, late)| (*late, std::cmp::Reverse(*check)))
+/// Since when the check waits that has waited longest, or else when the next one is due. The alarm is
+/// never before now; that checks wait longer than their periods is seen by this alone.
+pub fn waiting(entries: &[Entry]) -> Option<DateTime<Utc>> {
+    entries.iter().map(Entry::due_at).min()
 }

@@ -50,6 +50,9 @@ pub struct Found {
     pub work: Work,
     /// When there is something to ask next.
     pub next: Option<DateTime<Utc>>,
+    /// Since when the check waits that has waited longest, which may be long before that.
+    #[serde(default)]
+    pub waiting: Option<DateTime<Utc>>,
 }
 
 impl Wake<'_> {
@@ -97,8 +100,11 @@ impl Wake<'_> {
             );
             let evaluation = told.evaluate(&plan.standing, now);
             let next = found.next.into_iter().chain(evaluation.next).min();
+            // Health goes by what waits, not by the alarm.
+            let due_at = next.into_iter().chain(found.waiting).min();
             let mut home = json!({
-                "id": self.connection, "run": found.number, "standing": plan.standing.standing, "due_at": next,
+                "id": self.connection, "run": found.number, "standing": plan.standing.standing,
+                "due_at": due_at,
                 "results": found.ran.iter().map(|ran| &ran.result).collect::<Vec<_>>(),
                 "checks": stood(&plan, &found.ran), "tables": looked(&plan, &found.ran),
                 "ledger": ledger(found),

@@ -183,6 +183,7 @@ impl Wake<'_> {
                 ran: done.ran,
                 work,
                 next,
+                waiting: due::waiting(&entries),
             };
             let found = self.keep(found)?;
             done = Done {
