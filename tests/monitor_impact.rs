@@ -134,6 +134,10 @@ fn harmless(seen: &Excerpt) {
     ];
     for statement in seen.run() {
         let text = statement.text.trim().to_lowercase();
+        // Between two statements the server ends what is in the way of replay.
+        if text.starts_with("terminating connection due to conflict") {
+            continue;
+        }
         assert!(begins.iter().any(|begin| text.starts_with(begin)), "{text}");
         let crossed = text.contains("cross join") && !text.contains("pg_partition_tree");
         assert!(

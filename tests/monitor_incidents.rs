@@ -165,9 +165,8 @@ async fn while_a_connection_is_down_nothing_is_told_of_its_tables() {
     let over = &watched.connection.alerts_of("connection_down").await[0];
     assert_eq!(over["state"], "resolved", "{over}");
     told(&receiver, 2).await;
-    // What broke before and still is broken is told when a run has confirmed it; the other is well.
-    assert_eq!(tables.hooks().len(), 0, "{:#?}", tables.hooks());
-    assert_eq!(second.run_one().await["outcome"], "fail");
+    // What broke before and still is broken is told when a run has confirmed it: what was skipped runs
+    // as soon as the replica is back. The other is well.
     let late = told(&tables, 1).await;
     assert!(late[0].body.contains("second"), "{late:#?}");
 }

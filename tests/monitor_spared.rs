@@ -23,7 +23,9 @@ async fn customer(cluster: &Cluster) -> (Customer<'_>, Reader) {
 /// A table with a check that passes, run once a day.
 async fn counted(connection: &Connection) -> (Table, String) {
     let table = connection.table("orders").await;
-    let check = table.check(json!({"kind": "row_count"})).await;
+    let check = table
+        .check(json!({"kind": "row_count", "fail": {"kind": "absolute", "min": 1}}))
+        .await;
     assert_eq!(table.first(&check).await["outcome"], "pass");
     (table, check)
 }

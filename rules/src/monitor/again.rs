@@ -64,14 +64,15 @@ impl Again {
         self.checks.retain(|check, _| known(*check));
     }
 
-    /// Whether the replica was there.
-    pub fn reached(&mut self, there: bool, now: DateTime<Utc>) {
-        if there && self.look.is_some() {
+    /// Whether the replica was there, if that was found out.
+    pub fn reached(&mut self, there: Option<bool>, now: DateTime<Utc>) {
+        let was_away = self.look.is_some();
+        if there == Some(true) && was_away {
             for wait in self.checks.values_mut() {
                 wait.at = wait.at.min(now);
             }
         }
-        self.look = (!there).then_some(now + FIRST);
+        self.look = (!there.unwrap_or(!was_away)).then_some(now + FIRST);
     }
 
     /// A check was run, and its own time comes at `due_at`.
@@ -155,20 +156,25 @@ mod tests {
     #[test]
     fn a_replica_that_is_away_is_looked_for_and_what_waits_runs_when_it_is_back() {
         let mut again = Again::default();
-        again.reached(false, at(0));
+        again.reached(Some(false), at(0));
         for minute in [0, 1, 3] {
             again.ran(CHECK, skipped(Skipped::Unreachable), at(1_440), at(minute));
         }
         assert_eq!(again.next(), Some(at(1)));
         assert!(again.looks(at(1)) && !again.looks(at(0)));
-        again.reached(false, at(3));
+        again.reached(None, at(2));
+        assert!(
+            again.looks(at(3)) && !again.looks(at(2)),
+            "not known is not back"
+        );
+        again.reached(Some(false), at(3));
         assert!(again.due(at(4), 9).is_empty());
-        again.reached(true, at(4));
+        again.reached(Some(true), at(4));
         assert_eq!(
             (again.due(at(4), 9), again.looks(at(9))),
             (vec![CHECK], false)
         );
-        again.reached(true, at(5));
+        again.reached(Some(true), at(5));
         assert!(again.due(at(5), 0).is_empty());
         again.keep(|_| false);
         assert_eq!(again.next(), None);

@@ -149,8 +149,8 @@ impl Wake<'_> {
         drop(ready);
         let at = clock::now();
         if !dry {
-            if let Some(there) = contact.as_ref().and_then(Contact::is_there) {
-                again.reached(there, at);
+            if let Some(contact) = &contact {
+                again.reached(contact.is_there(), at);
             }
             for ran in &ran {
                 let entry = entries.iter().find(|entry| entry.check == ran.check);
