@@ -193,16 +193,16 @@ async fn a_run_that_is_canceled_while_it_is_written_writes_nothing_more() {
 
 #[tokio::test]
 async fn a_run_that_takes_long_keeps_its_lease() {
-    let (report, chat) = by_model([says("Slow.").after_ms(14_000)], json!({})).await;
+    let (report, chat) = by_model([says("Slow.").after_ms(11_000)], json!({})).await;
     let job = report.publish().await;
     within(Duration::from_secs(30), "the model is asked", || async {
         (!chat.requests().is_empty()).then_some(())
     })
     .await;
     // As if it had been claimed almost a lease ago.
-    let old = "lease_until = now() + interval '9 seconds', wake_at = now() + interval '9 seconds'";
+    let old = "lease_until = now() + interval '8 seconds', wake_at = now() + interval '8 seconds'";
     assert!(job.set(old, "state = 'running'").await);
-    let past = tokio::time::Instant::now() + Duration::from_millis(9_500);
+    let past = tokio::time::Instant::now() + Duration::from_millis(8_500);
     eventually("it is claimed anew", || async {
         let anew = "lease_until > now() + interval '20 seconds'";
         job.set("updated_at = now()", anew).await.then_some(())
