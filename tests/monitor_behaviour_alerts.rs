@@ -64,6 +64,15 @@ impl Watched<'_> {
         alerts[0]["state"].clone()
     }
 
+    /// Passes and fails in turns, and demands that nothing follows from it.
+    async fn goes_on_firing(&self) {
+        for _ in 0..3 {
+            self.passes().await;
+            assert_eq!(self.state().await, "firing");
+            self.fails().await;
+        }
+    }
+
     /// Demands that so many messages came, and no more come.
     async fn told(&self, count: usize) {
         self.receiver.received(count).await;
@@ -104,11 +113,7 @@ async fn what_goes_on_failing_is_told_once_and_that_it_is_over_once() {
 async fn a_recovery_that_does_not_last_is_not_told() {
     let watched = Watched::new(json!({"keep_firing": 60})).await;
     watched.fails().await;
-    for _ in 0..3 {
-        watched.passes().await;
-        assert_eq!(watched.state().await, "firing");
-        watched.fails().await;
-    }
+    watched.goes_on_firing().await;
     assert_eq!(watched.state().await, "firing");
     watched.told(1).await;
 }
@@ -117,11 +122,7 @@ async fn a_recovery_that_does_not_last_is_not_told() {
 async fn a_value_at_its_limit_is_not_well_again_where_it_must_be_inside_by_a_margin() {
     let watched = Watched::new(json!({"hysteresis": 0.05})).await;
     watched.fails().await;
-    for _ in 0..3 {
-        watched.passes().await;
-        assert_eq!(watched.state().await, "firing");
-        watched.fails().await;
-    }
+    watched.goes_on_firing().await;
     watched
         .customer
         .make("delete from orders where id <= 10")

@@ -147,16 +147,7 @@ async fn a_query_in_the_way_of_replay_is_tried_a_few_times_and_then_skipped() {
     let (table, check) = measured(&connection, sql).await;
     table.first(&check).await;
     let mark = cluster.standby.mark().await;
-    let clean = async {
-        loop {
-            customer.clean_up("orders", 5).await;
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    };
-    let result = tokio::select! {
-        result = table.run_one() => result,
-        () = clean => unreachable!("it goes on for ever"),
-    };
+    let result = customer.while_cleaning("orders", table.run_one()).await;
     assert_eq!(told(&result), ("skipped", "conflict"), "{result}");
     let seen = cluster.standby.since(mark).await.of(&reader.role);
     let conflicts = seen

@@ -113,20 +113,11 @@ async fn three_conflicts_stop_all_reads_for_a_while() {
     );
     let slow = slow.await;
     table.first(&slow).await;
-    let clean = async {
-        loop {
-            customer.clean_up("orders", 5).await;
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    };
     let open = within(Duration::from_secs(60), "it is left alone", || async {
         table.run().await;
         (breaker(&connection).await == "open").then_some(())
     });
-    tokio::select! {
-        () = open => {}
-        () = clean => unreachable!("it goes on for ever"),
-    }
+    customer.while_cleaning("orders", open).await;
     let mark = cluster.standby.mark().await;
     for result in table.run().await {
         assert_eq!(result["reason"], "breaker", "{result}");

@@ -2,7 +2,7 @@
 //!
 //! Invariant: what was not asked is tried again after one minute, two, four and so on, until its own
 //! time comes anyway; a replica that was away is looked for every minute, and once it is back, all that
-//! waits is run. Each is told once.
+//! waits is run.
 //! Failure: none.
 
 use std::collections::BTreeMap;

@@ -5,7 +5,8 @@
 //! open socket stays in memory.
 //! Invariant: there is never a second backend: the old session has ended before a new one is opened,
 //! and one that was given up in the middle of a statement is waited out, also by the object's
-//! successor.
+//! successor. One whose runtime died in the middle is ended by its time-out, and may meet the next
+//! until then.
 //! Failure: a [`Trouble`]; whoever asks next begins with a new session.
 
 use std::time::Duration;

@@ -7,6 +7,7 @@
 use super::{Customer, PATIENCE};
 use crate::database::Database;
 use crate::stack::within;
+use std::time::Duration;
 use tokio_postgres::types::Type;
 
 /// A lock on a table of the primary.
@@ -66,6 +67,21 @@ impl Customer<'_> {
         // Without the lock that cutting the file's end takes: that is another conflict.
         primary.run(&format!("vacuum (truncate off) {table}")).await;
         self.cluster.flushed().await;
+    }
+
+    /// Cleans up again and again until `work` is done, and answers what came of it: whatever looks at the
+    /// table meanwhile is in the way of replay.
+    pub async fn while_cleaning<T>(&self, table: &str, work: impl Future<Output = T>) -> T {
+        let clean = async {
+            loop {
+                self.clean_up(table, 5).await;
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        tokio::select! {
+            done = work => done,
+            () = clean => unreachable!("it goes on for ever"),
+        }
     }
 
     /// Cancels what an application or a role is doing on the standby, as an operator does; says how
