@@ -172,7 +172,7 @@ begin
   perform app.system_only();
   return (
     select jsonb_build_object('access', app.monitor_access(p), 'name', c.name, 'live', app.home(),
-      'last_run_at', app.utc(c.last_run_at),
+      'last_run_at', app.utc(c.last_run_at), 'due_at', c.due_at::text,
       'tables', (
         select coalesce(jsonb_agg(jsonb_build_object('id', t.id, 'schema', t.schema_name, 'name', t.table_name,
           'labels', t.labels, 'owner', t.owner, 'description', t.description, 'runbook_url', t.runbook_url,
@@ -325,7 +325,9 @@ begin
 
   update monitor_connections c set
     standing = case when p ? 'alerts' then c.standing + 1 else c.standing end,
-    due_at = (p ->> 'due_at')::timestamptz,
+    -- Who asked for a look since the plan was read gets it: from the minute tick if the object did not hear of it.
+    due_at = case when c.due_at is not distinct from (p ->> 'due_seen')::timestamptz then (p ->> 'due_at')::timestamptz
+                  else least(c.due_at, (p ->> 'due_at')::timestamptz) end,
     last_run_at = coalesce((p #>> '{status,run_at}')::timestamptz, c.last_run_at),
     last_ok_at = coalesce((p #>> '{status,ok_at}')::timestamptz, c.last_ok_at),
     last_error = case when p ? 'status' then p #>> '{status,error}' else c.last_error end,

@@ -4,6 +4,7 @@
 //! Failure: what the receivers got.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use pulse_tests::control::Control;
 use pulse_tests::database::Database;
 use pulse_tests::messages::Channel;
 use pulse_tests::prelude::*;
@@ -116,6 +117,42 @@ async fn what_is_over_before_the_group_was_told_is_never_told() {
     assert_eq!(watched.alert().await["state"], "resolved");
     tokio::time::sleep(Duration::from_secs(12)).await;
     told(&receiver, 0).await;
+}
+
+/// A route is heard of by the minute tick; a run that began before knows nothing of it, and must not
+/// put the look off that was asked for meanwhile.
+#[tokio::test]
+async fn a_route_that_is_made_while_a_run_is_under_way_is_heard_of_by_the_next_tick() {
+    let tenant = Tenant::new().await;
+    let watched = Watched::of(&tenant, json!({})).await;
+    watched.fails().await;
+    let (customer, role) = (&watched.customer, &watched.reader.role);
+    customer.slow("sleepy", "orders", 1.5).await;
+    customer
+        .make(&format!("grant select on sleepy to {role}"))
+        .await;
+    let slow = json!({"name": "Slow", "kind": "metric", "fail": {"kind": "absolute", "min": 0},
+        "settings": {"sql": "select count(*) from sleepy where slept <> 'x'"}});
+    let slow = watched.table.check(slow).await;
+    watched.table.first(&slow).await;
+    let (receiver, channel) = hook(&tenant).await;
+    let meanwhile = async {
+        within(Duration::from_secs(30), "a run under way", || async {
+            let seen = customer.seen(role).await;
+            (seen.longest_statement > Duration::from_millis(100)).then_some(())
+        })
+        .await;
+        route(&tenant, &channel, json!({})).await;
+    };
+    tokio::join!(watched.table.run(), meanwhile);
+    // A minute goes by.
+    let sql = format!(
+        "update monitor_connections set due_at = due_at - interval '1 minute' where id = '{}'",
+        watched.connection.id
+    );
+    Database::admin().await.run(&sql).await;
+    Control::here().cron("* * * * *").await;
+    told(&receiver, 1).await;
 }
 
 /// Behaviour 18: what goes on failing is repeated, and goes further while nobody looks after it.

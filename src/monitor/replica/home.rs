@@ -53,6 +53,9 @@ pub struct Found {
     /// Since when the check waits that has waited longest, which may be long before that.
     #[serde(default)]
     pub waiting: Option<DateTime<Utc>>,
+    /// When it was to be looked at as the plan said; whoever has changed that since is not overruled.
+    #[serde(default)]
+    pub due_seen: Option<String>,
 }
 
 impl Wake<'_> {
@@ -104,7 +107,7 @@ impl Wake<'_> {
             let due_at = next.into_iter().chain(found.waiting).min();
             let mut home = json!({
                 "id": self.connection, "run": found.number, "standing": plan.standing.standing,
-                "due_at": due_at,
+                "due_at": due_at, "due_seen": found.due_seen,
                 "results": found.ran.iter().map(|ran| &ran.result).collect::<Vec<_>>(),
                 "checks": stood(&plan, &found.ran), "tables": looked(&plan, &found.ran),
                 "ledger": ledger(found),

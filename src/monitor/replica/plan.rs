@@ -36,6 +36,8 @@ pub struct Plan {
     pub live: Home,
     /// When it was last asked.
     pub last_run_at: Option<DateTime<Utc>>,
+    /// When it was to be looked at next, to the microsecond, as Postgres words it.
+    pub due_at: Option<String>,
     /// The tables.
     pub tables: Vec<PlannedTable>,
     /// Their checks.

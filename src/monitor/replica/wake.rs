@@ -184,6 +184,7 @@ impl Wake<'_> {
                 work,
                 next,
                 waiting: due::waiting(&entries),
+                due_seen: plan.due_at.clone(),
             };
             let found = self.keep(found)?;
             done = Done {

@@ -10,6 +10,11 @@ use anyhow::{Context, Result};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
+/// How many lines of what went wrong are in the summary, and how many letters of each.
+const TOLD: usize = 3;
+/// See [`TOLD`].
+const WIDE: usize = 400;
+
 /// Is everything formatted?
 pub fn fmt(project: &Project) -> Result<Tally> {
     let mut cargo = project.cargo();
@@ -97,9 +102,17 @@ pub fn counted(command: &mut Command, count: fn(&str) -> Option<(usize, usize)>)
         .with_context(|| format!("cannot run {name}"))?;
     let stdout = child.stdout.take().context("no output")?;
     let mut tally = Tally::default();
+    let mut more = 0;
     for line in BufReader::new(stdout).lines() {
         let line = line?;
         writeln!(std::io::stdout(), "{line}")?;
+        if tells(&line) {
+            more = TOLD;
+        }
+        if more > 0 {
+            more -= 1;
+            tally.wrong.push(line.chars().take(WIDE).collect());
+        }
         if let Some((passed, failed)) = count(&line) {
             tally.passed += passed;
             tally.failed += failed;
@@ -109,6 +122,12 @@ pub fn counted(command: &mut Command, count: fn(&str) -> Option<(usize, usize)>)
         tally.failed = 1;
     }
     Ok(tally)
+}
+
+/// Whether a line begins to tell what went wrong: in the words of Rust, of TAP, and of the browser tests.
+fn tells(line: &str) -> bool {
+    let panicked = line.starts_with("thread '") && line.contains(" panicked at ");
+    panicked || line.starts_with("not ok ") || line.starts_with("FAIL ")
 }
 
 /// `test result: ok. 3 passed; 0 failed; …`
@@ -139,6 +158,16 @@ mod tests {
             Some((0, 0))
         );
         assert_eq!(count_libtest("test a_test ... ok"), None);
+    }
+
+    #[test]
+    fn what_went_wrong_is_kept_for_the_summary() {
+        let said = "fine\nthread 'a' (7) panicked at b.rs:1:2:\nleft: 1\nright: 2\nnote: more";
+        let mut tests = Command::new("printf");
+        let none = |_: &str| None;
+        let told = counted(tests.arg(said), none).unwrap();
+        let expected: Vec<_> = said.lines().skip(1).take(3).collect();
+        assert_eq!(told.wrong, expected);
     }
 
     #[test]

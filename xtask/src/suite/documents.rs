@@ -2,27 +2,33 @@
 //! alert.
 //!
 //! Invariant: the lines are those that stand in the documents; only the address is the stack's own,
-//! and a pause is longer, because the machine of a test is busier than a user's.
+//! and a pause lasts until what is waited for is there, because the machine of a test is busier than a
+//! user's.
 //! Failure: each expectation that does not hold is one failed check, with what was answered.
 
 use super::Tally;
 use super::migrations::check;
 use super::monitor;
 use crate::local::database::Address;
-use crate::local::seed;
+use crate::local::seed::{self, Api};
 use crate::local::shop::Shop;
 use crate::project::Project;
 use crate::say;
 use anyhow::{Context, Result, bail};
 use pulse_tests::authority::Authority;
 use pulse_tests::replica::Cluster;
+use reqwest::Method;
 use serde_json::Value;
-use std::process::Command;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 /// The address in the documents.
 const ADDRESS: &str = "http://127.0.0.1:8787";
-/// The pause in the documents, and here.
-const PAUSE: (&str, &str) = ("sleep 3", "sleep 20");
+/// The pause in the documents, and here: until there is a line to read.
+const PAUSE: (&str, &str) = ("sleep 3", "read -r");
+/// How long something may take that a document says to wait for.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Lines to type, without the fence.
 const LINES: usize = 5;
 
@@ -52,15 +58,16 @@ pub async fn run(project: &Project, url: &str, authority: Authority) -> Result<T
     ));
     tally.add(&told(
         "the first scan lets Ada in",
-        &typed(scan, url)?,
+        &typed(scan, url).await?,
         |answers| {
             let last = answers.last().context("no answer")?;
             Ok(last["verdict"] == "accepted" && last["guest"]["name"] == "Ada")
         },
     ));
+    let outbox = Outbox::of(url, &demo.token)?;
     tally.add(&told(
         "the first report is in the outbox",
-        &typed(report, url)?,
+        &typed_until(report, url, outbox.grows("report_job").await?).await?,
         |answers| {
             let [job, .., outbox] = answers else {
                 bail!("two answers are expected");
@@ -76,19 +83,20 @@ pub async fn run(project: &Project, url: &str, authority: Authority) -> Result<T
     let server = Address::parse(&cluster.primary.url("postgres"))?;
     let shop = Shop::open(&server).await?;
     let watched = shop.watch(url, &demo.token).await?;
+    // A user comes later than the alert that the shop itself gives cause for.
+    let own = |mails: &[Value]| mails.iter().any(|mail| is_about(mail, "E-mail addresses"));
+    tally.add(&check("the shop is watched", outbox.comes(own).await?));
     tally.add(&told(
         "the first alert is in the outbox",
-        &typed(alert, url)?,
+        &typed_until(alert, url, outbox.grows("monitor").await?).await?,
         |answers| {
             let [made, outbox] = answers else {
                 bail!("two answers are expected");
             };
             let mail = &outbox["items"][0];
-            let subject = mail["subject"].as_str().unwrap_or_default();
             Ok(made["kind"] == "range"
-                && mail["source_kind"] == "monitor"
                 && mail["recipient"] == seed::EMAIL
-                && subject.contains("Small orders of public.orders"))
+                && is_about(mail, "Small orders of public.orders"))
         },
     ));
     watched.forget(url, &demo.token).await?;
@@ -106,12 +114,91 @@ fn block<'a>(document: &'a str, heading: &str) -> Result<&'a str> {
 }
 
 /// Types the lines into a shell; what was answered.
-pub fn typed(lines: &str, url: &str) -> Result<String> {
+pub async fn typed(lines: &str, url: &str) -> Result<String> {
+    typed_until(lines, url, async { Ok(true) }).await
+}
+
+/// The same, where a pause lasts until `there`.
+async fn typed_until(
+    lines: &str,
+    url: &str,
+    there: impl Future<Output = Result<bool>>,
+) -> Result<String> {
     let script = lines.replace(ADDRESS, url).replace(PAUSE.0, PAUSE.1);
-    let output = Command::new("bash").args(["-c", &script]).output();
-    let output = output.context("cannot run bash, which the lines of the documents are for")?;
+    let mut shell = Command::new("bash")
+        .args(["-c", &script])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("cannot run bash, which the lines of the documents are for")?;
+    let there = there.await;
+    if let Some(mut input) = shell.stdin.take() {
+        // It may have ended without a pause.
+        let _ = input.write_all(b"\n");
+    }
+    let output = shell.wait_with_output()?;
+    there?;
     let said = [&output.stdout[..], &output.stderr[..]].concat();
     Ok(String::from_utf8_lossy(&said).into_owned())
+}
+
+/// The outbox of a tenant.
+pub struct Outbox {
+    api: Api,
+    token: String,
+}
+
+impl Outbox {
+    /// Of the tenant that a token is for.
+    pub fn of(url: &str, token: &str) -> Result<Self> {
+        Ok(Self {
+            api: Api::at(url)?,
+            token: token.to_owned(),
+        })
+    }
+
+    /// Its mails, newest first.
+    async fn mails(&self) -> Result<Vec<Value>> {
+        let path = "/api/outbox?limit=10";
+        let (_, outbox) = self
+            .api
+            .send(Method::GET, path, Some(&self.token), None)
+            .await?;
+        Ok(outbox["items"].as_array().cloned().unwrap_or_default())
+    }
+
+    /// Whether it comes to hold what is waited for; what it holds instead is said.
+    pub async fn comes(&self, holds: impl Fn(&[Value]) -> bool) -> Result<bool> {
+        let began = Instant::now();
+        loop {
+            let mails = self.mails().await?;
+            if holds(&mails) {
+                return Ok(true);
+            }
+            if began.elapsed() > PATIENCE {
+                say::note(Value::from(mails));
+                return Ok(false);
+            }
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        }
+    }
+
+    /// What waits for a mail from a source that comes after those that there are now.
+    async fn grows(&self, source: &str) -> Result<impl Future<Output = Result<bool>>> {
+        let before = self.mails().await?.first().map(|mail| mail["id"].clone());
+        Ok(self.comes(move |mails| {
+            mails.first().is_some_and(|mail| {
+                mail["source_kind"] == source && Some(&mail["id"]) != before.as_ref()
+            })
+        }))
+    }
+}
+
+/// Whether a mail tells of an alert that is named so.
+pub fn is_about(mail: &Value, name: &str) -> bool {
+    let subject = mail["subject"].as_str().unwrap_or_default();
+    mail["source_kind"] == "monitor" && subject.contains(name)
 }
 
 /// One check of the answers, which are JSON one behind the other.

@@ -117,10 +117,13 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 
 /// Says whether something holds, and counts it.
 pub fn check(what: &str, holds: bool) -> Tally {
+    let mut tally = Tally::one(holds);
     if holds {
-        say::note(what)
+        say::note(what);
     } else {
-        say::warn(format!("NOT SO: {what}"))
+        let line = format!("NOT SO: {what}");
+        say::warn(&line);
+        tally.wrong.push(line);
     }
-    Tally::one(holds)
+    tally
 }

@@ -77,6 +77,8 @@ pub struct Tally {
     pub failed: usize,
     /// Why the step did not run, with the way out.
     pub missing: Option<String>,
+    /// What went wrong, in lines for the summary: whoever reads that has often not the rest.
+    pub wrong: Vec<String>,
 }
 
 impl Tally {
@@ -85,7 +87,7 @@ impl Tally {
         Self {
             passed: usize::from(passed),
             failed: usize::from(!passed),
-            missing: None,
+            ..Self::default()
         }
     }
 
@@ -108,6 +110,7 @@ impl Tally {
     fn add(&mut self, other: &Self) {
         self.passed += other.passed;
         self.failed += other.failed;
+        self.wrong.extend_from_slice(&other.wrong);
     }
 }
 
@@ -220,6 +223,9 @@ fn summary(rows: &[(&str, Tally, Duration)]) -> ExitCode {
             ),
         };
         println!("{mark} {name:<14} {:>12}   {result}", time(*took));
+        for line in tally.wrong.iter().filter(|_| tally.failed > 0) {
+            println!("      {line}");
+        }
     }
     let took: Duration = rows.iter().map(|(_, _, took)| *took).sum();
     println!("  {:<14} {:>12}\n", "in all", time(took));
