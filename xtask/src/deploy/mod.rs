@@ -57,7 +57,7 @@ pub fn check(project: &Project) -> Result<Tally> {
     Ok(Tally {
         passed: findings.len() - failed,
         failed,
-        missing: None,
+        ..Tally::default()
     })
 }
 

@@ -159,7 +159,9 @@ pub fn run(project: &Project, mut args: Args) -> Result<ExitCode> {
         };
         let tally = outcome.unwrap_or_else(|error| {
             say::failure(&error);
-            Tally::one(false)
+            let mut tally = Tally::one(false);
+            tally.wrong.push(format!("{error:#}"));
+            tally
         });
         let tally = tally.judged(require_all);
         if let Some(why) = &tally.missing {

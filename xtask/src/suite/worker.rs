@@ -5,6 +5,7 @@
 //! Failure: a number over its limit is a failed check; all numbers are printed.
 
 use super::Tally;
+use super::migrations::check;
 use crate::command::build::{self, Profile};
 use crate::project::Project;
 use crate::run;
@@ -85,12 +86,8 @@ pub fn run(project: &Project) -> Result<Tally> {
 
 /// Prints a number beside its limit.
 fn limit(what: &str, value: f64, limit: f64) -> Tally {
-    let passed = value <= limit;
-    let line = format!("{what}: {value:.0} (limit {limit:.0})");
-    if passed {
-        say::note(line)
-    } else {
-        say::warn(line)
-    }
-    Tally::one(passed)
+    check(
+        &format!("{what}: {value:.0} (limit {limit:.0})"),
+        value <= limit,
+    )
 }

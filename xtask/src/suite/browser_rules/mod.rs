@@ -12,6 +12,7 @@ mod phones;
 mod scans;
 
 use super::Tally;
+use super::migrations::check;
 use crate::command::scanner::{self, Variant};
 use crate::project::Project;
 use crate::say;
@@ -39,11 +40,7 @@ pub fn run(project: &Project) -> Result<Tally> {
     let size = scanner::size(&served)?;
     let gzip = size.gzip.div_ceil(1024);
     let line = format!("gzipped size in KiB: {gzip} (limit {GZIP_LIMIT})");
-    match gzip <= GZIP_LIMIT {
-        true => say::note(line),
-        false => say::warn(line),
-    }
-    tally.add(&Tally::one(gzip <= GZIP_LIMIT));
+    tally.add(&check(&line, gzip <= GZIP_LIMIT));
     Ok(tally)
 }
 
