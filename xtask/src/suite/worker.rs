@@ -9,7 +9,7 @@ use super::migrations::check;
 use crate::command::build::{self, Profile};
 use crate::project::Project;
 use crate::run;
-use crate::say::{self, Step};
+use crate::say::Step;
 use anyhow::{Context, Result};
 use serde::Deserialize;
 use std::process::Command;
