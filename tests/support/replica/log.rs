@@ -138,22 +138,25 @@ impl Server {
     /// Waits until everything that happened is in the log, and says how long it is.
     async fn logged(&self) -> u64 {
         let word = Uuid::new_v4().to_string();
+        let path = self.at("log/server.json");
+        // Others may write any number of lines behind the word before it is looked for.
+        let from = std::fs::metadata(&path).map_or(0, |file| file.len());
         // Every process of the server writes to one pipe; what this one writes comes last.
         let session = self.session("postgres").await;
         session.run(&format!("select '{word}'")).await;
-        let path = self.at("log/server.json");
         within(PATIENCE, "the end of a log", || async {
             let mut file = std::fs::File::open(&path).ok()?;
-            let length = file.metadata().ok()?.len();
-            let from = length.saturating_sub(64 * 1024);
             file.seek(SeekFrom::Start(from)).ok()?;
-            let mut tail = Vec::new();
-            file.take(length - from).read_to_end(&mut tail).ok()?;
-            let tail = String::from_utf8_lossy(&tail);
-            let at = tail.rfind(&word)?;
-            let line = tail[at..].find('\n')?;
-            // Counted from the end, so that a letter cut at the beginning does not matter.
-            Some(length - (tail.len() - at - line - 1) as u64)
+            let mut text = Vec::new();
+            file.read_to_end(&mut text).ok()?;
+            let (mut end, mut found) = (from, None);
+            for line in text.split_inclusive(|byte| *byte == b'\n') {
+                end += line.len() as u64;
+                if line.ends_with(b"\n") && String::from_utf8_lossy(line).contains(&word) {
+                    found = Some(end);
+                }
+            }
+            found
         })
         .await
     }
